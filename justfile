@@ -1,0 +1,34 @@
+# The chores of this repository; `.ci/run` calls the same commands.
+
+_list:
+    @just --list --unsorted
+
+# Format every source
+fmt:
+    cargo fmt --all
+
+# The linter, warnings refused
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Every test, the house rules among them
+test:
+    cargo test --workspace --locked
+
+# The house rules alone: sizes, layers, words, licences
+tidy:
+    cargo xtask tidy
+
+# Bans, licences, sources and advisories; needs cargo-deny and its database
+deny:
+    cargo deny --locked check
+
+# The API documentation and the book; the book needs mdbook
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+    mdbook build docs
+
+# The story on real parts
+demo:
+    cargo run --release --locked -- demo

@@ -3,8 +3,52 @@
 //! Nothing here waits, reads a clock, draws randomness, logs, or touches the outside.
 #![warn(missing_docs)]
 
+pub mod agent;
+pub mod approval;
+pub mod authority;
+pub mod canonical;
+pub mod chain;
+pub mod connection;
+pub mod credential;
+pub mod decision;
 pub mod digest;
+pub mod event;
+pub mod fact;
+pub mod grant;
+pub mod id;
+pub mod limits;
+pub mod name;
+pub mod operation;
+pub mod pattern;
+pub mod permission;
+pub mod run;
+pub mod service;
+pub mod stage;
 pub mod time;
+pub mod trust;
+pub mod user;
 
+pub use agent::{Agent, AgentState, AgentVersion, VersionState};
+pub use approval::{Approval, ApprovalState};
+pub use authority::{Authority, Reach};
+pub use canonical::canonical_bytes;
+pub use chain::{Actor, ActorChain};
+pub use connection::{Connection, Endpoint, Slot, Transport};
+pub use credential::Credential;
+pub use decision::{Answer, Decision};
 pub use digest::Digest;
+pub use event::{Event, LogEntry, Outcome, UserRef, Verb};
+pub use fact::{Fact, FactRef, Revised};
+pub use grant::Grant;
+pub use id::{Id, Named};
+pub use limits::{Limits, Meter};
+pub use name::{Name, TaskRef, UserName};
+pub use operation::{Body, Operation};
+pub use pattern::Pattern;
+pub use permission::{Access, Permission};
+pub use run::{Closing, Run, RunState, Tier};
+pub use service::{Class, Service};
+pub use stage::{Code, Refusal, Stage};
 pub use time::Timestamp;
+pub use trust::{TrustInputs, TrustLevel, TrustScore};
+pub use user::User;

@@ -28,7 +28,9 @@ impl Timestamp {
     /// This moment and `span` more, at most [`Timestamp::MAX`].
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
-        Self::from_millis(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+        Self::from_millis(
+            self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// How long ago `earlier` was; zero if it lies ahead.
@@ -54,7 +56,9 @@ pub enum BadTime {
     #[error("`{0}` is not a moment: write it like `2026-12-31T18:00:00Z`")]
     Moment(String),
     /// Not a span.
-    #[error("`{0}` is not a span of time: write a number and a unit, like `90s`, `60m`, `12h` or `30d`")]
+    #[error(
+        "`{0}` is not a span of time: write a number and a unit, like `90s`, `60m`, `12h` or `30d`"
+    )]
     Span(String),
 }
 

@@ -1,0 +1,171 @@
+//! Authority: what is allowed, what needs a human, and what is never done; and how it narrows.
+//!
+//! [`narrow`] is the only function that combines ceilings. Its result is never wider than any of
+//! its inputs; property tests hold it to that.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::pattern::BadPattern;
+use crate::permission::{Access, Permission};
+
+/// More lines than this, and an authority is refused.
+pub const MAX_LINES: usize = 1_024;
+
+/// A set of permissions in three parts. `never` beats `ask`, and `ask` beats `allow`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authority {
+    /// Goes on without a human.
+    pub allow: BTreeSet<Permission>,
+    /// Goes on with one human's approval of exactly this operation.
+    pub ask: BTreeSet<Permission>,
+    /// Refused, whatever else is said.
+    pub never: BTreeSet<Permission>,
+}
+
+/// What an authority says of one access, from narrowest to widest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach<'a> {
+    /// A line forbids it.
+    Never(&'a Permission),
+    /// No line speaks of it.
+    Nothing,
+    /// A line holds it for a human.
+    Ask(&'a Permission),
+    /// A line allows it.
+    Allow(&'a Permission),
+}
+
+/// Two authorities cannot be combined exactly within bounds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TooComplex {
+    /// A pair of patterns overlaps in too many ways.
+    #[error("two permissions overlap in too many ways to combine: {0}; use fewer `**`")]
+    Pattern(#[from] BadPattern),
+    /// Too many lines.
+    #[error(
+        "combining the permissions gives more than {MAX_LINES} lines; use fewer and wider lines"
+    )]
+    Lines,
+}
+
+impl Reach<'_> {
+    /// Where this stands between forbidden and allowed: 0 never, 1 nothing, 2 ask, 3 allow.
+    pub fn width(&self) -> u8 {
+        match self {
+            Self::Never(_) => 0,
+            Self::Nothing => 1,
+            Self::Ask(_) => 2,
+            Self::Allow(_) => 3,
+        }
+    }
+}
+
+impl Authority {
+    /// What this authority says of `access`.
+    pub fn rule(&self, access: &Access<'_>) -> Reach<'_> {
+        let line = |set: &'_ BTreeSet<Permission>| -> Option<usize> {
+            set.iter().position(|permission| permission.matches(access))
+        };
+        let found = |set| line(set).and_then(|place| set.iter().nth(place));
+        if let Some(permission) = found(&self.never) {
+            return Reach::Never(permission);
+        }
+        if let Some(permission) = found(&self.ask) {
+            return Reach::Ask(permission);
+        }
+        found(&self.allow).map_or(Reach::Nothing, Reach::Allow)
+    }
+
+    /// The authority of several grants of one agent together. What one of them asks for or forbids
+    /// stays asked for or forbidden.
+    #[must_use]
+    pub fn together<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut whole = Self::default();
+        for part in parts {
+            whole.allow.extend(part.allow.iter().cloned());
+            whole.ask.extend(part.ask.iter().cloned());
+            whole.never.extend(part.never.iter().cloned());
+        }
+        whole
+    }
+
+    /// How many lines it has.
+    pub fn len(&self) -> usize {
+        self.allow.len() + self.ask.len() + self.never.len()
+    }
+
+    /// Whether it allows and asks for nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.allow.is_empty() && self.ask.is_empty()
+    }
+
+    /// The same authority with every line left out that another one makes superfluous.
+    #[must_use]
+    pub fn normal(&self) -> Self {
+        let covered = |set: &BTreeSet<Permission>, line: &Permission| {
+            set.iter().any(|wider| wider.contains(line))
+        };
+        let never = minimal(&self.never);
+        let ask = minimal(&self.ask).into_iter().filter(|line| !covered(&never, line)).collect();
+        let allow = minimal(&self.allow)
+            .into_iter()
+            .filter(|line| !covered(&never, line) && !covered(&ask, line))
+            .collect();
+        Self { allow, ask, never }
+    }
+}
+
+/// What both authorities agree to: for every access the narrower of the two answers.
+///
+/// Idempotent, and the order of its arguments does not matter. Fails rather than drop a line.
+pub fn narrow(left: &Authority, right: &Authority) -> Result<Authority, TooComplex> {
+    let never = left.never.union(&right.never).cloned().collect();
+    let mut ask = pairwise(&left.ask, &right.ask)?;
+    ask.append(&mut pairwise(&left.ask, &right.allow)?);
+    ask.append(&mut pairwise(&left.allow, &right.ask)?);
+    let allow = pairwise(&left.allow, &right.allow)?;
+    let narrowed = Authority { allow, ask, never }.normal();
+    if narrowed.len() > MAX_LINES { Err(TooComplex::Lines) } else { Ok(narrowed) }
+}
+
+/// The lines of `wanted` that `ceiling` does not fully cover, as far as can be proved. Empty means
+/// that narrowing `wanted` by `ceiling` loses nothing but turns an allow into an ask.
+pub fn beyond<'a>(wanted: &'a Authority, ceiling: &Authority) -> Vec<&'a Permission> {
+    let covered = |line: &Permission| {
+        ceiling.allow.iter().chain(&ceiling.ask).any(|wider| wider.contains(line))
+            && !ceiling.never.iter().any(|never| never.contains(line))
+    };
+    wanted.allow.iter().chain(&wanted.ask).filter(|line| !covered(line)).collect()
+}
+
+fn pairwise(
+    left: &BTreeSet<Permission>,
+    right: &BTreeSet<Permission>,
+) -> Result<BTreeSet<Permission>, TooComplex> {
+    let mut both = BTreeSet::new();
+    for (mine, theirs) in
+        left.iter().flat_map(|mine| right.iter().map(move |theirs| (mine, theirs)))
+    {
+        both.extend(mine.intersect(theirs)?);
+        if both.len() > MAX_LINES * 4 {
+            return Err(TooComplex::Lines);
+        }
+    }
+    Ok(both)
+}
+
+fn minimal(set: &BTreeSet<Permission>) -> BTreeSet<Permission> {
+    // Of two lines that cover each other the first in order stays.
+    let covered = |line: &Permission| {
+        set.iter().any(|wider| {
+            wider != line && wider.contains(line) && (wider < line || !line.contains(wider))
+        })
+    };
+    set.iter().filter(|line| !covered(line)).cloned().collect()
+}
+
+#[cfg(test)]
+#[path = "authority_tests.rs"]
+mod tests;

@@ -1,0 +1,167 @@
+use proptest::prelude::*;
+
+use super::{Authority, Reach, beyond, narrow};
+use crate::connection::Connection;
+use crate::permission::{Access, BadPermission, Permission, Registered};
+use crate::{Id, Service, Timestamp};
+
+fn registered(name: &str) -> Option<Registered> {
+    let nth = ["demo", "other"].iter().position(|known| *known == name)?;
+    Some(Registered {
+        name: name.parse().unwrap(),
+        id: Id::new(Timestamp::from_millis(1), [u8::try_from(nth).unwrap(); 10]),
+        service: Service::Http,
+    })
+}
+
+fn lines(text: &[&str]) -> std::collections::BTreeSet<Permission> {
+    text.iter().flat_map(|line| Permission::parse(line, registered).unwrap()).collect()
+}
+
+fn authority(allow: &[&str], ask: &[&str], never: &[&str]) -> Authority {
+    Authority { allow: lines(allow), ask: lines(ask), never: lines(never) }
+}
+
+fn demo() -> Id<Connection> {
+    registered("demo").unwrap().id
+}
+
+fn rule<'a>(authority: &'a Authority, operation: &str, path: &str) -> Reach<'a> {
+    let resource = [path.to_owned()];
+    authority.rule(&Access { connection: demo(), operation, resource: &resource })
+}
+
+#[test]
+fn never_beats_ask_and_ask_beats_allow() {
+    let authority = authority(
+        &["demo:GET /v1/**", "demo:DELETE /v1/**"],
+        &["demo:GET /v1/payroll/**"],
+        &["demo:DELETE **"],
+    );
+    assert_eq!(rule(&authority, "GET", "/v1/items").width(), 3);
+    assert_eq!(rule(&authority, "GET", "/v1/payroll/june").width(), 2);
+    assert_eq!(rule(&authority, "GET", "/v2").width(), 1);
+    assert_eq!(rule(&authority, "DELETE", "/v1/items").width(), 0);
+}
+
+#[test]
+fn a_group_is_stored_as_its_members() {
+    let read = lines(&["demo:read /v1/**"]);
+    let printed: Vec<String> = read.iter().map(ToString::to_string).collect();
+    assert_eq!(printed, ["demo:GET /v1/**", "demo:HEAD /v1/**", "demo:OPTIONS /v1/**"]);
+}
+
+#[test]
+fn authority_binds_to_the_id_not_to_the_name() {
+    let renamed = |name: &str| {
+        Some(Registered { name: name.parse().unwrap(), ..registered("demo").unwrap() })
+    };
+    let line = Permission::parse("shop:GET /a", renamed).unwrap();
+    assert_eq!(line, Permission::parse("demo:GET /a", registered).unwrap());
+}
+
+#[test]
+fn a_line_that_cannot_be_meant_is_refused() {
+    let parse = |line| Permission::parse(line, registered);
+    for (line, wanted) in [
+        ("", "is not a permission"),
+        ("demo", "is not a permission"),
+        ("nobody:GET /a", "not a registered connection"),
+        ("demo:get /a", "not an operation of `demo`"),
+        ("demo:TRACE /a", "not an operation of `demo`"),
+        ("demo:GET", "names 0 resource parts"),
+        ("demo:GET /a /b", "names 2 resource parts"),
+        ("demo:GET a/b", "starts with `/`"),
+        ("demo:GET /a/../b", "dot segments"),
+        ("demo:GET /a?b", "no query"),
+        ("demo:GET /%2f", "upper-case hexadecimal"),
+        ("demo:GET /a*", "stand alone"),
+    ] {
+        let error: BadPermission = parse(line).unwrap_err();
+        assert!(error.to_string().contains(wanted), "`{line}` gave `{error}`");
+    }
+}
+
+#[test]
+fn what_lies_beyond_a_ceiling_is_named() {
+    let ceiling =
+        authority(&["demo:GET /v1/**"], &["demo:POST /v1/orders"], &["demo:GET /v1/x/**"]);
+    let wanted = authority(&["demo:GET /v1/a", "demo:GET /v1/x/y", "demo:POST /v1/**"], &[], &[]);
+    let named: Vec<String> = beyond(&wanted, &ceiling).iter().map(ToString::to_string).collect();
+    assert_eq!(named, ["demo:GET /v1/x/y", "demo:POST /v1/**"]);
+}
+
+fn any_line() -> impl Strategy<Value = Permission> {
+    let path = prop::collection::vec(
+        prop_oneof![3 => "[ab]", 1 => Just("*".to_owned()), 1 => Just("**".to_owned())],
+        1..4,
+    );
+    (prop_oneof![Just("demo"), Just("other")], prop_oneof![Just("GET"), Just("POST")], path)
+        .prop_map(|(name, operation, path)| {
+            let line = format!("{name}:{operation} /{}", path.join("/"));
+            Permission::parse(&line, registered).unwrap().remove(0)
+        })
+}
+
+fn any_authority() -> impl Strategy<Value = Authority> {
+    let set = || prop::collection::btree_set(any_line(), 0..4);
+    (set(), set(), prop::collection::btree_set(any_line(), 0..2))
+        .prop_map(|(allow, ask, never)| Authority { allow, ask, never })
+}
+
+fn any_access() -> impl Strategy<Value = (Id<Connection>, &'static str, [String; 1])> {
+    let path = prop::collection::vec("[abc]", 0..5);
+    let connection = prop_oneof![Just("demo"), Just("other")];
+    (connection, prop_oneof![Just("GET"), Just("POST")], path).prop_map(
+        |(name, operation, path)| {
+            (registered(name).unwrap().id, operation, [format!("/{}", path.join("/"))])
+        },
+    )
+}
+
+fn width(authority: &Authority, access: &(Id<Connection>, &'static str, [String; 1])) -> u8 {
+    let (connection, operation, resource) = access;
+    authority.rule(&Access { connection: *connection, operation, resource }).width()
+}
+
+proptest! {
+    #[test]
+    fn narrowing_gives_exactly_the_narrower_answer(
+        a in any_authority(), b in any_authority(), access in any_access(),
+    ) {
+        let narrowed = narrow(&a, &b).unwrap();
+        prop_assert_eq!(width(&narrowed, &access), width(&a, &access).min(width(&b, &access)));
+    }
+
+    #[test]
+    fn narrowing_twice_by_the_same_changes_nothing(a in any_authority(), b in any_authority()) {
+        let once = narrow(&a, &b).unwrap();
+        prop_assert_eq!(&narrow(&once, &b).unwrap(), &once);
+        prop_assert_eq!(&narrow(&once, &once).unwrap(), &once);
+    }
+
+    #[test]
+    fn the_order_of_narrowing_does_not_matter(
+        a in any_authority(), b in any_authority(), c in any_authority(), access in any_access(),
+    ) {
+        prop_assert_eq!(narrow(&a, &b).unwrap(), narrow(&b, &a).unwrap());
+        let left = narrow(&narrow(&a, &b).unwrap(), &c).unwrap();
+        let right = narrow(&a, &narrow(&b, &c).unwrap()).unwrap();
+        prop_assert_eq!(width(&left, &access), width(&right, &access));
+    }
+
+    #[test]
+    fn what_is_not_beyond_keeps_its_reach(
+        wanted in any_authority(), ceiling in any_authority(), access in any_access(),
+    ) {
+        let inside = beyond(&wanted, &ceiling).is_empty() && ceiling.never.is_empty();
+        let narrowed = narrow(&wanted, &ceiling).unwrap();
+        let before = width(&wanted, &access);
+        prop_assert!(!inside || before < 2 || width(&narrowed, &access) >= 2);
+    }
+
+    #[test]
+    fn the_normal_form_says_the_same(a in any_authority(), access in any_access()) {
+        prop_assert_eq!(width(&a.normal(), &access), width(&a, &access));
+    }
+}

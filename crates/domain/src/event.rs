@@ -1,0 +1,258 @@
+//! Events: everything the log keeps, each a typed record with one canonical form.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::agent::{Agent, AgentVersion};
+use crate::canonical::{NotCanonical, canonical_bytes};
+use crate::chain::ActorChain;
+use crate::decision::Decision;
+use crate::digest::Digest;
+use crate::fact::FactRef;
+use crate::id::{Id, Named};
+use crate::name::{Name, TaskRef, UserName};
+use crate::run::{Closing, Run, Tier};
+use crate::time::Timestamp;
+use crate::user::User;
+
+/// An event at its index. Its canonical bytes are the leaf of the Merkle tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogEntry {
+    /// From 0, without gaps.
+    pub index: u64,
+    /// Which.
+    pub id: Id<LogEntry>,
+    /// When, by the sequencer's clock; it may step back, the index never does.
+    pub at: Timestamp,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What can happen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The first administrator took the plane. Always entry 0.
+    Claimed {
+        /// Who.
+        by: UserRef,
+        /// Of the public key that signs checkpoints.
+        log_key: Digest,
+    },
+    /// The server started.
+    Started {
+        /// Its version.
+        version: String,
+        /// Of the policy set in force.
+        policy_digest: Digest,
+        /// Intents whose outcome a crash swallowed, marked unknown right after this entry.
+        unknown_outcomes: u64,
+    },
+    /// A human changed something.
+    Changed(Change),
+    /// A run was opened.
+    RunOpened(RunOpened),
+    /// A run is over.
+    RunClosed {
+        /// Which.
+        run: Id<Run>,
+        /// Why.
+        cause: Closing,
+        /// The human who ended it; `None` where it ended by itself.
+        by: Option<UserRef>,
+    },
+    /// The road answered. For a yes this is the intent, durable before the act.
+    Decided(Box<Decision>),
+    /// How an allowed act went.
+    Outcome {
+        /// The decision that allowed it.
+        decision: Id<Decision>,
+        /// The run that acted.
+        run: Id<Run>,
+        /// How it went.
+        result: Outcome,
+        /// Bytes of the request's body that were sent on.
+        sent_bytes: u64,
+        /// Bytes of the answer's body that came back.
+        received_bytes: u64,
+    },
+}
+
+/// How an allowed act went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum Outcome {
+    /// The upstream answered, to the end.
+    Answered {
+        /// Its status.
+        status: u16,
+    },
+    /// The upstream could not be reached, or broke off.
+    Failed {
+        /// `failed.address`, `failed.dial`, `failed.tls`, `failed.upstream`.
+        code: String,
+    },
+    /// The client went away.
+    Abandoned,
+    /// A kill cut it.
+    Cut,
+    /// A crash swallowed it; it may or may not have happened.
+    Unknown,
+}
+
+/// A human changed a fact, or used their factor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// What they did.
+    pub verb: Verb,
+    /// Who.
+    pub by: UserRef,
+    /// To what, as it stands afterwards.
+    pub fact: Option<FactRef>,
+    /// What people call it.
+    pub label: String,
+    /// What else matters, such as granted lines or an approved digest. Never a secret.
+    pub details: BTreeMap<String, String>,
+}
+
+/// What a human can do to the plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Verb {
+    /// Opened their terminal for administrative verbs.
+    #[serde(rename = "terminal.unlocked")]
+    TerminalUnlocked,
+    /// Gave a wrong factor.
+    #[serde(rename = "factor.failed")]
+    FactorFailed,
+    /// Registered an agent.
+    #[serde(rename = "agent.added")]
+    AgentAdded,
+    /// Stopped an agent.
+    #[serde(rename = "agent.suspended")]
+    AgentSuspended,
+    /// Restarted an agent.
+    #[serde(rename = "agent.resumed")]
+    AgentResumed,
+    /// Ended an agent.
+    #[serde(rename = "agent.retired")]
+    AgentRetired,
+    /// Registered a connection.
+    #[serde(rename = "connection.added")]
+    ConnectionAdded,
+    /// Replaced a connection's credential.
+    #[serde(rename = "connection.rotated")]
+    ConnectionRotated,
+    /// Removed a connection.
+    #[serde(rename = "connection.removed")]
+    ConnectionRemoved,
+    /// Gave a grant.
+    #[serde(rename = "grant.added")]
+    GrantAdded,
+    /// Ended a grant.
+    #[serde(rename = "grant.revoked")]
+    GrantRevoked,
+    /// Said yes to an operation.
+    #[serde(rename = "approval.given")]
+    ApprovalGiven,
+    /// Said no to an operation.
+    #[serde(rename = "approval.declined")]
+    ApprovalDeclined,
+    /// Closed a task and its runs.
+    #[serde(rename = "task.closed")]
+    TaskClosed,
+    /// Killed a run, an agent's runs, or all.
+    #[serde(rename = "killed")]
+    Killed,
+    /// Loaded another policy set.
+    #[serde(rename = "policy.loaded")]
+    PolicyLoaded,
+}
+
+/// A run, as it was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunOpened {
+    /// Which.
+    pub run: Id<Run>,
+    /// Of which agent.
+    pub agent: Id<Agent>,
+    /// Called what.
+    pub agent_name: Name,
+    /// In which version.
+    pub version: Id<AgentVersion>,
+    /// For what.
+    pub task: TaskRef,
+    /// The human who opened it, or the tree it belongs to.
+    pub opened_by: UserRef,
+    /// The person it acts for.
+    pub on_behalf_of: Option<UserRef>,
+    /// The run that opened it.
+    pub parent: Option<Id<Run>>,
+    /// Who acts for whom.
+    pub chain: ActorChain,
+    /// How it is held.
+    pub tier: Tier,
+    /// Lines that go on by themselves.
+    pub allow: Vec<String>,
+    /// Lines that ask.
+    pub ask: Vec<String>,
+    /// Lines that never are.
+    pub never: Vec<String>,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+    /// Every fact used to open it, by revision.
+    pub facts: Vec<FactRef>,
+}
+
+/// A human, by id and by the name they had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRef {
+    /// Which.
+    pub id: Id<User>,
+    /// Called what.
+    pub name: UserName,
+}
+
+impl From<&User> for UserRef {
+    fn from(user: &User) -> Self {
+        Self { id: user.id, name: user.name.clone() }
+    }
+}
+
+impl LogEntry {
+    /// The bytes that are hashed, stored, and proved.
+    pub fn canonical_bytes(&self) -> Result<Vec<u8>, NotCanonical> {
+        canonical_bytes(self)
+    }
+}
+
+impl Event {
+    /// The event as one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Claimed { .. } => "claimed",
+            Self::Started { .. } => "started",
+            Self::Changed(_) => "changed",
+            Self::RunOpened(_) => "run_opened",
+            Self::RunClosed { .. } => "run_closed",
+            Self::Decided(_) => "decided",
+            Self::Outcome { .. } => "outcome",
+        }
+    }
+
+    /// The run it belongs to, if it belongs to one.
+    pub fn run(&self) -> Option<Id<Run>> {
+        match self {
+            Self::RunOpened(opened) => Some(opened.run),
+            Self::RunClosed { run, .. } | Self::Outcome { run, .. } => Some(*run),
+            Self::Decided(decision) => decision.actor.as_ref().map(|actor| actor.run),
+            Self::Claimed { .. } | Self::Started { .. } | Self::Changed(_) => None,
+        }
+    }
+}
+
+impl Named for LogEntry {
+    const PREFIX: &'static str = "evt";
+    const NOUN: &'static str = "a log entry";
+}

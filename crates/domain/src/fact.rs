@@ -1,0 +1,77 @@
+//! Facts: what the plane believes, kept as append-only revisions.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Id, Named};
+
+/// Something the plane believes under an id. Every change of it is a new revision.
+pub trait Fact: Named + Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The id all revisions share.
+    fn id(&self) -> Id<Self>;
+}
+
+/// A fact as it stood: revision 1 is the first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revised<T> {
+    /// The fact.
+    pub fact: T,
+    /// Its revision.
+    pub revision: u64,
+}
+
+impl<T: Fact> Revised<T> {
+    /// The reference an entry keeps, such as `agt_…@3`.
+    pub fn reference(&self) -> FactRef {
+        FactRef { id: self.fact.id().to_string(), revision: self.revision }
+    }
+}
+
+/// Names one revision of one fact: `<id>@<revision>`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FactRef {
+    /// The fact's id, as printed.
+    pub id: String,
+    /// The revision, from 1.
+    pub revision: u64,
+}
+
+/// The text is not a reference to a revision.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a fact reference: expected `<id>@<revision>`")]
+pub struct BadFactRef(String);
+
+impl fmt::Display for FactRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.id, self.revision)
+    }
+}
+
+impl FromStr for FactRef {
+    type Err = BadFactRef;
+
+    fn from_str(text: &str) -> Result<Self, BadFactRef> {
+        let parsed = text.rsplit_once('@').and_then(|(id, revision)| {
+            Some(Self { id: id.to_owned(), revision: revision.parse().ok()? })
+        });
+        parsed.ok_or_else(|| BadFactRef(text.chars().take(80).collect()))
+    }
+}
+
+impl TryFrom<String> for FactRef {
+    type Error = BadFactRef;
+
+    fn try_from(text: String) -> Result<Self, BadFactRef> {
+        text.parse()
+    }
+}
+
+impl From<FactRef> for String {
+    fn from(reference: FactRef) -> Self {
+        reference.to_string()
+    }
+}

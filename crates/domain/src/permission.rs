@@ -1,0 +1,254 @@
+//! Permissions: one line a human can read, `<connection>:<operation> <resource…>`.
+//!
+//! A parsed permission is bound to the connection's id; its name is kept only to print it.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::connection::Connection;
+use crate::id::Id;
+use crate::name::Name;
+use crate::pattern::{BadPattern, Pattern};
+use crate::service::Service;
+
+/// Leave to do one operation on the resources its patterns match.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Permission {
+    connection: Id<Connection>,
+    // A label for people. Authority binds to the id, so equality and order ignore it.
+    label: Name,
+    operation: String,
+    resource: Vec<Pattern>,
+}
+
+/// The connection a line names, as the caller found it under its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// What the connection is called.
+    pub name: Name,
+    /// The id authority binds to.
+    pub id: Id<Connection>,
+    /// The recogniser that fixes the vocabulary.
+    pub service: Service,
+}
+
+/// What one request touches, as far as authority is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access<'a> {
+    /// The connection that would serve it.
+    pub connection: Id<Connection>,
+    /// The operation's name in the connection's vocabulary.
+    pub operation: &'a str,
+    /// The canonical resource parts.
+    pub resource: &'a [String],
+}
+
+/// Why a text is not a permission.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadPermission {
+    /// Not of the form at all.
+    #[error(
+        "`{0}` is not a permission: write `<connection>:<operation> <resource>`, like `status:GET /v1/**`"
+    )]
+    Shape(String),
+    /// No connection of that name.
+    #[error("`{0}` is not a registered connection: see `marque connection list`")]
+    UnknownConnection(String),
+    /// The connection has no such operation or group.
+    #[error(
+        "`{operation}` is not an operation of `{connection}`: use one of {known}, or a group of read, write, admin"
+    )]
+    UnknownOperation {
+        /// The connection.
+        connection: String,
+        /// What was written.
+        operation: String,
+        /// What exists.
+        known: String,
+    },
+    /// Too few or too many resource parts.
+    #[error("`{line}` names {given} resource parts; `{operation}` takes {wanted}")]
+    Parts {
+        /// The line.
+        line: String,
+        /// The operation.
+        operation: String,
+        /// How many the operation takes.
+        wanted: usize,
+        /// How many were written.
+        given: usize,
+    },
+    /// A part is not a pattern.
+    #[error(transparent)]
+    Pattern(#[from] BadPattern),
+    /// A part that no request could match.
+    #[error("`{part}` cannot be a resource of `{connection}`: {why}")]
+    Resource {
+        /// The part.
+        part: String,
+        /// The connection.
+        connection: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+impl Permission {
+    /// Reads one line. A group such as `read` becomes the operations it stands for today.
+    ///
+    /// `find` looks a connection up by name.
+    pub fn parse(
+        line: &str,
+        find: impl Fn(&str) -> Option<Registered>,
+    ) -> Result<Vec<Self>, BadPermission> {
+        let shown = || line.chars().take(200).collect::<String>();
+        let mut words = line.split_ascii_whitespace();
+        let (name, operation) = words
+            .next()
+            .and_then(|head| head.split_once(':'))
+            .ok_or_else(|| BadPermission::Shape(shown()))?;
+        let parts: Vec<&str> = words.collect();
+        let found = find(name);
+        let registered = found
+            .ok_or_else(|| BadPermission::UnknownConnection(name.chars().take(80).collect()))?;
+        let kinds = match registered.service.operation(operation) {
+            Some(kind) => vec![kind],
+            None => registered.service.group(operation),
+        };
+        if kinds.is_empty() {
+            let known =
+                registered.service.operations().iter().map(|kind| format!("`{}`", kind.name));
+            return Err(BadPermission::UnknownOperation {
+                connection: registered.name.to_string(),
+                operation: operation.chars().take(80).collect(),
+                known: known.collect::<Vec<_>>().join(", "),
+            });
+        }
+        let mut resource = Vec::with_capacity(parts.len());
+        for part in &parts {
+            resource.push(Pattern::parse(part)?);
+            registered.service.check_resource(part).map_err(|why| BadPermission::Resource {
+                part: part.chars().take(120).collect(),
+                connection: registered.name.to_string(),
+                why,
+            })?;
+        }
+        if let Some(kind) = kinds.iter().find(|kind| kind.parts != parts.len()) {
+            return Err(BadPermission::Parts {
+                line: shown(),
+                operation: kind.name.to_owned(),
+                wanted: kind.parts,
+                given: parts.len(),
+            });
+        }
+        let permission = |kind: &crate::service::OperationKind| Self {
+            connection: registered.id,
+            label: registered.name.clone(),
+            operation: kind.name.to_owned(),
+            resource: resource.clone(),
+        };
+        Ok(kinds.into_iter().map(permission).collect())
+    }
+
+    /// Everything `kind` can do on every resource of a connection.
+    pub fn everything(registered: &Registered) -> Result<Vec<Self>, BadPattern> {
+        let any = Pattern::parse("**")?;
+        let permission = |kind: &crate::service::OperationKind| Self {
+            connection: registered.id,
+            label: registered.name.clone(),
+            operation: kind.name.to_owned(),
+            resource: vec![any.clone(); kind.parts],
+        };
+        Ok(registered.service.operations().iter().map(permission).collect())
+    }
+
+    /// The connection this permission binds to.
+    pub fn connection(&self) -> Id<Connection> {
+        self.connection
+    }
+
+    /// The operation it allows.
+    pub fn operation(&self) -> &str {
+        &self.operation
+    }
+
+    /// The patterns of its resource, one for each part.
+    pub fn resource(&self) -> &[Pattern] {
+        &self.resource
+    }
+
+    /// Whether this permission covers that access.
+    pub fn matches(&self, access: &Access<'_>) -> bool {
+        self.connection == access.connection
+            && self.operation == access.operation
+            && self.resource.len() == access.resource.len()
+            && self
+                .resource
+                .iter()
+                .zip(access.resource)
+                .all(|(pattern, part)| pattern.matches(part))
+    }
+
+    /// Whether everything `other` covers is proved to be covered by this permission.
+    pub fn contains(&self, other: &Self) -> bool {
+        self.is_about(other)
+            && self.resource.iter().zip(&other.resource).all(|(mine, theirs)| mine.contains(theirs))
+    }
+
+    /// The permissions that together cover exactly what both cover.
+    pub(crate) fn intersect(&self, other: &Self) -> Result<Vec<Self>, BadPattern> {
+        if !self.is_about(other) {
+            return Ok(Vec::new());
+        }
+        let mut combined = vec![Vec::new()];
+        for (mine, theirs) in self.resource.iter().zip(&other.resource) {
+            let both = mine.intersect(theirs)?;
+            let extended = |prefix: &Vec<Pattern>| {
+                let prefix = prefix.clone();
+                both.iter().map(move |part| [&prefix[..], std::slice::from_ref(part)].concat())
+            };
+            combined = combined.iter().flat_map(extended).collect();
+        }
+        let permission = |resource| Self { resource, ..self.clone() };
+        Ok(combined.into_iter().map(permission).collect())
+    }
+
+    fn is_about(&self, other: &Self) -> bool {
+        self.connection == other.connection
+            && self.operation == other.operation
+            && self.resource.len() == other.resource.len()
+    }
+
+    fn key(&self) -> (Id<Connection>, &str, &[Pattern]) {
+        (self.connection, &self.operation, &self.resource)
+    }
+}
+
+impl PartialEq for Permission {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Permission {}
+
+impl PartialOrd for Permission {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Permission {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.label, self.operation)?;
+        self.resource.iter().try_for_each(|part| write!(f, " {part}"))
+    }
+}

@@ -1,0 +1,139 @@
+//! Runs: one bounded execution of one agent version for one task.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::agent::{Agent, AgentVersion};
+use crate::authority::Authority;
+use crate::chain::ActorChain;
+use crate::fact::Fact;
+use crate::id::{Id, Named};
+use crate::limits::Limits;
+use crate::name::TaskRef;
+use crate::time::Timestamp;
+use crate::user::User;
+
+/// The unit of identity, budget, revocation and record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Which.
+    pub id: Id<Run>,
+    /// Of which agent.
+    pub agent: Id<Agent>,
+    /// In which version.
+    pub version: Id<AgentVersion>,
+    /// For what outside reason.
+    pub task: TaskRef,
+    /// The human who opened it, or opened the run at the root of its tree.
+    pub opened_by: Id<User>,
+    /// The run that opened it, if it is a child.
+    pub parent: Option<Id<Run>>,
+    /// Who acts for whom.
+    pub chain: ActorChain,
+    /// What this run may do. Always inside the grants, and inside the parent's mandate.
+    pub mandate: Authority,
+    /// What it may spend.
+    pub limits: Limits,
+    /// How it is held.
+    pub tier: Tier,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+    /// Whether it is over.
+    pub state: RunState,
+}
+
+/// How a run is held, from weakest to strongest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// Proxy variables only; a tool that ignores them is not held.
+    Advisory,
+    /// Files and ports are fenced by the kernel.
+    Confined,
+    /// Own namespaces; the listener is the identity.
+    Captured,
+}
+
+/// Open → closed; closed is final.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum RunState {
+    /// May act until it expires.
+    Open,
+    /// Over.
+    Closed {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        cause: Closing,
+    },
+}
+
+/// Why a run is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closing {
+    /// Its command ended, or its task was closed.
+    Done,
+    /// Its time was up.
+    Expired,
+    /// A human killed it.
+    Killed,
+    /// It left its bounds.
+    Drifted,
+}
+
+/// The run was closed before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("run `{0}` is already closed")]
+pub struct AlreadyClosed(Id<Run>);
+
+impl Run {
+    /// Whether it may act at `now`.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        self.state == RunState::Open && now < self.expires_at
+    }
+
+    /// Ends it for good.
+    pub fn close(self, cause: Closing, at: Timestamp) -> Result<Self, AlreadyClosed> {
+        match self.state {
+            RunState::Open => Ok(Self { state: RunState::Closed { at, cause }, ..self }),
+            RunState::Closed { .. } => Err(AlreadyClosed(self.id)),
+        }
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Advisory => "advisory",
+            Self::Confined => "confined",
+            Self::Captured => "captured",
+        })
+    }
+}
+
+impl fmt::Display for Closing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Done => "done",
+            Self::Expired => "expired",
+            Self::Killed => "killed",
+            Self::Drifted => "drifted",
+        })
+    }
+}
+
+impl Named for Run {
+    const PREFIX: &'static str = "run";
+    const NOUN: &'static str = "a run";
+}
+
+impl Fact for Run {
+    fn id(&self) -> Id<Self> {
+        self.id
+    }
+}

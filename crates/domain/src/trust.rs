@@ -1,0 +1,146 @@
+//! Trust: a number computed from recorded inputs by published weights.
+//!
+//! A missing input counts against, never for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::run::Tier;
+
+/// What is known when a decision is made. `None` is not known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustInputs {
+    /// How the run is held.
+    pub tier: Option<Tier>,
+    /// Whether a human approved the version that runs.
+    pub version_approved: Option<bool>,
+    /// Whether the agent's owner is still there.
+    pub owner_present: Option<bool>,
+    /// Refusals of this run so far.
+    pub refusals: Option<u64>,
+}
+
+/// The answer: a score, what it means, and what made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustScore {
+    /// 0 to 100.
+    pub score: u8,
+    /// What it means.
+    pub level: TrustLevel,
+    /// Each input with the points it gave.
+    pub contributions: Vec<Contribution>,
+}
+
+/// What a score means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrustLevel {
+    /// Below 40: nothing is done.
+    Untrusted,
+    /// 40 to 59: reads go on, everything else asks a human.
+    Pending,
+    /// 60 and above.
+    Trusted,
+}
+
+/// One input and the points it gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contribution {
+    /// The input.
+    pub input: String,
+    /// Points it gave.
+    pub points: u8,
+    /// Points it could have given.
+    pub of: u8,
+}
+
+/// Points for each input; together 100.
+const TIER: u8 = 30;
+const VERSION: u8 = 30;
+const OWNER: u8 = 20;
+const BEHAVIOUR: u8 = 20;
+
+/// The score these inputs make.
+pub fn score(inputs: &TrustInputs) -> TrustScore {
+    let tier = match inputs.tier {
+        Some(Tier::Captured) => TIER,
+        Some(Tier::Confined) => 20,
+        Some(Tier::Advisory) => 10,
+        None => 0,
+    };
+    let version = if inputs.version_approved == Some(true) { VERSION } else { 0 };
+    let owner = if inputs.owner_present == Some(true) { OWNER } else { 0 };
+    // One point for every refusal, so that a single mistyped path costs next to nothing and an
+    // agent that probes its bounds soon asks a human for every write.
+    let behaviour = inputs
+        .refusals
+        .map_or(0, |refusals| BEHAVIOUR.saturating_sub(u8::try_from(refusals).unwrap_or(u8::MAX)));
+    let contributions = vec![
+        contribution("tier", tier, TIER),
+        contribution("version", version, VERSION),
+        contribution("owner", owner, OWNER),
+        contribution("behaviour", behaviour, BEHAVIOUR),
+    ];
+    let score = contributions.iter().fold(0, |sum: u8, part| sum.saturating_add(part.points));
+    TrustScore { score, level: TrustLevel::of(score), contributions }
+}
+
+fn contribution(input: &str, points: u8, of: u8) -> Contribution {
+    Contribution { input: input.to_owned(), points, of }
+}
+
+impl TrustLevel {
+    /// The level of a score.
+    pub fn of(score: u8) -> Self {
+        match score {
+            0..40 => Self::Untrusted,
+            40..60 => Self::Pending,
+            _ => Self::Trusted,
+        }
+    }
+
+    /// The level as one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Untrusted => "untrusted",
+            Self::Pending => "pending",
+            Self::Trusted => "trusted",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TrustInputs, TrustLevel, score};
+    use crate::run::Tier;
+
+    const GOOD: TrustInputs = TrustInputs {
+        tier: Some(Tier::Captured),
+        version_approved: Some(true),
+        owner_present: Some(true),
+        refusals: Some(0),
+    };
+
+    // threat 177
+    #[test]
+    fn a_missing_input_only_ever_lowers_the_score() {
+        assert_eq!(score(&GOOD).score, 100);
+        for lacking in [
+            TrustInputs { tier: None, ..GOOD },
+            TrustInputs { version_approved: None, ..GOOD },
+            TrustInputs { owner_present: None, ..GOOD },
+            TrustInputs { refusals: None, ..GOOD },
+        ] {
+            assert!(score(&lacking).score < 100);
+        }
+        assert_eq!(score(&TrustInputs::default()).score, 0);
+    }
+
+    #[test]
+    fn an_agent_that_keeps_running_into_refusals_loses_the_behaviour_points_and_no_more() {
+        let advisory = TrustInputs { tier: Some(Tier::Advisory), ..GOOD };
+        assert_eq!(score(&advisory).level, TrustLevel::Trusted);
+        let probing =
+            TrustInputs { refusals: Some(u64::MAX), owner_present: Some(false), ..advisory };
+        assert_eq!(score(&probing).level, TrustLevel::Pending);
+    }
+}

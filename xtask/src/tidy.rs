@@ -10,7 +10,7 @@ mod supply;
 mod tree;
 mod words;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
@@ -35,7 +35,7 @@ const RULES: &[fn(&Tree) -> Vec<Finding>] = &[
 ];
 
 fn run(_args: &[String]) -> anyhow::Result<()> {
-    let findings = check(Path::new(env!("CARGO_MANIFEST_DIR")))?;
+    let findings = check(&root())?;
     for finding in &findings {
         eprintln!("{finding}");
     }
@@ -46,11 +46,14 @@ fn run(_args: &[String]) -> anyhow::Result<()> {
     }
 }
 
-/// All findings for the repository that contains `inside`, sorted by place.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// All findings for the repository at `root`, sorted by place.
 ///
 /// Fails if git or cargo cannot list files and dependencies.
-fn check(inside: &Path) -> anyhow::Result<Vec<Finding>> {
-    let root = inside.parent().unwrap_or(inside);
+fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {
     let tree = Tree::read(root)?;
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(&tree)).collect();
     findings.extend(supply::check(&tree, &supply::dependencies(root)?)?);
@@ -61,11 +64,9 @@ fn check(inside: &Path) -> anyhow::Result<Vec<Finding>> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     #[test]
     fn this_repository_is_tidy() {
-        let findings = super::check(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let findings = super::check(&super::root()).unwrap();
         let list: Vec<String> = findings.iter().map(ToString::to_string).collect();
         assert!(list.is_empty(), "mend these, then run `cargo xtask tidy`:\n{}", list.join("\n"));
     }

@@ -1,7 +1,7 @@
 //! What others wrote and we ship: bans, owners, duplicates, licences and sources of `deny.toml`.
 //!
-//! The same file serves cargo-deny, which also knows advisories; building that tool costs more than
-//! building Marque, so the part that needs no database is checked here on every test run.
+//! The same file serves cargo-deny, which also knows advisories. The part that needs no database is
+//! held here, so that every test run does so without a tool to install.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -25,12 +25,12 @@ pub(super) struct Dependency {
 /// Every package of the build by name and version.
 pub(super) struct Graph(BTreeMap<(String, String), Dependency>);
 
-/// Asks cargo what it builds for [`TARGET`], tests included. The lock file alone will not do: it
-/// also lists what no feature ever enables.
+/// Asks cargo what it builds for [`TARGET`], tests apart. The lock file alone will not do: it also
+/// lists what no feature ever enables.
 pub(super) fn dependencies(root: &Path) -> anyhow::Result<Graph> {
     let listing = Command::new(env!("CARGO"))
         .args(["tree", "--workspace", "--locked", "--quiet", "--target", TARGET])
-        .args(["--prefix", "depth", "--format", "{p}\t{l}"])
+        .args(["--edges", "no-dev", "--prefix", "depth", "--format", "{p}\t{l}"])
         .current_dir(root)
         .output()
         .context("cannot run `cargo tree`")?;

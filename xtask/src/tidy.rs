@@ -10,8 +10,6 @@ mod supply;
 mod tree;
 mod words;
 
-use std::path::{Path, PathBuf};
-
 use anyhow::bail;
 
 use crate::Command;
@@ -35,7 +33,7 @@ const RULES: &[fn(&Tree) -> Vec<Finding>] = &[
 ];
 
 fn run(_args: &[String]) -> anyhow::Result<()> {
-    let findings = check(&root())?;
+    let findings = check()?;
     for finding in &findings {
         eprintln!("{finding}");
     }
@@ -46,17 +44,13 @@ fn run(_args: &[String]) -> anyhow::Result<()> {
     }
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// All findings for the repository at `root`, sorted by place.
+/// All findings for the repository we stand in, sorted by place.
 ///
 /// Fails if git or cargo cannot list files and dependencies.
-fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {
-    let tree = Tree::read(root)?;
+fn check() -> anyhow::Result<Vec<Finding>> {
+    let tree = Tree::read()?;
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(&tree)).collect();
-    findings.extend(supply::check(&tree, &supply::dependencies(root)?)?);
+    findings.extend(supply::check(&tree, &supply::dependencies()?)?);
     findings.sort();
     findings.dedup();
     Ok(findings)
@@ -66,7 +60,7 @@ fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {
 mod tests {
     #[test]
     fn this_repository_is_tidy() {
-        let findings = super::check(&super::root()).unwrap();
+        let findings = super::check().unwrap();
         let list: Vec<String> = findings.iter().map(ToString::to_string).collect();
         assert!(list.is_empty(), "mend these, then run `cargo xtask tidy`:\n{}", list.join("\n"));
     }

@@ -4,7 +4,6 @@
 //! held here, so that every test run does so without a tool to install.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, ensure};
@@ -27,11 +26,10 @@ pub(super) struct Graph(BTreeMap<(String, String), Dependency>);
 
 /// Asks cargo what it builds for [`TARGET`], tests apart. The lock file alone will not do: it also
 /// lists what no feature ever enables.
-pub(super) fn dependencies(root: &Path) -> anyhow::Result<Graph> {
+pub(super) fn dependencies() -> anyhow::Result<Graph> {
     let listing = Command::new(env!("CARGO"))
         .args(["tree", "--workspace", "--locked", "--quiet", "--target", TARGET])
         .args(["--edges", "no-dev", "--prefix", "depth", "--format", "{p}\t{l}"])
-        .current_dir(root)
         .output()
         .context("cannot run `cargo tree`")?;
     let problem = String::from_utf8_lossy(&listing.stderr);

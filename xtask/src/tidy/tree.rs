@@ -30,17 +30,13 @@ pub(super) struct Finding {
 
 impl Tree {
     /// Reads the working tree, new files included, so that a finding shows before the commit.
-    pub(super) fn read(root: &Path) -> anyhow::Result<Self> {
-        let listing = Command::new("git")
-            // A clone owned by somebody else, as in a CI container, is still ours to read.
-            .args(["-c", "safe.directory=*", "ls-files", "-z"])
-            .args(["--cached", "--others", "--exclude-standard"])
-            .current_dir(root)
-            .output()
-            .context("cannot run `git ls-files`; tidy needs git and a clone")?;
-        let problem = String::from_utf8_lossy(&listing.stderr);
-        ensure!(listing.status.success(), "`git ls-files` failed: {}", problem.trim());
-        let paths = String::from_utf8(listing.stdout).context("a file name is not UTF-8")?;
+    ///
+    /// The root is where git says it is: a path compiled in is another clone's as soon as two share
+    /// a target folder.
+    pub(super) fn read() -> anyhow::Result<Self> {
+        let root = git(Path::new("."), &["rev-parse", "--show-toplevel"])?;
+        let root = Path::new(root.trim_end());
+        let paths = git(root, &["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?;
         let unique: BTreeSet<&str> = paths.split_terminator('\0').collect();
         // A file deleted but not yet committed is listed and absent.
         let files = unique.into_iter().filter_map(|path| File::read(root, path)).collect();
@@ -65,6 +61,19 @@ impl Tree {
         };
         Self { files: files.iter().map(file).collect() }
     }
+}
+
+fn git(folder: &Path, args: &[&str]) -> anyhow::Result<String> {
+    let output = Command::new("git")
+        // A clone owned by somebody else, as in a CI container, is still ours to read.
+        .args(["-c", "safe.directory=*"])
+        .args(args)
+        .current_dir(folder)
+        .output()
+        .context("cannot run git; tidy needs it, and a clone")?;
+    let problem = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "git {} failed: {}", args.join(" "), problem.trim());
+    String::from_utf8(output.stdout).context("a file name is not UTF-8")
 }
 
 impl File {

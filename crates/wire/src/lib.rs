@@ -1,1 +1,13 @@
-//! Placeholder.
+//! Wire formats: bytes in, typed values out, and back.
+//!
+//! Owns strict parsers for what Marque reads from agents and upstreams. Sans-IO: nothing here
+//! waits, resolves names, reads a clock or opens a socket, and every parser is total on any bytes.
+//! Doubtful input is refused rather than repaired, because a decision must be about the bytes
+//! that are sent on.
+
+pub mod address;
+pub mod host;
+pub mod http1;
+pub mod path;
+pub mod proxy_auth;
+pub mod target;

@@ -32,7 +32,7 @@ pub struct Approval {
     pub state: ApprovalState,
 }
 
-/// Asked → given → used; asked → declined; asked or given → lapsed once `until` has passed.
+/// Asked → given → used; asked → declined; asked or given → lapsed, with its run at the latest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum ApprovalState {
@@ -49,6 +49,11 @@ pub enum ApprovalState {
     Declined {
         /// Who.
         by: Id<User>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Its time passed, or its run ended, before it was used.
+    Lapsed {
         /// When.
         at: Timestamp,
     },
@@ -109,6 +114,21 @@ impl Approval {
         }
     }
 
+    /// Ends it unused, because its run ended.
+    pub fn lapse(self, at: Timestamp) -> Result<Self, BadApprovalMove> {
+        match self.state {
+            ApprovalState::Asked | ApprovalState::Given { .. } => {
+                Ok(Self { state: ApprovalState::Lapsed { at }, ..self })
+            }
+            _ => Err(BadApprovalMove::Answered(self.id, self.word(at))),
+        }
+    }
+
+    /// Whether nothing can follow.
+    pub fn is_final(&self) -> bool {
+        !matches!(self.state, ApprovalState::Asked | ApprovalState::Given { .. })
+    }
+
     /// Whether it can be spent now on an operation of that digest in that run.
     pub fn serves(&self, run: Id<Run>, digest: Digest, now: Timestamp) -> bool {
         self.run == run
@@ -130,6 +150,7 @@ impl Approval {
             ApprovalState::Given { .. } if now >= self.until => "lapsed",
             ApprovalState::Given { .. } => "given",
             ApprovalState::Declined { .. } => "declined",
+            ApprovalState::Lapsed { .. } => "lapsed",
             ApprovalState::Used { .. } => "used",
         }
     }

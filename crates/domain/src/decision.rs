@@ -9,9 +9,11 @@ use crate::fact::FactRef;
 use crate::id::{Id, Named};
 use crate::limits::Meter;
 use crate::name::{Name, TaskRef, UserName};
+use crate::operation::BodyKind;
 use crate::run::{Run, Tier};
 use crate::service::{Class, Service};
 use crate::stage::Code;
+use crate::time::Timestamp;
 use crate::trust::{TrustInputs, TrustScore};
 
 /// One decision, as the log keeps it. Enough to replay it: every fact by revision, every counter
@@ -20,6 +22,8 @@ use crate::trust::{TrustInputs, TrustScore};
 pub struct Decision {
     /// Which.
     pub id: Id<Decision>,
+    /// The moment the stages looked at.
+    pub at: Timestamp,
     /// Yes, held, or no.
     pub answer: Answer,
     /// What was asked.
@@ -83,6 +87,10 @@ pub struct OperationSummary {
     pub target: String,
     /// How much it can change.
     pub class: Class,
+    /// Whether there was a query.
+    pub has_query: bool,
+    /// What was known of the body when it was decided.
+    pub body: BodyKind,
     /// Of the whole operation, query, headers and body included.
     pub digest: Digest,
 }

@@ -53,7 +53,7 @@ pub enum Event {
     /// A human changed something.
     Changed(Change),
     /// A run was opened.
-    RunOpened(RunOpened),
+    RunOpened(Box<RunOpened>),
     /// A run is over.
     RunClosed {
         /// Which.

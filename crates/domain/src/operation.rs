@@ -49,6 +49,29 @@ pub enum Body {
     },
 }
 
+/// [`Body`] without what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BodyKind {
+    /// There is none.
+    Empty,
+    /// It streams past unread.
+    Streamed,
+    /// It was read whole before the decision.
+    Read,
+}
+
+impl Body {
+    /// Which kind it is.
+    pub fn kind(&self) -> BodyKind {
+        match self {
+            Self::Empty => BodyKind::Empty,
+            Self::Streamed => BodyKind::Streamed,
+            Self::Read { .. } => BodyKind::Read,
+        }
+    }
+}
+
 impl Operation {
     /// The permission line that exactly this operation needs, on the connection of that name.
     pub fn line(&self, connection: &str) -> String {

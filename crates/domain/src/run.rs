@@ -84,6 +84,8 @@ pub enum Closing {
     Killed,
     /// It left its bounds.
     Drifted,
+    /// Its launcher or the server that held it ended.
+    Orphaned,
 }
 
 /// The run was closed before.
@@ -123,6 +125,7 @@ impl fmt::Display for Closing {
             Self::Expired => "expired",
             Self::Killed => "killed",
             Self::Drifted => "drifted",
+            Self::Orphaned => "orphaned",
         })
     }
 }

@@ -98,7 +98,7 @@ pub fn parse_span(text: &str) -> Result<Duration, BadTime> {
 pub fn print_span(span: Duration) -> String {
     let secs = span.as_secs();
     for (unit_secs, unit) in [(86_400, 'd'), (3_600, 'h'), (60, 'm')] {
-        if secs > 0 && secs % unit_secs == 0 {
+        if secs > 0 && secs.is_multiple_of(unit_secs) {
             return format!("{}{unit}", secs / unit_secs);
         }
     }

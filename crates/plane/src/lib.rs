@@ -1,1 +1,48 @@
-//! Placeholder.
+//! The application: the road every act passes, the sequencer that records it, and the verbs by
+//! which humans steer.
+//!
+//! Knows nothing of HTTP, sockets or terminals; those are `api`, `gateway` and the binary. Time
+//! and randomness come in through [`Parts`].
+#![warn(missing_docs)]
+
+pub mod broker;
+mod caller;
+mod clock;
+mod decide;
+mod draft;
+mod error;
+mod explain;
+mod failure;
+mod laps;
+mod lease;
+mod limits;
+mod live;
+mod log;
+mod mandate;
+mod plane;
+mod policy;
+mod reaper;
+mod record;
+mod run;
+mod sequence;
+mod shelf;
+mod show;
+pub mod spec;
+mod start;
+mod step;
+mod trust;
+mod verbs;
+pub mod view;
+mod world;
+
+pub use broker::{Injection, Opened};
+pub use caller::{Acting, Factor, Peer, Presented, ProcessKey, TerminalSession};
+pub use clock::Clock;
+pub use decide::{Ask, Preview};
+pub use error::{AdminError, AdminKind};
+pub use failure::Failure;
+pub use lease::Lease;
+pub use live::LiveRun;
+pub use plane::{Parts, Plane, Settings};
+pub use record::Permit;
+pub use start::StartError;

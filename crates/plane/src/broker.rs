@@ -1,0 +1,102 @@
+//! Stage 7, `broker`: which credential would serve? And, with a permit, the only opening of it.
+//!
+//! [`name`] only names the credential. [`open`] is the one function that unseals one; it takes a
+//! [`Permit`], so what it opens was decided and is in the log.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use marque_crypto::Secret;
+use marque_crypto::seal::{Binding, Sealed};
+use marque_domain::{Code, Connection, Credential, Refusal, Revised, Slot};
+
+use crate::lease::Lease;
+use crate::plane::Plane;
+use crate::record::Permit;
+use crate::world::World;
+
+/// The table name that sealed credentials are bound to.
+pub(crate) const CREDENTIAL_TABLE: &str = "credential";
+
+/// A credential by id and revision, still sealed.
+#[derive(Clone)]
+pub(crate) struct Named {
+    pub(crate) credential: Arc<Revised<Credential>>,
+    pub(crate) sealed: Arc<Sealed>,
+}
+
+/// An opened credential on its way into one request.
+pub struct Opened {
+    /// The connection the request goes over.
+    pub connection: Arc<Revised<Connection>>,
+    /// What to set, and where; nothing for an upstream that wants none.
+    pub injection: Option<Injection>,
+    /// The use of it; dropping it records the act as abandoned.
+    pub lease: Lease,
+}
+
+/// A header that carries the credential. Has no `Debug`: its value is the secret.
+pub struct Injection {
+    /// The header's name, in lower case.
+    pub header: String,
+    /// The header's whole value.
+    pub value: Secret,
+}
+
+/// The credential that would serve a request over that connection, if it wants one.
+pub(crate) fn name(world: &World, connection: &Connection) -> Result<Option<Named>, Refusal> {
+    if connection.slot.is_none() {
+        return Ok(None);
+    }
+    let named = connection.credential.and_then(|id| {
+        let credential = Arc::clone(world.credentials.get(id)?);
+        Some(Named { credential, sealed: Arc::clone(world.sealed(id)?) })
+    });
+    named.map(Some).ok_or_else(|| {
+        Refusal::new(
+            Code::NoCredential,
+            format!("connection `{}` has no credential", connection.name),
+            format!("a human can seal one: `marque connection rotate {}`", connection.name),
+        )
+    })
+}
+
+/// Opens the credential a permit is for, and nothing else.
+// A failure here is after the intent entry: the lease records that nothing was sent.
+#[expect(clippy::disallowed_methods, reason = "the broker is where credentials are opened")]
+pub fn open(plane: &Plane, permit: Permit) -> Result<Opened, Refusal> {
+    let (connection, named, lease) = permit.redeem(plane);
+    let injection = match (&connection.fact.slot, named) {
+        (Some(slot), Some(named)) => {
+            let id = named.credential.fact.id.to_string();
+            let binding =
+                Binding { table: CREDENTIAL_TABLE, row: &id, revision: named.credential.revision };
+            let opened = marque_crypto::seal::open(plane.key_manager(), &binding, &named.sealed);
+            let secret = opened.map_err(|error| {
+                tracing::error!(%error, "a sealed credential could not be opened");
+                Refusal::new(
+                    Code::NoCredential,
+                    format!("the credential of `{}` cannot be opened", connection.fact.name),
+                    format!("seal it again: `marque connection rotate {}`", connection.fact.name),
+                )
+            })?;
+            Some(inject(slot, &secret))
+        }
+        _ => None,
+    };
+    Ok(Opened { connection, injection, lease })
+}
+
+fn inject(slot: &Slot, secret: &Secret) -> Injection {
+    let (header, value) = match slot {
+        Slot::Bearer => ("authorization", [b"Bearer ".as_slice(), secret.expose()].concat()),
+        Slot::Basic { user } => {
+            let pair = Secret::from_vec([user.as_bytes(), b":", secret.expose()].concat());
+            let encoded = Secret::from_string(STANDARD.encode(pair.expose()));
+            ("authorization", [b"Basic ".as_slice(), encoded.expose()].concat())
+        }
+        Slot::Header { name } => (name.as_str(), secret.expose().to_vec()),
+    };
+    Injection { header: header.to_owned(), value: Secret::from_vec(value) }
+}

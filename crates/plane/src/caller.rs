@@ -1,0 +1,112 @@
+//! Stage 1, `caller`: who asks, proven how?
+//!
+//! The only place where an [`Acting`] comes into being: an [`Acting<Run>`] from a run's secret, an
+//! [`Acting<User>`] from a human's factor. A verb that takes one cannot be reached with the other.
+
+mod human;
+mod peer;
+
+use std::sync::Arc;
+
+use marque_crypto::Secret;
+use marque_crypto::machine::{self, MachineHashKey};
+use marque_domain::{Code, Id, Refusal, Run, UserRef};
+
+pub use human::Factor;
+pub(crate) use human::Humans;
+pub use peer::{Peer, ProcessKey, TerminalSession};
+
+use crate::live::LiveRun;
+use crate::world::World;
+
+/// What came with a request to prove who asks.
+pub enum Presented {
+    /// Nothing.
+    Nothing,
+    /// A run's id and its proxy secret.
+    RunSecret {
+        /// The run's id, as the client wrote it.
+        run: String,
+        /// The secret.
+        secret: Secret,
+    },
+}
+
+impl Presented {
+    /// The same proof again, for the next request of one tunnel.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        match self {
+            Self::Nothing => Self::Nothing,
+            Self::RunSecret { run, secret } => {
+                Self::RunSecret { run: run.clone(), secret: secret.duplicate() }
+            }
+        }
+    }
+}
+
+/// Somebody proven. `W` is [`marque_domain::User`] or [`Run`]; neither turns into the other.
+pub struct Acting<W> {
+    pub(crate) who: Who,
+    pub(crate) is_dry_run: bool,
+    kind: std::marker::PhantomData<fn() -> W>,
+}
+
+/// Whom an [`Acting`] stands for.
+pub(crate) enum Who {
+    User(UserRef),
+    Run(Arc<LiveRun>),
+}
+
+impl Acting<marque_domain::User> {
+    /// The human.
+    pub fn user(&self) -> &UserRef {
+        match &self.who {
+            Who::User(user) => user,
+            Who::Run(_) => unreachable!("INVARIANT: an acting user is made of a factor only"),
+        }
+    }
+}
+
+impl Acting<Run> {
+    /// The run.
+    pub fn run(&self) -> Id<Run> {
+        self.live().run
+    }
+
+    pub(crate) fn live(&self) -> &Arc<LiveRun> {
+        match &self.who {
+            Who::Run(live) => live,
+            Who::User(_) => unreachable!("INVARIANT: an acting run is made of its secret only"),
+        }
+    }
+
+    pub(crate) fn of_run(live: Arc<LiveRun>) -> Self {
+        Self { who: Who::Run(live), is_dry_run: false, kind: std::marker::PhantomData }
+    }
+}
+
+/// Whose proof this is. The secret is random, so a keyed hash finds it in constant time with
+/// regard to its bytes; the id beside it must agree, so that a mix-up is told and not served.
+pub(crate) fn prove(
+    world: &World,
+    key: &MachineHashKey,
+    presented: &Presented,
+) -> Result<Arc<LiveRun>, Refusal> {
+    let Presented::RunSecret { run, secret } = presented else {
+        return Err(Refusal::new(
+            Code::CallerMissing,
+            "the request does not say which run it belongs to",
+            "start the command with `marque run … -- COMMAND`, which sets the proxy variables",
+        ));
+    };
+    let found = world.caller(&machine::hash(key, secret.expose()));
+    let found = found.filter(|live| live.run.to_string() == *run);
+    found.cloned().ok_or_else(|| {
+        Refusal::new(
+            Code::CallerUnknown,
+            "the proxy secret belongs to no run of this server",
+            "the run is over, or the server was restarted: start the command again with `marque run`",
+        )
+    })
+}

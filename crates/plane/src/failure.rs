@@ -1,0 +1,33 @@
+//! Why the sequencer could not commit, apart from what a command itself decided.
+
+use marque_domain::canonical::NotCanonical;
+use marque_store::StoreError;
+
+/// The sequencer could not commit.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Failure {
+    /// The queue is full.
+    #[error("too many changes wait for the log")]
+    Overloaded,
+    /// The server is stopping, or the log's disk failed for good.
+    #[error("the log is closed")]
+    Stopped,
+    /// The store refused or broke.
+    #[error("the log cannot be written: {0}")]
+    Store(String),
+    /// A record has no canonical form.
+    #[error("a record cannot be written: {0}")]
+    Record(String),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+impl From<NotCanonical> for Failure {
+    fn from(error: NotCanonical) -> Self {
+        Self::Record(error.to_string())
+    }
+}

@@ -1,0 +1,282 @@
+//! The plane: everything one server holds, and the front door of every verb.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use marque_crypto::Random;
+use marque_crypto::factor::Cost;
+use marque_crypto::machine::MachineHashKey;
+use marque_crypto::seal::KeyManager;
+use marque_crypto::sign::LogKey;
+use marque_domain::{Connection, Endpoint, Id, Named, Refusal, Revised, Run, User, UserRef};
+use marque_policy::PolicySet;
+use marque_store::Store;
+use marque_tlog::{KeyName, VerifierKey};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::caller::{self, Acting, Factor, Humans, Peer, Presented};
+use crate::clock::Clock;
+use crate::decide::{self, Ask, Preview};
+use crate::error::{AdminError, AdminKind};
+use crate::live::LiveRun;
+use crate::record::Permit;
+use crate::sequence::{Durability, Sequencer};
+use crate::step::Step;
+use crate::world::World;
+
+/// What the plane is given: keys, policies, and the two things it must not fetch itself.
+pub struct Parts {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Draws ids and secrets.
+    pub random: Arc<dyn Random>,
+    /// Wraps the keys of sealed credentials.
+    pub key_manager: Box<dyn KeyManager>,
+    /// Signs checkpoints, and nothing else.
+    pub log_key: LogKey,
+    /// Hashes machine secrets.
+    pub machine_key: MachineHashKey,
+    /// The policies in force.
+    pub policies: Arc<PolicySet>,
+    /// What a passphrase costs to check.
+    pub factor_cost: Cost,
+}
+
+/// What an administrator can set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The name of the plane in SPIFFE ids and checkpoints; drawn at the first start if `None`.
+    pub trust_domain: Option<String>,
+    /// How long a question waits for a human, and a given approval for its use.
+    pub approval_ttl: Duration,
+    /// The longest a run may last.
+    pub max_run_ttl: Duration,
+    /// How deep an actor chain may grow.
+    pub max_depth: usize,
+    /// The score below which every run is refused, 0 to 100.
+    pub trust_floor: u8,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            trust_domain: None,
+            approval_ttl: Duration::from_secs(15 * 60),
+            max_run_ttl: Duration::from_secs(24 * 3_600),
+            max_depth: marque_domain::chain::DEFAULT_DEPTH,
+            trust_floor: 0,
+        }
+    }
+}
+
+/// One server's plane. Cheap to clone.
+#[derive(Clone)]
+pub struct Plane {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) sequencer: Sequencer,
+    pub(crate) parts: Parts,
+    pub(crate) settings: Settings,
+    pub(crate) trust_domain: String,
+    pub(crate) log_name: KeyName,
+    pub(crate) humans: Humans,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stopping: CancellationToken,
+    pub(crate) proxy: OnceLock<SocketAddr>,
+}
+
+impl Plane {
+    pub(crate) fn from_inner(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Lets everything under way finish, then closes the log.
+    pub async fn stop(&self) {
+        self.inner.stopping.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+        self.inner.sequencer.stop();
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.inner.parts.clock
+    }
+
+    /// Who holds this proof, for choosing the authority that intercepts for the run. Not a
+    /// decision: nothing may be done because of it.
+    pub fn caller(&self, presented: &Presented) -> Result<Arc<LiveRun>, Refusal> {
+        caller::prove(&self.world(), self.machine_key(), presented)
+    }
+
+    /// The connections that serve an endpoint.
+    pub fn connections_at(&self, endpoint: &Endpoint) -> Vec<Arc<Revised<Connection>>> {
+        self.world().connections_at(endpoint).cloned().collect()
+    }
+
+    /// What the road would answer now. Records nothing.
+    pub fn preview(&self, ask: &Ask) -> Preview {
+        decide::preview(self, ask)
+    }
+
+    /// Walks the road: the only way to a [`Permit`]. Refusals are recorded too.
+    pub async fn decide(&self, ask: Ask) -> Result<Permit, Refusal> {
+        decide::decide(self, ask).await
+    }
+
+    /// Says where the proxy door listens; the first word counts.
+    pub fn set_proxy_address(&self, address: SocketAddr) {
+        self.inner.proxy.get_or_init(|| address);
+    }
+
+    /// Proves a human: by their factor, else by the peer's unlocked terminal.
+    ///
+    /// A process inside a run is never a human, whatever it presents.
+    pub async fn identify(
+        &self,
+        peer: &Peer,
+        factor: Option<Factor>,
+        is_dry_run: bool,
+    ) -> Result<Acting<User>, AdminError> {
+        let user = match factor {
+            Some(factor) => self.prove_human(peer, factor).await?,
+            None => self.at_terminal(peer)?,
+        };
+        Ok(Acting::proven(user, is_dry_run))
+    }
+
+    /// Proves a run by its secret.
+    pub fn identify_run(&self, presented: &Presented) -> Result<Acting<Run>, AdminError> {
+        let live = self.caller(presented)?;
+        Ok(Acting::of_run(live))
+    }
+
+    /// The open run a process belongs to, by descent from its launcher.
+    pub fn run_of(&self, peer: &Peer) -> Option<Id<Run>> {
+        let world = self.world();
+        let is_open = |live: &LiveRun| {
+            world.runs.get(live.run).is_some_and(|run| run.fact.is_open(self.clock().now()))
+        };
+        let mut inside =
+            world.all_live().filter(|live| peer.is_inside(&live.launcher) && is_open(live));
+        inside.next().map(|live| live.run)
+    }
+
+    /// Checks a factor for one act, whatever terminal it comes from.
+    pub(crate) async fn prove_human(
+        &self,
+        peer: &Peer,
+        factor: Factor,
+    ) -> Result<UserRef, AdminError> {
+        self.must_be_outside(peer)?;
+        let world = self.world();
+        if world.users.is_empty() {
+            return Err(AdminError::not_claimed());
+        }
+        let stored = |user| self.stored_factor(user);
+        let proven = self.inner.humans.prove(&world, stored, factor, self.clock().now()).await;
+        if let Err(error) = &proven {
+            self.record_failed_factor(error).await;
+        }
+        proven
+    }
+
+    fn at_terminal(&self, peer: &Peer) -> Result<UserRef, AdminError> {
+        self.must_be_outside(peer)?;
+        if self.world().users.is_empty() {
+            return Err(AdminError::not_claimed());
+        }
+        let unlocked = self.inner.humans.at_terminal(peer, self.clock().now());
+        unlocked.map(|(user, _)| user).ok_or_else(AdminError::locked)
+    }
+
+    pub(crate) fn must_be_outside(&self, peer: &Peer) -> Result<(), AdminError> {
+        match self.run_of(peer) {
+            None => Ok(()),
+            Some(run) => {
+                let message = format!("a process inside run `{run}` cannot act as a human");
+                Err(AdminError::new(AdminKind::InsideRun, message)
+                    .hint("use another terminal; inside a run an agent can only ask"))
+            }
+        }
+    }
+
+    /// Queues a human's change. A dry run does everything but keep it.
+    pub(crate) async fn change<R: Send + 'static>(
+        &self,
+        who: &Acting<User>,
+        mut body: impl FnMut(&mut Step<'_, '_>) -> Result<R, AdminError> + Send + 'static,
+    ) -> Result<R, AdminError> {
+        let is_dry_run = who.is_dry_run;
+        let answer = self.sequencer().submit(Durability::Disk, move |step| match body(step) {
+            Ok(done) if is_dry_run => Err(Undone::Rehearsed(done)),
+            Ok(done) => Ok(done),
+            Err(error) => Err(Undone::Failed(error)),
+        });
+        match answer.await {
+            Ok(done) | Err(Undone::Rehearsed(done)) => Ok(done),
+            Err(Undone::Failed(error)) => Err(error),
+        }
+    }
+
+    pub(crate) fn world(&self) -> Arc<World> {
+        self.inner.sequencer.world()
+    }
+
+    pub(crate) fn sequencer(&self) -> &Sequencer {
+        &self.inner.sequencer
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    pub(crate) fn machine_key(&self) -> &MachineHashKey {
+        &self.inner.parts.machine_key
+    }
+
+    pub(crate) fn key_manager(&self) -> &dyn KeyManager {
+        &*self.inner.parts.key_manager
+    }
+
+    pub(crate) fn random(&self) -> &dyn Random {
+        &*self.inner.parts.random
+    }
+
+    pub(crate) fn verifier_key(&self) -> VerifierKey {
+        let public = self.inner.parts.log_key.public().clone();
+        VerifierKey::new(self.inner.log_name.clone(), public)
+    }
+
+    /// A new id of this moment.
+    pub(crate) fn id<K: Named>(&self) -> Id<K> {
+        Id::new(self.clock().now(), marque_crypto::random::bytes(self.random()))
+    }
+
+    /// Starts a task that the plane waits for when it stops.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.inner.tasks.spawn(task);
+    }
+}
+
+// What a rehearsed or failed change carries back past the rollback.
+enum Undone<R> {
+    Rehearsed(R),
+    Failed(AdminError),
+}
+
+impl<R> From<crate::failure::Failure> for Undone<R> {
+    fn from(failure: crate::failure::Failure) -> Self {
+        Self::Failed(failure.into())
+    }
+}

@@ -1,0 +1,297 @@
+//! Stage 8, `record`: is it durable? Only then is there a [`Permit`].
+//!
+//! Inside the sequencer everything is looked at once more: whoever changed a fact since the
+//! decision was made was there first, and the road is walked again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use marque_domain::{
+    Answer, Approval, ApprovalState, Code, Connection, Decision, Digest, Event, Id, Operation,
+    Refusal, Revised, Run,
+};
+use marque_store::Intent;
+
+use crate::broker::Named;
+use crate::draft::Draft;
+use crate::failure::Failure;
+use crate::lease::Lease;
+use crate::limits;
+use crate::live::LiveRun;
+use crate::mandate::Mandated;
+use crate::plane::Plane;
+use crate::run::Standing;
+use crate::sequence::Durability;
+use crate::step::Step;
+use crate::world::{MeterKey, Shelved, World};
+
+/// Questions one run may leave open.
+const MAX_WAITING: usize = 32;
+/// Refusals of strangers that are recorded one by one, in a minute; more are only counted.
+const STRANGERS_PER_MINUTE: u32 = 600;
+
+/// The unforgeable right to one act. Neither `Clone` nor `Deserialize`; consumed by value.
+///
+/// It exists only once its decision is durable at [`Permit::index`], and it is for one operation,
+/// one revision of one credential, one run.
+#[must_use = "a permit that is dropped leaves an intent without an act"]
+pub struct Permit {
+    decision: Id<Decision>,
+    index: u64,
+    leaf: Digest,
+    operation: Digest,
+    run_revision: u64,
+    live: Arc<LiveRun>,
+    connection: Arc<Revised<Connection>>,
+    named: Option<Named>,
+}
+
+impl Permit {
+    /// The decision it stands on.
+    pub fn decision(&self) -> Id<Decision> {
+        self.decision
+    }
+
+    /// The index of the durable entry.
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// The hash of that entry as a leaf of the log.
+    pub fn leaf(&self) -> Digest {
+        self.leaf
+    }
+
+    /// The digest of the one operation it is for.
+    pub fn operation(&self) -> Digest {
+        self.operation
+    }
+
+    /// The revision of the run it was given to.
+    pub fn run_revision(&self) -> u64 {
+        self.run_revision
+    }
+
+    pub(crate) fn redeem(self, plane: &Plane) -> (Arc<Revised<Connection>>, Option<Named>, Lease) {
+        let lease = Lease::new(plane.clone(), self.live, self.decision);
+        (self.connection, self.named, lease)
+    }
+}
+
+/// What the first seven stages let through.
+pub(crate) struct Cleared {
+    pub(crate) live: Arc<LiveRun>,
+    pub(crate) standing: Standing,
+    pub(crate) mandated: Mandated,
+    pub(crate) named: Option<Named>,
+    pub(crate) approval: Option<Arc<Revised<Approval>>>,
+}
+
+/// Why there is no permit after all.
+pub(crate) enum Stop {
+    /// A fact changed in between; the road must be walked again.
+    Stale,
+    /// No.
+    Refused(Refusal),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(unwritable(&failure))
+    }
+}
+
+/// Makes the intent durable and gives the permit for it.
+pub(crate) async fn allow(
+    plane: &Plane,
+    cleared: Cleared,
+    draft: &mut Draft,
+) -> Result<Permit, Stop> {
+    draft.approval = cleared.approval.as_ref().map(|approval| approval.fact.id);
+    let durability = Durability::of(draft.operation.class);
+    let decision = plane.id();
+    let cleared = Arc::new(cleared);
+    let (inside, record) = (Arc::clone(&cleared), draft.decided(decision, Answer::Allowed));
+    let appended = plane
+        .sequencer()
+        .submit(durability, move |step| {
+            must_be_unchanged(step, &inside)?;
+            spend(step, &inside)?;
+            consume(step, &inside, decision)?;
+            let appended = step.append(Event::Decided(Box::new(record.clone())))?;
+            let run = inside.standing.run.fact.id;
+            let intent = Intent { decision, run, index: appended.index };
+            step.tx.open_intent(&intent).map_err(Failure::from)?;
+            Ok::<_, Stop>(appended)
+        })
+        .await?;
+    Ok(Permit {
+        decision,
+        index: appended.index,
+        leaf: appended.leaf,
+        operation: draft.digest,
+        run_revision: cleared.standing.run.revision,
+        live: Arc::clone(&cleared.live),
+        connection: Arc::clone(&cleared.mandated.connection),
+        named: cleared.named.clone(),
+    })
+}
+
+// Every fact the decision rests on, at the revision it rests on, and no newer kill.
+fn must_be_unchanged(step: &Step<'_, '_>, cleared: &Cleared) -> Result<(), Stop> {
+    let world = &*step.world;
+    let standing = &cleared.standing;
+    let stands = is_current(world, &*standing.run)
+        && standing.run.fact.is_open(step.now)
+        && is_current(world, &*standing.agent)
+        && is_current(world, &*standing.version)
+        && is_current(world, &*standing.accountable)
+        && standing.person.as_ref().is_none_or(|person| is_current(world, &**person))
+        && is_current(world, &*cleared.mandated.connection)
+        && cleared.mandated.grants.iter().all(|grant| is_current(world, &**grant))
+        && cleared.named.as_ref().is_none_or(|named| is_current(world, &*named.credential))
+        && cleared.approval.as_ref().is_none_or(|approval| is_current(world, &**approval));
+    if stands { Ok(()) } else { Err(Stop::Stale) }
+}
+
+fn is_current<T: Shelved>(world: &World, revised: &Revised<T>) -> bool {
+    T::shelf(world).revision(revised.fact.id()) == revised.revision
+}
+
+fn spend(step: &mut Step<'_, '_>, cleared: &Cleared) -> Result<(), Stop> {
+    let run = &cleared.standing.run.fact;
+    let connection = &cleared.mandated.connection.fact;
+    let reserved = limits::reserve(step.world, run, connection, step.now).map_err(Stop::Refused)?;
+    for (key, meter) in reserved.meters {
+        step.world.set_meter(key, meter);
+    }
+    Ok(())
+}
+
+fn consume(step: &mut Step<'_, '_>, cleared: &Cleared, decision: Id<Decision>) -> Result<(), Stop> {
+    if let Some(approval) = &cleared.approval {
+        let used = approval.fact.clone().consume(decision, step.now).map_err(|_| Stop::Stale)?;
+        step.save(used)?;
+    }
+    Ok(())
+}
+
+/// Records a refusal and returns it. If that fails, the refusal is that the log cannot be written.
+pub(crate) async fn refuse(plane: &Plane, draft: &Draft, refusal: Refusal) -> Refusal {
+    let answer = Answer::Refused { code: refusal.code, message: refusal.message.clone() };
+    count("refused", refusal.code);
+    let record = draft.decided(plane.id(), answer);
+    let recorded = plane.sequencer().submit(Durability::Read, move |step| {
+        match record.actor.as_ref() {
+            Some(actor) => step.world.count_refusal(actor.run),
+            None if !may_record_stranger(step) => return Ok(()),
+            None => {}
+        }
+        step.append(Event::Decided(Box::new(record.clone())))?;
+        Ok::<_, Failure>(())
+    });
+    match recorded.await {
+        Ok(()) => refusal,
+        Err(failure) => unwritable(&failure),
+    }
+}
+
+// Nothing is recorded before the claim, which is entry 0.
+fn may_record_stranger(step: &mut Step<'_, '_>) -> bool {
+    if step.head.size() == 0 {
+        return false;
+    }
+    let limits = marque_domain::Limits {
+        calls_per_minute: Some(STRANGERS_PER_MINUTE),
+        ..marque_domain::Limits::default()
+    };
+    let meter = step.world.meter(MeterKey::Strangers);
+    let spent = marque_domain::limits::spend(&limits, &meter, step.now);
+    spent.map(|meter| step.world.set_meter(MeterKey::Strangers, meter)).is_ok()
+}
+
+/// Records a hold: asks a human, once for each operation, and returns the refusal that says so.
+pub(crate) async fn hold(
+    plane: &Plane,
+    draft: &Draft,
+    run: Id<Run>,
+    (operation, mut refusal): (Operation, Refusal),
+) -> Refusal {
+    let answer = Answer::Held { code: refusal.code, message: refusal.message.clone() };
+    count("held", refusal.code);
+    let record = draft.decided(plane.id(), answer);
+    let (reason, digest, ttl) =
+        (refusal.message.clone(), draft.digest, plane.settings().approval_ttl);
+    let recorded = plane.sequencer().submit(Durability::Disk, move |step| {
+        let question = Question { run, digest, operation: &operation, reason: &reason, ttl };
+        let approval = question.ask(step)?;
+        let decided = Decision { approval: Some(approval), ..record.clone() };
+        step.append(Event::Decided(Box::new(decided)))?;
+        Ok::<_, Failure>(approval)
+    });
+    match recorded.await {
+        Ok(approval) => {
+            refusal.remedy = Some(format!(
+                "a human can answer with `marque approval give {approval}`; then send the same \
+                 request again, it goes through once"
+            ));
+            refusal.approval = Some(approval);
+            refusal
+        }
+        Err(failure) => unwritable(&failure),
+    }
+}
+
+struct Question<'a> {
+    run: Id<Run>,
+    digest: Digest,
+    operation: &'a Operation,
+    reason: &'a str,
+    ttl: Duration,
+}
+
+impl Question<'_> {
+    // One open question for each operation of a run: asking again is not another question.
+    fn ask(&self, step: &mut Step<'_, '_>) -> Result<Id<Approval>, Failure> {
+        let now = step.now;
+        let waiting: Vec<_> =
+            step.world.approvals_of(self.run).filter(|open| open.fact.is_waiting(now)).collect();
+        if let Some(same) = waiting.iter().find(|open| open.fact.digest == self.digest) {
+            return Ok(same.fact.id);
+        }
+        if waiting.len() >= MAX_WAITING {
+            return Err(Failure::Overloaded);
+        }
+        let asked = Approval {
+            id: step.id(),
+            run: self.run,
+            digest: self.digest,
+            operation: self.operation.clone(),
+            reason: self.reason.to_owned(),
+            asked_at: now,
+            until: now.plus(self.ttl),
+            state: ApprovalState::Asked,
+        };
+        Ok(step.save(asked)?.fact.id)
+    }
+}
+
+fn count(answer: &'static str, code: Code) {
+    let stage = code.stage().word();
+    metrics::counter!("marque_decisions_total", "answer" => answer, "stage" => stage).increment(1);
+}
+
+fn unwritable(failure: &Failure) -> Refusal {
+    match failure {
+        Failure::Overloaded => Refusal::new(
+            Code::Overloaded,
+            "too many decisions, or too many open questions of this run, wait",
+            "wait a moment and try again",
+        ),
+        Failure::Stopped | Failure::Store(_) | Failure::Record(_) => Refusal::new(
+            Code::LogUnavailable,
+            format!("{failure}, so nothing is allowed"),
+            "look at the server's output; it recovers by itself once the log can be written",
+        ),
+    }
+}

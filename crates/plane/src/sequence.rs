@@ -1,0 +1,211 @@
+//! The sequencer: the only place that assigns an index, changes a fact, or publishes a world.
+//!
+//! Commands queue; the committer takes what has gathered, runs each in a savepoint of one
+//! transaction, commits, publishes, and answers. What must be on disk before it is answered waits
+//! for a syncer. `docs/decisions/0001-sequencer-group-commit.md` holds the figures and the rules.
+
+mod backfill;
+mod command;
+mod committer;
+mod syncers;
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use marque_domain::Digest;
+use marque_store::Store;
+
+use backfill::Backfill;
+pub(crate) use command::Durability;
+use command::{Command, Work};
+pub(crate) use committer::Committer;
+use syncers::Syncers;
+
+use crate::failure::Failure;
+use crate::step::Step;
+use crate::world::World;
+
+/// Commands that may wait; one more is refused.
+const QUEUE: usize = 4_096;
+/// Commands that share a transaction at most.
+const BATCH: usize = 512;
+/// Tries of a patient submission, and the pause between them.
+const PATIENT_TRIES: usize = 100;
+const PATIENCE: Duration = Duration::from_millis(50);
+/// How often an idle committer looks after the write-ahead log.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// Takes commands, in one order.
+pub(crate) struct Sequencer {
+    mode: Mode,
+    published: Arc<ArcSwap<World>>,
+    synced: Arc<Mutex<SyncedHead>>,
+}
+
+/// The part of the log that is on disk: what a checkpoint may cover.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SyncedHead {
+    /// Entries.
+    pub(crate) size: u64,
+    /// The root of their tree.
+    pub(crate) root: Digest,
+}
+
+enum Mode {
+    /// Own threads: files.
+    Threads {
+        /// `None` once the server stops.
+        queue: Mutex<Option<SyncSender<Box<dyn Command>>>>,
+        thread: Mutex<Option<JoinHandle<()>>>,
+    },
+    /// The caller's thread: memory, so that a seed replays.
+    Inline(Mutex<Committer>),
+}
+
+impl Sequencer {
+    /// A sequencer on threads of its own.
+    pub(crate) fn on_threads(committer: Committer, store: &Store) -> Result<Self, Failure> {
+        let published = committer.published();
+        let files = (0..syncers::COUNT).map(|_| store.syncer()).collect::<Result<_, _>>()?;
+        let syncers = Syncers::start(files, committer.synced_head());
+        let synced = syncers.synced();
+        let backfill = Backfill::start(store.backfiller()?);
+        let (sender, receiver) = sync_channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("marque-commit".to_owned())
+            .spawn(move || commit_all(committer, &receiver, syncers, backfill))
+            .map_err(|error| Failure::Store(format!("no thread for the log: {error}")))?;
+        let mode =
+            Mode::Threads { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) };
+        Ok(Self { mode, published, synced })
+    }
+
+    /// A sequencer that commits in whatever thread submits.
+    pub(crate) fn inline(committer: Committer) -> Self {
+        let published = committer.published();
+        let synced = Arc::new(Mutex::new(committer.synced_head()));
+        Self { mode: Mode::Inline(Mutex::new(committer)), published, synced }
+    }
+
+    /// The world as of the last commit.
+    pub(crate) fn world(&self) -> Arc<World> {
+        self.published.load_full()
+    }
+
+    /// What a checkpoint may cover.
+    pub(crate) fn synced(&self) -> SyncedHead {
+        *self.synced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `body` in its turn and waits for the answer, as durable as asked.
+    ///
+    /// An error of the body undoes what it did, and nothing else.
+    pub(crate) async fn submit<R, E>(
+        &self,
+        durability: Durability,
+        body: impl FnMut(&mut Step<'_, '_>) -> Result<R, E> + Send + 'static,
+    ) -> Result<R, E>
+    where
+        R: Send + 'static,
+        E: From<Failure> + Send + 'static,
+    {
+        let (work, answer) = Work::new(durability, body);
+        self.enqueue(Box::new(work))?;
+        answer.await.unwrap_or_else(|_| Err(Failure::Stopped.into()))
+    }
+
+    /// As [`Sequencer::submit`], for what must not be lost when the queue is full for a moment:
+    /// tries again for some seconds.
+    pub(crate) async fn submit_patiently<R: Send + 'static>(
+        &self,
+        durability: Durability,
+        body: impl FnMut(&mut Step<'_, '_>) -> Result<R, Failure> + Clone + Send + 'static,
+    ) -> Result<R, Failure> {
+        for _ in 0..PATIENT_TRIES {
+            match self.submit(durability, body.clone()).await {
+                Err(Failure::Overloaded) => tokio::time::sleep(PATIENCE).await,
+                answer => return answer,
+            }
+        }
+        Err(Failure::Overloaded)
+    }
+
+    fn enqueue(&self, command: Box<dyn Command>) -> Result<(), Failure> {
+        match &self.mode {
+            Mode::Threads { queue, .. } => {
+                let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+                let sender = queue.as_ref().ok_or(Failure::Stopped)?;
+                sender.try_send(command).map_err(|error| match error {
+                    TrySendError::Full(_) => Failure::Overloaded,
+                    TrySendError::Disconnected(_) => Failure::Stopped,
+                })
+            }
+            Mode::Inline(committer) => {
+                let mut committer = committer.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut batch = vec![command];
+                match committer.commit(&mut batch) {
+                    Ok(()) => {
+                        *self.synced.lock().unwrap_or_else(PoisonError::into_inner) =
+                            committer.synced_head();
+                        batch.into_iter().for_each(Command::answer);
+                    }
+                    Err(failure) => batch.into_iter().for_each(|one| one.fail(failure.clone())),
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets everything queued finish, then ends the threads.
+    pub(crate) fn stop(&self) {
+        let Mode::Threads { queue, thread } = &self.mode else { return };
+        queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A committer that panicked has already failed everything that waited for it.
+            drop(thread.join());
+        }
+    }
+}
+
+// ORDER: commit → answer reads → hand writes to the syncers. A read never waits for a sync.
+fn commit_all(
+    mut committer: Committer,
+    queue: &Receiver<Box<dyn Command>>,
+    syncers: Syncers,
+    mut backfill: Backfill,
+) {
+    loop {
+        let first = match queue.recv_timeout(IDLE) {
+            Ok(command) => command,
+            Err(RecvTimeoutError::Timeout) => {
+                backfill.tend(committer.writer(), true);
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        let mut batch = vec![first];
+        batch.extend(queue.try_iter().take(BATCH - 1));
+        if syncers.has_failed() {
+            batch.into_iter().for_each(|command| command.fail(Failure::Stopped));
+            continue;
+        }
+        match committer.commit(&mut batch) {
+            Ok(()) => {
+                let (reads, writes): (Vec<_>, Vec<_>) =
+                    batch.into_iter().partition(|command| command.durability() == Durability::Read);
+                reads.into_iter().for_each(Command::answer);
+                syncers.hand_over(writes, committer.synced_head());
+            }
+            Err(failure) => {
+                batch.into_iter().for_each(|command| command.fail(failure.clone()));
+            }
+        }
+        backfill.tend(committer.writer(), false);
+    }
+    syncers.stop();
+    backfill.stop();
+}

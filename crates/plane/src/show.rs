@@ -1,0 +1,185 @@
+//! Showing: facts as views, with names where facts hold ids.
+
+use marque_domain::decision::ActorSummary;
+use marque_domain::{
+    Agent, AgentVersion, Approval, Connection, Grant, Id, Name, Run, RunState, Slot, Timestamp,
+    Transport, User, UserName,
+};
+
+use crate::plane::Plane;
+use crate::trust;
+use crate::verbs::lines;
+use crate::view::{AgentView, ApprovalView, ConnectionView, GrantView, RunView, StatusView};
+use crate::world::{MeterKey, World};
+
+/// Makes views of one world.
+pub(crate) struct Show<'a> {
+    world: &'a World,
+    trust_domain: &'a str,
+    now: Timestamp,
+}
+
+impl Plane {
+    pub(crate) fn show<'a>(&'a self, world: &'a World) -> Show<'a> {
+        Show { world, trust_domain: &self.inner().trust_domain, now: self.clock().now() }
+    }
+
+    /// How the plane stands.
+    pub fn status(&self) -> StatusView {
+        let (world, now) = (self.world(), self.clock().now());
+        StatusView {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            trust_domain: self.inner().trust_domain.clone(),
+            claimed: self.claimed(),
+            proxy: self.inner().proxy.get().map(ToString::to_string),
+            open_runs: world.runs.all().filter(|run| run.fact.is_open(now)).count(),
+            log_size: self.sequencer().synced().size,
+            policy_digest: world.policies.digest,
+            policies: world.policies.set.len(),
+        }
+    }
+}
+
+impl Show<'_> {
+    pub(crate) fn agent(&self, agent: &Agent) -> AgentView {
+        let version = self.world.versions.get(agent.version).map(|version| &version.fact);
+        let open = self.world.runs.all().filter(|run| run.fact.agent == agent.id);
+        let mut open_runs: Vec<_> =
+            open.filter(|run| run.fact.is_open(self.now)).map(|run| run.fact.id).collect();
+        open_runs.sort_unstable();
+        AgentView {
+            id: agent.id,
+            name: agent.name.clone(),
+            spiffe_id: format!("spiffe://{}/agent/{}", self.trust_domain, agent.name),
+            purpose: agent.purpose.clone(),
+            owner: self.user(agent.owner),
+            sponsor: self.user(agent.sponsor),
+            version: version.map_or(0, |version| version.number),
+            digests: version.map(|version| version.digests.clone()).unwrap_or_default(),
+            state: agent.state.word().to_owned(),
+            open_runs,
+            grants: self.world.live_grants(agent.id, self.now).map(|grant| grant.fact.id).collect(),
+            added_at: agent.added_at,
+        }
+    }
+
+    pub(crate) fn connection(&self, connection: &Connection) -> ConnectionView {
+        let credential = connection.credential.and_then(|id| self.world.credentials.get(id));
+        let rotation = connection.rotation.as_ref();
+        ConnectionView {
+            id: connection.id,
+            name: connection.name.clone(),
+            service: connection.service.to_string(),
+            hosts: connection.hosts.iter().map(ToString::to_string).collect(),
+            pin: connection.pin.map(|pin| pin.to_string()),
+            transport: match connection.transport {
+                Transport::Tls => "tls".to_owned(),
+                Transport::TlsWithAuthority { .. } => "tls_with_authority".to_owned(),
+                Transport::Plain => "plain".to_owned(),
+            },
+            slot: match &connection.slot {
+                Some(Slot::Bearer) => "bearer".to_owned(),
+                Some(Slot::Basic { .. }) => "basic".to_owned(),
+                Some(Slot::Header { name }) => format!("header {name}"),
+                None => "none".to_owned(),
+            },
+            credential: credential.map(|credential| credential.fact.id),
+            credential_revision: credential.map(|credential| credential.revision),
+            ceiling: lines::print(&connection.ceiling.allow),
+            trust_floor: connection.trust_floor,
+            rotation: rotation.map(|due| format!("{} by {}", self.user(due.owner), due.due)),
+            never_holds: connection.never_holds.clone(),
+            state: if connection.is_live() { "live" } else { "removed" }.to_owned(),
+            added_at: connection.added_at,
+        }
+    }
+
+    pub(crate) fn grant(&self, grant: &Grant) -> GrantView {
+        GrantView {
+            id: grant.id,
+            agent: self.agent_name(grant.agent),
+            given_by: self.user(grant.given_by),
+            openers: grant.openers.iter().map(|id| self.user(*id)).collect(),
+            allow: lines::print(&grant.authority.allow),
+            ask: lines::print(&grant.authority.ask),
+            never: lines::print(&grant.authority.never),
+            until: grant.until,
+            state: grant.word(self.now).to_owned(),
+        }
+    }
+
+    pub(crate) fn run(&self, run: &Run) -> RunView {
+        let agent = self.agent_name(run.agent);
+        RunView {
+            id: run.id,
+            spiffe_id: format!("spiffe://{}/agent/{agent}/run/{}", self.trust_domain, run.id),
+            agent,
+            version: self.version(run.version),
+            task: run.task.clone(),
+            opened_by: self.user(run.opened_by),
+            on_behalf_of: run.chain.on_behalf_of.map(|person| self.user(person)),
+            parent: run.parent,
+            actors: run.chain.actors.clone(),
+            tier: run.tier,
+            allow: lines::print(&run.mandate.allow),
+            ask: lines::print(&run.mandate.ask),
+            never: lines::print(&run.mandate.never),
+            calls: self.world.meter(MeterKey::Run(run.id)).calls,
+            refusals: self.world.refusals(run.id),
+            state: match &run.state {
+                RunState::Open if run.is_open(self.now) => "open".to_owned(),
+                RunState::Open => "expired".to_owned(),
+                RunState::Closed { cause, .. } => cause.to_string(),
+            },
+            opened_at: run.opened_at,
+            expires_at: run.expires_at,
+        }
+    }
+
+    pub(crate) fn approval(&self, approval: &Approval) -> Option<ApprovalView> {
+        let run = self.world.runs.get(approval.run)?;
+        Some(self.approval_in(approval, &run.fact))
+    }
+
+    pub(crate) fn approval_in(&self, approval: &Approval, run: &Run) -> ApprovalView {
+        let serving = self.world.connections_at(&approval.operation.endpoint).next();
+        let connection = serving.map_or("CONNECTION", |found| found.fact.name.as_str());
+        let standing = crate::run::stand(self.world, run.id, self.now).ok();
+        let score = standing.map(|standing| trust::score(&trust::inputs(self.world, &standing)));
+        ApprovalView {
+            state: approval.word(self.now).to_owned(),
+            actor: ActorSummary {
+                run: run.id,
+                agent: self.agent_name(run.agent),
+                version: self.version(run.version),
+                task: run.task.clone(),
+                tier: run.tier,
+                opened_by: self.user(run.opened_by),
+                on_behalf_of: run.chain.on_behalf_of.map(|person| self.user(person)),
+                chain: run.chain.clone(),
+            },
+            line: approval.operation.line(connection),
+            trust: score.map_or(0, |score| score.score),
+            approval: approval.clone(),
+        }
+    }
+
+    fn version(&self, id: Id<AgentVersion>) -> u32 {
+        self.world.versions.get(id).map_or(0, |version| version.fact.number)
+    }
+
+    // INVARIANT: users and agents are never removed, so an id in a fact always has its name.
+    fn user(&self, id: Id<User>) -> UserName {
+        let user = self.world.users.get(id);
+        user.map(|user| user.fact.name.clone()).unwrap_or_else(|| unknown())
+    }
+
+    fn agent_name(&self, id: Id<Agent>) -> Name {
+        let agent = self.world.agents.get(id);
+        agent.map(|agent| agent.fact.name.clone()).unwrap_or_else(|| unknown())
+    }
+}
+
+fn unknown<T: std::str::FromStr<Err: std::fmt::Debug>>() -> T {
+    "unknown".parse().expect("`unknown` is a label of every kind")
+}

@@ -1,0 +1,126 @@
+//! What callers hand to the plane: plain data, parsed at the edge, judged by the verbs.
+//!
+//! The CLI prints these as JSON bodies and the API reads them back, so both share this one shape.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use marque_domain::connection::Rotation;
+use marque_domain::{Digest, Limits, Name, Slot, TaskRef, Tier, Timestamp, UserName};
+use serde::{Deserialize, Serialize};
+
+/// A new agent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentSpec {
+    /// Its name, for ever.
+    pub name: Name,
+    /// What it is for; at most 500 characters.
+    pub purpose: String,
+    /// The technical human; the caller if not named.
+    pub owner: Option<UserName>,
+    /// The accountable human; the owner if not named.
+    pub sponsor: Option<UserName>,
+    /// Digests of what it is made of, by `prompt`, `tools`, `model`, `code`.
+    #[serde(default)]
+    pub digests: BTreeMap<String, Digest>,
+}
+
+/// A new connection. Its secret travels beside it, never in it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionSpec {
+    /// Its name, the word before the colon of a permission.
+    pub name: Name,
+    /// `host` or `host:port`, at least one; the port is 443, or 80 for a plain one.
+    pub hosts: Vec<String>,
+    /// The address to dial instead of what the names resolve to.
+    pub pin: Option<SocketAddr>,
+    /// PEM certificates that alone may vouch for the upstream.
+    pub authority_pem: Option<String>,
+    /// No TLS to the upstream.
+    #[serde(default)]
+    pub plain_http: bool,
+    /// Where the credential goes; none for an upstream that wants none.
+    pub slot: Option<Slot>,
+    /// What any agent may ever do through it, as lines without the connection's name, such as
+    /// `GET /v1/**`; everything if empty.
+    #[serde(default)]
+    pub ceiling: Vec<String>,
+    /// What any agent may spend through it.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The score below which a run is refused, 0 to 100.
+    #[serde(default)]
+    pub trust_floor: u8,
+    /// Who rotates the credential, and by when.
+    pub rotation: Option<Rotation>,
+    /// What it must never hold, in words.
+    pub never_holds: Option<String>,
+}
+
+/// Permission lines in their three parts, as written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lines {
+    /// Go on by themselves.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// Ask a human.
+    #[serde(default)]
+    pub ask: Vec<String>,
+    /// Are never done.
+    #[serde(default)]
+    pub never: Vec<String>,
+}
+
+/// A new grant.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantSpec {
+    /// For which agent.
+    pub agent: Name,
+    /// What it allows, asks for and forbids.
+    pub lines: Lines,
+    /// When it ends.
+    pub until: Timestamp,
+    /// Who may open runs under it; the caller if empty.
+    #[serde(default)]
+    pub openers: BTreeSet<UserName>,
+}
+
+/// A run to open.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSpec {
+    /// Of which agent; a child run of the same agent if not named and a run asks.
+    pub agent: Option<Name>,
+    /// For what.
+    pub task: Option<TaskRef>,
+    /// The person it acts for; itself if none.
+    pub on_behalf_of: Option<UserName>,
+    /// What it may do; all its agent's grants allow if empty.
+    #[serde(default)]
+    pub mandate: Lines,
+    /// Lines of a file in the repository: they narrow, they never widen.
+    pub file_mandate: Option<Lines>,
+    /// What it may spend.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How long it may last, in seconds.
+    pub ttl_secs: u64,
+    /// How it is held.
+    pub tier: Tier,
+}
+
+/// What to kill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kill", content = "which", rename_all = "snake_case")]
+pub enum KillTarget {
+    /// A run by its id, and its children.
+    Run(String),
+    /// Every run of an agent, by name, and their children.
+    Agent(Name),
+    /// Every run there is.
+    All,
+}

@@ -1,0 +1,232 @@
+//! Starting: from what the store holds to a plane that answers.
+//!
+//! Recovery is the normal path: what a crash left behind is settled by the same steps every
+//! request takes, before anybody else can queue one.
+
+use std::cell::RefCell;
+use std::sync::{Arc, OnceLock};
+
+use marque_crypto::seal::Sealed;
+use marque_domain::{Closing, Digest, Event, Outcome, Revised};
+use marque_store::{Store, StoreError, Tx};
+use marque_tlog::{Frontier, HashSource, KeyName};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::caller::Humans;
+use crate::failure::Failure;
+use crate::plane::{Inner, Parts, Plane, Settings};
+use crate::sequence::{Committer, Sequencer};
+use crate::step::Step;
+use crate::verbs::runs::close_tree;
+use crate::world::{Policies, Shelved, World};
+use crate::{reaper, verbs};
+
+/// Intents settled in one command at start.
+const INTENTS: u64 = 1_000;
+const TRUST_DOMAIN: &str = "trust_domain";
+
+/// The plane cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store cannot be written.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// What the store holds does not fit together.
+    #[error("the store is damaged: {0}; restore it from a backup")]
+    Damaged(String),
+    /// The store belongs to other keys.
+    #[error("the log in this data directory was signed by another key than `keys/log`: {0}")]
+    OtherLogKey(String),
+    /// The configured name is not the one this plane was made with.
+    #[error(
+        "this plane is called `{stored}` and cannot become `{wanted}`: names of its agents stand in \
+         other systems; remove `trust_domain` from the configuration, or start on a new data \
+         directory"
+    )]
+    OtherTrustDomain {
+        /// The name it has.
+        stored: String,
+        /// The name in the configuration.
+        wanted: String,
+    },
+}
+
+impl Plane {
+    /// Starts a plane on a store. Must be called inside a Tokio runtime.
+    ///
+    /// Closes the runs an earlier server held, and marks acts whose outcome a crash swallowed as
+    /// unknown, never guessing.
+    pub fn start(store: Store, parts: Parts, settings: Settings) -> Result<Self, StartError> {
+        Self::start_as(store, parts, settings, Sequencer::on_threads)
+    }
+
+    /// As [`Plane::start`], but every change commits in the thread that asks for it, so that a
+    /// seed replays. For stores in memory.
+    pub fn start_inline(
+        store: Store,
+        parts: Parts,
+        settings: Settings,
+    ) -> Result<Self, StartError> {
+        Self::start_as(store, parts, settings, |committer, _| Ok(Sequencer::inline(committer)))
+    }
+
+    fn start_as(
+        store: Store,
+        parts: Parts,
+        settings: Settings,
+        sequencer: impl FnOnce(Committer, &Store) -> Result<Sequencer, Failure>,
+    ) -> Result<Self, StartError> {
+        let digest = marque_crypto::hash::sha256(parts.policies.canonical_text().as_bytes());
+        let policies = Arc::new(Policies { set: Arc::clone(&parts.policies), digest });
+        let (world, head) = load(&store, policies)?;
+        let (clock, random) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
+        let mut committer = Committer::new(store.writer()?, world, head, clock, random);
+        let trust_domain = name_plane(&mut committer, &parts, settings.trust_domain.clone())?;
+        let log_name: KeyName = format!("{trust_domain}/log").parse().map_err(|_| {
+            StartError::Damaged(format!("`{trust_domain}` cannot be the name of a log"))
+        })?;
+        let found = committer.commit_alone(settle)?;
+        if found > 0 {
+            tracing::warn!(intents = found, "acts without a known outcome were marked unknown");
+        }
+        let plane = Self::from_inner(Inner {
+            sequencer: sequencer(committer, &store)?,
+            store,
+            parts,
+            settings,
+            trust_domain,
+            log_name,
+            humans: Humans::default(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            proxy: OnceLock::new(),
+        });
+        plane.must_know_its_log()?;
+        reaper::start(&plane);
+        Ok(plane)
+    }
+
+    // Checkpoints signed by another key would read as a fork to whoever kept an older one.
+    fn must_know_its_log(&self) -> Result<(), StartError> {
+        let latest = self.inner().store.read("log.latest", |tx| tx.latest_checkpoint())?;
+        if let Some(latest) = latest {
+            let opened = marque_tlog::Checkpoint::open(&latest.note, &self.verifier_key());
+            opened.map_err(|error| StartError::OtherLogKey(error.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+fn load(store: &Store, policies: Arc<Policies>) -> Result<(World, Frontier), StartError> {
+    let loaded = store.read("start", |tx| {
+        let mut world = World::empty(Arc::clone(&policies));
+        put_all::<marque_domain::User>(tx, &mut world)?;
+        put_all::<marque_domain::Agent>(tx, &mut world)?;
+        put_all::<marque_domain::AgentVersion>(tx, &mut world)?;
+        put_all::<marque_domain::Connection>(tx, &mut world)?;
+        put_all::<marque_domain::Credential>(tx, &mut world)?;
+        put_all::<marque_domain::Grant>(tx, &mut world)?;
+        put_all::<marque_domain::Run>(tx, &mut world)?;
+        put_all::<marque_domain::Approval>(tx, &mut world)?;
+        let sealed = tx.all_sealed()?;
+        let size = tx.log_size()?;
+        let head = Frontier::restore(size, &StoredHashes(RefCell::new(tx)));
+        Ok((world, sealed, head))
+    })?;
+    let (mut world, sealed, head) = loaded;
+    for one in sealed {
+        let bytes = Sealed::from_bytes(&one.bytes)
+            .map_err(|error| StartError::Damaged(format!("{}: {error}", one.credential)))?;
+        if world.credentials.revision(one.credential) == one.revision {
+            world.seal(one.credential, Arc::new(bytes));
+        }
+    }
+    let head = head.map_err(|error| StartError::Damaged(error.0))?;
+    Ok((world, head))
+}
+
+fn put_all<T: Shelved>(tx: &mut Tx<'_>, world: &mut World) -> Result<(), StoreError> {
+    for revised in tx.all::<T>()? {
+        let revised: Revised<T> = revised;
+        T::place(world, Arc::new(revised));
+    }
+    Ok(())
+}
+
+// The plane's name stands in SPIFFE ids and checkpoints; it is drawn once and never changes.
+fn name_plane(
+    committer: &mut Committer,
+    parts: &Parts,
+    wanted: Option<String>,
+) -> Result<String, StartError> {
+    let drawn = u64::from_be_bytes(marque_crypto::random::bytes(&*parts.random));
+    let stored = committer.commit_alone(move |step| {
+        if let Some(stored) = step.tx.setting(TRUST_DOMAIN)? {
+            return Ok(stored);
+        }
+        let name = wanted.clone().unwrap_or_else(|| format!("plane-{drawn:016x}.marque.local"));
+        step.tx.put_setting(TRUST_DOMAIN, &name)?;
+        Ok::<_, Failure>(name)
+    })?;
+    Ok(stored)
+}
+
+// Settles what the last server left behind, and says that this one started. Nothing is recorded
+// before the claim.
+fn settle(step: &mut Step<'_, '_>) -> Result<u64, Failure> {
+    if step.head.size() == 0 {
+        return Ok(0);
+    }
+    let mut unknown = Vec::new();
+    loop {
+        let some = step.tx.unsettled_intents(INTENTS)?;
+        if some.is_empty() {
+            break;
+        }
+        for intent in some {
+            step.tx.settle_intent(intent.decision)?;
+            unknown.push(intent);
+        }
+    }
+    verbs::claim::record_start(step, unknown.len() as u64)?;
+    for intent in &unknown {
+        step.append(Event::Outcome {
+            decision: intent.decision,
+            run: intent.run,
+            result: Outcome::Unknown,
+            sent_bytes: 0,
+            received_bytes: 0,
+        })?;
+    }
+    let open: Vec<_> = step.world.runs.all().map(|run| run.fact.id).collect();
+    for run in open {
+        close_tree(step, run, Closing::Orphaned, None)?;
+        step.world.bury(run);
+    }
+    Ok(unknown.len() as u64)
+}
+
+/// The store's hashes, as the tree wants to read them.
+pub(crate) struct StoredHashes<'a, 'tx>(pub(crate) RefCell<&'a mut Tx<'tx>>);
+
+/// A hash could not be read, or the tree does not fit.
+pub(crate) struct BadHashes(pub(crate) String);
+
+impl From<marque_tlog::Error> for BadHashes {
+    fn from(error: marque_tlog::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl HashSource for StoredHashes<'_, '_> {
+    type Error = BadHashes;
+
+    fn hashes(&self, level: u8, start: u64, count: usize) -> Result<Vec<Digest>, BadHashes> {
+        let mut tx = self.0.borrow_mut();
+        tx.hashes(level, start, count as u64).map_err(|error| BadHashes(error.to_string()))
+    }
+}

@@ -1,0 +1,76 @@
+//! One step: what a command may do inside its savepoint.
+//!
+//! It changes the world and the store together and appends entries. If it fails, all three are put
+//! back. It may run twice, so it must not touch anything else.
+
+use std::sync::Arc;
+
+use marque_crypto::Random;
+use marque_domain::{Digest, Event, Id, LogEntry, Named, Revised, Timestamp};
+use marque_store::Tx;
+use marque_tlog::{Frontier, leaf_hash};
+
+use crate::failure::Failure;
+use crate::live::LiveRun;
+use crate::world::{Shelved, World};
+
+/// What one command works with.
+pub(crate) struct Step<'a, 'tx> {
+    /// The store, inside the command's savepoint.
+    pub(crate) tx: &'a mut Tx<'tx>,
+    /// The facts as they stand, every earlier command of the batch included.
+    pub(crate) world: &'a mut World,
+    /// One moment for the whole batch.
+    pub(crate) now: Timestamp,
+    pub(crate) head: &'a mut Frontier,
+    pub(crate) random: &'a dyn Random,
+    pub(crate) cuts: &'a mut Vec<Arc<LiveRun>>,
+}
+
+/// Where an entry went.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Appended {
+    /// Its index.
+    pub(crate) index: u64,
+    /// The hash of its canonical bytes as a leaf.
+    pub(crate) leaf: Digest,
+}
+
+impl Step<'_, '_> {
+    /// A new id of this moment.
+    pub(crate) fn id<K: Named>(&self) -> Id<K> {
+        Id::new(self.now, marque_crypto::random::bytes(self.random))
+    }
+
+    /// Writes the next revision of a fact, to the store and to the world.
+    pub(crate) fn save<T: Shelved>(&mut self, fact: T) -> Result<Arc<Revised<T>>, Failure> {
+        let previous = T::shelf(self.world).revision(fact.id());
+        let revision = if T::is_final(&fact) {
+            self.tx.put_final(&fact, previous)?
+        } else {
+            self.tx.put(&fact, previous)?
+        };
+        let revised = Arc::new(Revised { fact, revision });
+        T::place(self.world, Arc::clone(&revised));
+        Ok(revised)
+    }
+
+    /// Appends an event to the log.
+    pub(crate) fn append(&mut self, event: Event) -> Result<Appended, Failure> {
+        let index = self.head.size();
+        let entry = LogEntry { index, id: self.id(), at: self.now, event };
+        let bytes = entry.canonical_bytes()?;
+        let leaf = leaf_hash(&bytes);
+        self.tx.append(&entry, &leaf, &bytes)?;
+        for root in self.head.append(leaf) {
+            self.tx.append_root(root.level, root.index, &root.hash)?;
+        }
+        Ok(Appended { index, leaf })
+    }
+
+    /// Cuts a run's streams once the batch is committed, and not before.
+    // ORDER: a stream cut before the closing entry is durable would be a kill nobody can prove.
+    pub(crate) fn cut(&mut self, live: Arc<LiveRun>) {
+        self.cuts.push(live);
+    }
+}

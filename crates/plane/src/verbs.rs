@@ -1,0 +1,47 @@
+//! What humans do to the plane: one file for each noun, one method for each verb.
+//!
+//! Every verb takes an [`crate::Acting`], is one queued change with its log entry, and shows what
+//! became of it. None of them is reachable with a run's proof.
+
+pub(crate) mod agents;
+pub(crate) mod approvals;
+pub(crate) mod claim;
+pub(crate) mod connections;
+pub(crate) mod grants;
+pub(crate) mod kill;
+pub(crate) mod lines;
+pub(crate) mod runs;
+
+use std::collections::BTreeMap;
+
+use marque_domain::event::Change;
+use marque_domain::{Event, FactRef, UserRef, Verb};
+
+// The entry of one change, without details.
+pub(crate) fn changed(
+    verb: Verb,
+    by: &UserRef,
+    fact: Option<FactRef>,
+    label: impl ToString,
+) -> Change {
+    let label = label.to_string();
+    Change { verb, by: by.clone(), fact, label, details: BTreeMap::new() }
+}
+
+pub(crate) trait Detailed {
+    /// The same change with one more detail.
+    fn detail(self, name: &str, value: impl ToString) -> Self;
+    /// The event.
+    fn event(self) -> Event;
+}
+
+impl Detailed for Change {
+    fn detail(mut self, name: &str, value: impl ToString) -> Self {
+        self.details.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    fn event(self) -> Event {
+        Event::Changed(self)
+    }
+}

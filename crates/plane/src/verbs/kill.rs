@@ -1,0 +1,103 @@
+//! Kill: one command that stops a run, an agent or everything, and leaves the human alone.
+//!
+//! It writes, publishes the closed runs, then cuts; a decision that was under way finds its run
+//! changed in stage 8 and gets nothing.
+
+use std::time::Duration;
+
+use marque_domain::{Closing, Id, Run, TaskRef, User, UserRef, Verb};
+
+use super::agents::{close_runs_of, find_agent};
+use super::runs::{close_tree, closed_task};
+use super::{Detailed, changed};
+use crate::caller::Acting;
+use crate::error::{AdminError, AdminKind};
+use crate::plane::Plane;
+use crate::spec::KillTarget;
+use crate::step::Step;
+use crate::view::KilledView;
+
+impl Plane {
+    /// Closes runs now and cuts everything they have open.
+    pub async fn kill(
+        &self,
+        who: &Acting<User>,
+        target: KillTarget,
+    ) -> Result<KilledView, AdminError> {
+        let (by, started) = (Self::by(who), self.clock().elapsed());
+        let runs = self
+            .change(who, move |step| {
+                let (label, runs) = strike(step, &target, &by)?;
+                let entry = changed(Verb::Killed, &by, None, label);
+                step.append(entry.detail("runs", runs.len()).event())?;
+                Ok(runs)
+            })
+            .await?;
+        Ok(KilledView { runs, took_micros: self.micros_since(started) })
+    }
+
+    /// Closes a task: ends its runs, and lets none be opened for it again.
+    pub async fn close_task(
+        &self,
+        who: &Acting<User>,
+        task: TaskRef,
+    ) -> Result<KilledView, AdminError> {
+        let (by, started) = (Self::by(who), self.clock().elapsed());
+        let runs = self
+            .change(who, move |step| {
+                let setting = closed_task(&task);
+                if step.tx.setting(&setting)?.is_some() {
+                    let message = format!("task `{task}` is already closed");
+                    return Err(AdminError::new(AdminKind::Conflict, message));
+                }
+                step.tx.put_setting(&setting, &step.now.to_string())?;
+                let open = open_runs(step, |run| run.task == task);
+                let mut closed = Vec::new();
+                for run in open {
+                    closed.extend(close_tree(step, run, Closing::Done, Some(&by))?);
+                }
+                let entry = changed(Verb::TaskClosed, &by, None, &task);
+                step.append(entry.detail("runs", closed.len()).event())?;
+                Ok(closed)
+            })
+            .await?;
+        Ok(KilledView { runs, took_micros: self.micros_since(started) })
+    }
+
+    fn micros_since(&self, started: Duration) -> u64 {
+        let took = self.clock().elapsed().saturating_sub(started);
+        u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+fn strike(
+    step: &mut Step<'_, '_>,
+    target: &KillTarget,
+    by: &UserRef,
+) -> Result<(String, Vec<Id<Run>>), AdminError> {
+    match target {
+        KillTarget::Run(which) => {
+            let id = which.parse().map_err(|error| AdminError::invalid(&error))?;
+            if step.world.runs.get(id).is_none() {
+                return Err(AdminError::not_found("open run", which, "marque run list"));
+            }
+            Ok((which.clone(), close_tree(step, id, Closing::Killed, Some(by))?))
+        }
+        KillTarget::Agent(name) => {
+            let agent = find_agent(step.world, name.as_str())?;
+            Ok((format!("agent {name}"), close_runs_of(step, agent.id, by)?))
+        }
+        KillTarget::All => {
+            let mut closed = Vec::new();
+            for run in open_runs(step, |_| true) {
+                closed.extend(close_tree(step, run, Closing::Killed, Some(by))?);
+            }
+            Ok(("all".to_owned(), closed))
+        }
+    }
+}
+
+fn open_runs(step: &Step<'_, '_>, wanted: impl Fn(&Run) -> bool) -> Vec<Id<Run>> {
+    let open = step.world.runs.all().filter(|run| run.fact.is_open(step.now) && wanted(&run.fact));
+    open.map(|run| run.fact.id).collect()
+}

@@ -1,0 +1,289 @@
+//! What the plane shows: plain data for the API, the CLI and `--json`.
+
+use std::collections::BTreeMap;
+
+use marque_domain::decision::ActorSummary;
+use marque_domain::{
+    Actor, Agent, Approval, Connection, Credential, Decision, Digest, FactRef, Grant, Id, LogEntry,
+    Name, Run, TaskRef, Tier, Timestamp, User, UserName,
+};
+use serde::{Deserialize, Serialize};
+
+/// How the plane stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StatusView {
+    /// Its version.
+    pub version: String,
+    /// Its name in checkpoints and SPIFFE ids.
+    pub trust_domain: String,
+    /// Who claimed it, and when; nobody yet if absent.
+    pub claimed: Option<ClaimView>,
+    /// Where the proxy door listens.
+    pub proxy: Option<String>,
+    /// Open runs.
+    pub open_runs: usize,
+    /// Entries in the log.
+    pub log_size: u64,
+    /// Of the policy set in force.
+    pub policy_digest: Digest,
+    /// Policies in force.
+    pub policies: usize,
+}
+
+/// Log entry 0, in short.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ClaimView {
+    /// Who.
+    pub by: UserName,
+    /// When.
+    pub at: Timestamp,
+    /// The verifier key of the log, as C2SP signed notes print it.
+    pub log_key: String,
+}
+
+/// An opened terminal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UnlockView {
+    /// Who opened it.
+    pub user: UserName,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// An agent, with names for ids.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AgentView {
+    /// Which.
+    pub id: Id<Agent>,
+    /// Called what.
+    pub name: Name,
+    /// `spiffe://<trust-domain>/agent/<name>`.
+    pub spiffe_id: String,
+    /// What it is for.
+    pub purpose: String,
+    /// The technical human.
+    pub owner: UserName,
+    /// The accountable human.
+    pub sponsor: UserName,
+    /// The number of the version that runs.
+    pub version: u32,
+    /// What that version is made of.
+    pub digests: BTreeMap<String, Digest>,
+    /// `draft`, `active`, `suspended` or `retired`.
+    pub state: String,
+    /// Its open runs.
+    pub open_runs: Vec<Id<Run>>,
+    /// Its live grants.
+    pub grants: Vec<Id<Grant>>,
+    /// Since when.
+    pub added_at: Timestamp,
+}
+
+/// A connection, with names for ids. Nothing of its secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ConnectionView {
+    /// Which.
+    pub id: Id<Connection>,
+    /// Called what.
+    pub name: Name,
+    /// Its recogniser.
+    pub service: String,
+    /// `host:port`, each.
+    pub hosts: Vec<String>,
+    /// The pinned address.
+    pub pin: Option<String>,
+    /// `tls`, `tls_with_authority` or `plain`.
+    pub transport: String,
+    /// `bearer`, `basic`, `header <name>` or `none`.
+    pub slot: String,
+    /// The sealed credential's id.
+    pub credential: Option<Id<Credential>>,
+    /// Its revision: 1 when first sealed, one more with each rotation.
+    pub credential_revision: Option<u64>,
+    /// What any agent may ever do through it.
+    pub ceiling: Vec<String>,
+    /// The score below which a run is refused.
+    pub trust_floor: u8,
+    /// Who rotates, and by when.
+    pub rotation: Option<String>,
+    /// What it must never hold.
+    pub never_holds: Option<String>,
+    /// `live` or `removed`.
+    pub state: String,
+    /// Since when.
+    pub added_at: Timestamp,
+}
+
+/// A grant, with names for ids.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GrantView {
+    /// Which.
+    pub id: Id<Grant>,
+    /// For whom.
+    pub agent: Name,
+    /// Who gave it.
+    pub given_by: UserName,
+    /// Who may open runs under it.
+    pub openers: Vec<UserName>,
+    /// Lines that go on by themselves.
+    pub allow: Vec<String>,
+    /// Lines that ask.
+    pub ask: Vec<String>,
+    /// Lines that never are.
+    pub never: Vec<String>,
+    /// When it ends by itself.
+    pub until: Timestamp,
+    /// `live`, `revoked` or `expired`.
+    pub state: String,
+}
+
+/// A run, with names for ids.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunView {
+    /// Which.
+    pub id: Id<Run>,
+    /// `spiffe://<trust-domain>/agent/<name>/run/<run-id>`.
+    pub spiffe_id: String,
+    /// Of which agent.
+    pub agent: Name,
+    /// In which version.
+    pub version: u32,
+    /// For what.
+    pub task: TaskRef,
+    /// The human who opened it, or its tree.
+    pub opened_by: UserName,
+    /// The person it acts for.
+    pub on_behalf_of: Option<UserName>,
+    /// The run that opened it.
+    pub parent: Option<Id<Run>>,
+    /// Who acts for whom, the current actor last.
+    pub actors: Vec<Actor>,
+    /// How it is held.
+    pub tier: Tier,
+    /// Lines that go on by themselves.
+    pub allow: Vec<String>,
+    /// Lines that ask.
+    pub ask: Vec<String>,
+    /// Lines that never are.
+    pub never: Vec<String>,
+    /// Calls decided so far.
+    pub calls: u64,
+    /// Refusals so far.
+    pub refusals: u64,
+    /// `open`, `done`, `expired`, `killed`, `drifted` or `orphaned`.
+    pub state: String,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+}
+
+/// A run just opened: what only its launcher may know.
+///
+/// No `Debug`: it carries the run's proxy secret.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct OpenedRunView {
+    /// The run.
+    pub run: RunView,
+    /// The run's proxy secret. Dies with the run.
+    pub secret: String,
+    /// Where the proxy door listens, `127.0.0.1:port`.
+    pub proxy: String,
+    /// The certificate authority of this run's interception, PEM.
+    pub ca_pem: String,
+    /// Lines of the repository's file that lie beyond the grants and were left out.
+    pub left_out: Vec<String>,
+}
+
+/// An approval, as a human must see it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ApprovalView {
+    /// The question and its answer.
+    pub approval: Approval,
+    /// `asked`, `given`, `declined`, `used` or `lapsed`.
+    pub state: String,
+    /// Who asks.
+    pub actor: ActorSummary,
+    /// The permission line that would cover it.
+    pub line: String,
+    /// What the run's trust came to when it asked, 0 to 100.
+    pub trust: u8,
+}
+
+/// What a kill did.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KilledView {
+    /// The runs it closed.
+    pub runs: Vec<Id<Run>>,
+    /// From the request until every stream was cut and the entry was on disk, in microseconds.
+    pub took_micros: u64,
+}
+
+/// A decision replayed from its recorded revisions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExplainView {
+    /// The entry that holds it.
+    pub index: u64,
+    /// When.
+    pub at: Timestamp,
+    /// The decision.
+    pub decision: Decision,
+    /// Each fact it used, as it stood.
+    pub facts: Vec<FactView>,
+    /// The policy set in force.
+    pub policies: Option<String>,
+    /// How the act went, if it was allowed and is over.
+    pub outcome: Option<LogEntry>,
+    /// What stages 2 to 5 answer today from those revisions; must equal what was recorded.
+    pub replayed: String,
+}
+
+/// One revision of a fact.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FactView {
+    /// Which.
+    pub reference: FactRef,
+    /// Its body, as stored.
+    pub body: serde_json::Value,
+}
+
+/// A signed checkpoint with what it says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CheckpointView {
+    /// Entries it covers.
+    pub size: u64,
+    /// The root of their tree.
+    pub root: Digest,
+    /// The signed note.
+    pub note: String,
+    /// Leaf hashes of the asked run's entries, by index, so that an anchor can name the exact entry.
+    pub leaves: Vec<(u64, Digest)>,
+}
+
+/// A run that ended, and the log as it was then.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EndedView {
+    /// The run.
+    pub run: RunView,
+    /// What its launcher keeps outside the data directory.
+    pub checkpoint: CheckpointView,
+}
+
+/// Whoever asked, as the plane sees them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "you_are", rename_all = "snake_case")]
+pub enum WhoamiView {
+    /// A run.
+    Run(Box<RunView>),
+    /// A human at an unlocked terminal.
+    User {
+        /// Whom.
+        user: UserName,
+        /// Which.
+        id: Id<User>,
+        /// Until when the terminal is open.
+        until: Option<Timestamp>,
+    },
+    /// A process of the data directory's owner, without a factor.
+    Nobody,
+}

@@ -1,0 +1,332 @@
+//! The world: one immutable snapshot of every fact and counter a decision rests on.
+//!
+//! Only the sequencer makes a new one. Readers hold an old one as long as they like.
+
+use std::sync::Arc;
+
+use marque_crypto::seal::Sealed;
+use marque_domain::{
+    Agent, AgentVersion, Approval, Connection, Credential, Digest, Endpoint, Fact, Grant, Id,
+    Meter, Name, Revised, Run, RunState, Timestamp, User, UserName,
+};
+use marque_policy::PolicySet;
+use rpds::HashTrieMapSync;
+
+use crate::live::LiveRun;
+use crate::shelf::Shelf;
+
+/// Everything a decision rests on, as of one committed batch.
+#[derive(Clone)]
+pub(crate) struct World {
+    /// Humans.
+    pub(crate) users: Shelf<User>,
+    /// Agents, retired ones too: their names stay taken.
+    pub(crate) agents: Shelf<Agent>,
+    /// Their versions.
+    pub(crate) versions: Shelf<AgentVersion>,
+    /// Connections, removed ones too.
+    pub(crate) connections: Shelf<Connection>,
+    /// Credentials.
+    pub(crate) credentials: Shelf<Credential>,
+    /// Grants, ended ones too.
+    pub(crate) grants: Shelf<Grant>,
+    /// Open runs, and closed ones for a while so that their refusals can say why.
+    pub(crate) runs: Shelf<Run>,
+    /// Approvals that wait or can still be used.
+    pub(crate) approvals: Shelf<Approval>,
+    /// The policy set in force.
+    pub(crate) policies: Arc<Policies>,
+    agents_by_name: HashTrieMapSync<Name, Id<Agent>>,
+    connections_by_name: HashTrieMapSync<Name, Id<Connection>>,
+    connections_at: HashTrieMapSync<Endpoint, Arc<[Id<Connection>]>>,
+    grants_of: HashTrieMapSync<Id<Agent>, Arc<[Id<Grant>]>>,
+    approvals_of: HashTrieMapSync<Id<Run>, Arc<[Id<Approval>]>>,
+    sealed: HashTrieMapSync<Id<Credential>, Arc<Sealed>>,
+    live: HashTrieMapSync<Id<Run>, Arc<LiveRun>>,
+    callers: HashTrieMapSync<Digest, Id<Run>>,
+    meters: HashTrieMapSync<MeterKey, Meter>,
+    refusals: HashTrieMapSync<Id<Run>, u64>,
+}
+
+/// A policy set with the digest every record names it by.
+pub(crate) struct Policies {
+    /// The policies.
+    pub(crate) set: Arc<PolicySet>,
+    /// Of their canonical text.
+    pub(crate) digest: Digest,
+}
+
+/// Whose calls a meter counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum MeterKey {
+    /// A run's.
+    Run(Id<Run>),
+    /// Everybody's through one connection.
+    Connection(Id<Connection>),
+    /// Refusals of callers nobody knows.
+    Strangers,
+}
+
+/// A fact that has its shelf in the world.
+pub(crate) trait Shelved: Fact {
+    /// Where its current revisions are.
+    fn shelf(world: &World) -> &Shelf<Self>;
+    /// Puts a new revision there, indexes included.
+    fn place(world: &mut World, revised: Arc<Revised<Self>>);
+    /// Whether no revision will follow, so that a start need not read it.
+    fn is_final(&self) -> bool {
+        false
+    }
+}
+
+impl World {
+    /// A world without facts, under that policy set.
+    pub(crate) fn empty(policies: Arc<Policies>) -> Self {
+        Self {
+            users: Shelf::default(),
+            agents: Shelf::default(),
+            versions: Shelf::default(),
+            connections: Shelf::default(),
+            credentials: Shelf::default(),
+            grants: Shelf::default(),
+            runs: Shelf::default(),
+            approvals: Shelf::default(),
+            policies,
+            agents_by_name: HashTrieMapSync::new_sync(),
+            connections_by_name: HashTrieMapSync::new_sync(),
+            connections_at: HashTrieMapSync::new_sync(),
+            grants_of: HashTrieMapSync::new_sync(),
+            approvals_of: HashTrieMapSync::new_sync(),
+            sealed: HashTrieMapSync::new_sync(),
+            live: HashTrieMapSync::new_sync(),
+            callers: HashTrieMapSync::new_sync(),
+            meters: HashTrieMapSync::new_sync(),
+            refusals: HashTrieMapSync::new_sync(),
+        }
+    }
+
+    /// The agent of that name.
+    pub(crate) fn agent_named(&self, name: &Name) -> Option<&Arc<Revised<Agent>>> {
+        self.agents_by_name.get(name).and_then(|id| self.agents.get(*id))
+    }
+
+    /// The connection of that name, removed or not.
+    pub(crate) fn connection_named(&self, name: &Name) -> Option<&Arc<Revised<Connection>>> {
+        self.connections_by_name.get(name).and_then(|id| self.connections.get(*id))
+    }
+
+    /// The user of that name.
+    pub(crate) fn user_named(&self, name: &UserName) -> Option<&Arc<Revised<User>>> {
+        self.users.all().find(|user| user.fact.name == *name)
+    }
+
+    /// The live connections that serve an endpoint.
+    pub(crate) fn connections_at(
+        &self,
+        endpoint: &Endpoint,
+    ) -> impl Iterator<Item = &Arc<Revised<Connection>>> {
+        let ids = self.connections_at.get(endpoint).map_or(&[][..], |ids| ids);
+        ids.iter().filter_map(|id| self.connections.get(*id)).filter(|found| found.fact.is_live())
+    }
+
+    /// The grants of an agent that count at `now`.
+    pub(crate) fn live_grants(
+        &self,
+        agent: Id<Agent>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &Arc<Revised<Grant>>> {
+        let ids = self.grants_of.get(&agent).map_or(&[][..], |ids| ids);
+        ids.iter()
+            .filter_map(|id| self.grants.get(*id))
+            .filter(move |grant| grant.fact.is_live(now))
+    }
+
+    /// The approvals of a run that wait or can still be used.
+    pub(crate) fn approvals_of(
+        &self,
+        run: Id<Run>,
+    ) -> impl Iterator<Item = &Arc<Revised<Approval>>> {
+        let ids = self.approvals_of.get(&run).map_or(&[][..], |ids| ids);
+        ids.iter().filter_map(|id| self.approvals.get(*id))
+    }
+
+    /// The open runs a run opened itself.
+    pub(crate) fn children_of(&self, run: Id<Run>) -> impl Iterator<Item = &Arc<Revised<Run>>> {
+        self.runs.all().filter(move |child| child.fact.parent == Some(run))
+    }
+
+    /// The sealed bytes of a credential's current revision.
+    pub(crate) fn sealed(&self, credential: Id<Credential>) -> Option<&Arc<Sealed>> {
+        self.sealed.get(&credential)
+    }
+
+    /// The living side of a run.
+    pub(crate) fn live(&self, run: Id<Run>) -> Option<&Arc<LiveRun>> {
+        self.live.get(&run)
+    }
+
+    /// Every living run.
+    pub(crate) fn all_live(&self) -> impl Iterator<Item = &Arc<LiveRun>> {
+        self.live.values()
+    }
+
+    /// Whose secret hashes to that.
+    pub(crate) fn caller(&self, secret_hash: &Digest) -> Option<&Arc<LiveRun>> {
+        self.callers.get(secret_hash).and_then(|run| self.live.get(run))
+    }
+
+    /// What was spent under a key.
+    pub(crate) fn meter(&self, key: MeterKey) -> Meter {
+        self.meters.get(&key).copied().unwrap_or_default()
+    }
+
+    /// How often a run was refused.
+    pub(crate) fn refusals(&self, run: Id<Run>) -> u64 {
+        self.refusals.get(&run).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn set_meter(&mut self, key: MeterKey, meter: Meter) {
+        self.meters.insert_mut(key, meter);
+    }
+
+    pub(crate) fn count_refusal(&mut self, run: Id<Run>) {
+        self.refusals.insert_mut(run, self.refusals(run).saturating_add(1));
+    }
+
+    pub(crate) fn enliven(&mut self, live: Arc<LiveRun>) {
+        self.callers.insert_mut(live.secret_hash, live.run);
+        self.live.insert_mut(live.run, live);
+    }
+
+    pub(crate) fn seal(&mut self, credential: Id<Credential>, sealed: Arc<Sealed>) {
+        self.sealed.insert_mut(credential, sealed);
+    }
+
+    pub(crate) fn unseal_never(&mut self, credential: Id<Credential>) {
+        self.sealed.remove_mut(&credential);
+    }
+
+    /// Drops what is left of a run that was closed a while ago.
+    pub(crate) fn bury(&mut self, run: Id<Run>) {
+        if let Some(live) = self.live.get(&run) {
+            self.callers.remove_mut(&live.secret_hash.clone());
+        }
+        self.live.remove_mut(&run);
+        self.meters.remove_mut(&MeterKey::Run(run));
+        self.refusals.remove_mut(&run);
+        for approval in self.approvals_of.get(&run).map_or(&[][..], |ids| ids) {
+            self.approvals.forget(*approval);
+        }
+        self.approvals_of.remove_mut(&run);
+        self.runs.forget(run);
+    }
+}
+
+// Adds an id to a list that belongs to a key, once.
+fn join<K: std::hash::Hash + Eq + Clone, V: PartialEq + Copy>(
+    lists: &mut HashTrieMapSync<K, Arc<[V]>>,
+    key: &K,
+    value: V,
+) {
+    let known = lists.get(key).map_or(&[][..], |list| list);
+    if !known.contains(&value) {
+        let list = known.iter().copied().chain([value]).collect();
+        lists.insert_mut(key.clone(), list);
+    }
+}
+
+impl Shelved for User {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.users
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        world.users.put(revised);
+    }
+}
+
+impl Shelved for Agent {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.agents
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        world.agents_by_name.insert_mut(revised.fact.name.clone(), revised.fact.id);
+        world.agents.put(revised);
+    }
+}
+
+impl Shelved for AgentVersion {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.versions
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        world.versions.put(revised);
+    }
+}
+
+impl Shelved for Connection {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.connections
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        let connection = &revised.fact;
+        world.connections_by_name.insert_mut(connection.name.clone(), connection.id);
+        for endpoint in &connection.hosts {
+            join(&mut world.connections_at, endpoint, connection.id);
+        }
+        world.connections.put(revised);
+    }
+}
+
+impl Shelved for Credential {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.credentials
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        world.credentials.put(revised);
+    }
+}
+
+impl Shelved for Grant {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.grants
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        join(&mut world.grants_of, &revised.fact.agent, revised.fact.id);
+        world.grants.put(revised);
+    }
+}
+
+impl Shelved for Run {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.runs
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        world.runs.put(revised);
+    }
+
+    fn is_final(&self) -> bool {
+        matches!(self.state, RunState::Closed { .. })
+    }
+}
+
+impl Shelved for Approval {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.approvals
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        join(&mut world.approvals_of, &revised.fact.run, revised.fact.id);
+        world.approvals.put(revised);
+    }
+
+    fn is_final(&self) -> bool {
+        Approval::is_final(self)
+    }
+}

@@ -180,7 +180,8 @@ impl Plane {
             return Err(AdminError::not_claimed());
         }
         let stored = |user| self.stored_factor(user);
-        let proven = self.inner.humans.prove(&world, stored, factor, self.clock().now()).await;
+        let tried = (factor, self.clock().now());
+        let proven = self.inner.humans.prove(&world, stored, tried, &self.inner.tasks).await;
         if let Err(error) = &proven {
             self.record_failed_factor(error).await;
         }

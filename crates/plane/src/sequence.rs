@@ -62,7 +62,7 @@ enum Mode {
         thread: Mutex<Option<JoinHandle<()>>>,
     },
     /// The caller's thread: memory, so that a seed replays.
-    Inline(Mutex<Committer>),
+    Inline(Box<Mutex<Committer>>),
 }
 
 impl Sequencer {
@@ -87,7 +87,7 @@ impl Sequencer {
     pub(crate) fn inline(committer: Committer) -> Self {
         let published = committer.published();
         let synced = Arc::new(Mutex::new(committer.synced_head()));
-        Self { mode: Mode::Inline(Mutex::new(committer)), published, synced }
+        Self { mode: Mode::Inline(Box::new(Mutex::new(committer))), published, synced }
     }
 
     /// The world as of the last commit.
@@ -190,7 +190,9 @@ fn commit_all(
         let mut batch = vec![first];
         batch.extend(queue.try_iter().take(BATCH - 1));
         if syncers.has_failed() {
-            batch.into_iter().for_each(|command| command.fail(Failure::Stopped));
+            for command in batch {
+                command.fail(Failure::Stopped);
+            }
             continue;
         }
         match committer.commit(&mut batch) {
@@ -201,7 +203,9 @@ fn commit_all(
                 syncers.hand_over(writes, committer.synced_head());
             }
             Err(failure) => {
-                batch.into_iter().for_each(|command| command.fail(failure.clone()));
+                for command in batch {
+                    command.fail(failure.clone());
+                }
             }
         }
         backfill.tend(committer.writer(), false);

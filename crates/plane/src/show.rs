@@ -171,12 +171,12 @@ impl Show<'_> {
     // INVARIANT: users and agents are never removed, so an id in a fact always has its name.
     fn user(&self, id: Id<User>) -> UserName {
         let user = self.world.users.get(id);
-        user.map(|user| user.fact.name.clone()).unwrap_or_else(|| unknown())
+        user.map_or_else(unknown, |user| user.fact.name.clone())
     }
 
     fn agent_name(&self, id: Id<Agent>) -> Name {
         let agent = self.world.agents.get(id);
-        agent.map(|agent| agent.fact.name.clone()).unwrap_or_else(|| unknown())
+        agent.map_or_else(unknown, |agent| agent.fact.name.clone())
     }
 }
 

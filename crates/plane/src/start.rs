@@ -111,6 +111,10 @@ impl Plane {
     }
 
     // Checkpoints signed by another key would read as a fork to whoever kept an older one.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method by itself is not general over the transaction's lifetime"
+    )]
     fn must_know_its_log(&self) -> Result<(), StartError> {
         let latest = self.inner().store.read("log.latest", |tx| tx.latest_checkpoint())?;
         if let Some(latest) = latest {

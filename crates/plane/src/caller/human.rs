@@ -12,6 +12,7 @@ use marque_crypto::Secret;
 use marque_crypto::factor::PassphraseHash;
 use marque_domain::{Id, Timestamp, User, UserName, UserRef};
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use super::{Acting, Peer, TerminalSession, Who};
 use crate::error::{AdminError, AdminKind};
@@ -70,15 +71,15 @@ impl Humans {
         &self,
         world: &World,
         stored: impl Fn(Id<User>) -> Option<PassphraseHash>,
-        factor: Factor,
-        now: Timestamp,
+        (factor, now): (Factor, Timestamp),
+        tasks: &TaskTracker,
     ) -> Result<UserRef, AdminError> {
         let user = who_is_meant(world, factor.user.as_ref())?;
         self.must_not_wait(user.id, now)?;
         let hash = stored(user.id).ok_or_else(AdminError::bad_factor)?;
         let _slot = self.checks.acquire().await.map_err(|_| AdminError::unavailable())?;
         let passphrase = factor.passphrase;
-        let check = tokio::task::spawn_blocking(move || hash.verify(&passphrase));
+        let check = tasks.spawn_blocking(move || hash.verify(&passphrase));
         if check.await.unwrap_or(false) {
             self.state().failures.remove(&user.id);
             return Ok(user);

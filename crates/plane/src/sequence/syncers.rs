@@ -98,7 +98,9 @@ impl Syncers {
             drop(thread.join());
         }
         let left = std::mem::take(&mut self.shared.pending().waiters);
-        left.into_iter().for_each(|command| command.fail(Failure::Stopped));
+        for command in left {
+            command.fail(Failure::Stopped);
+        }
     }
 }
 
@@ -128,7 +130,9 @@ impl Shared {
                 Err(error) => {
                     self.has_failed.store(true, Ordering::Release);
                     tracing::error!(error, "the log could not be put on disk; nothing is allowed");
-                    waiters.into_iter().for_each(|one| one.fail(Failure::Stopped));
+                    for one in waiters {
+                        one.fail(Failure::Stopped);
+                    }
                 }
             }
         }

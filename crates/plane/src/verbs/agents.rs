@@ -46,7 +46,7 @@ impl Plane {
     }
 
     /// Every agent, by name.
-    pub async fn agents(&self, _who: &Acting<User>) -> Result<Vec<AgentView>, AdminError> {
+    pub fn agents(&self, _who: &Acting<User>) -> Result<Vec<AgentView>, AdminError> {
         let world = self.world();
         let mut agents: Vec<_> =
             world.agents.all().map(|agent| self.show(&world).agent(&agent.fact)).collect();
@@ -55,7 +55,7 @@ impl Plane {
     }
 
     /// One agent, by name or id.
-    pub async fn agent(&self, _who: &Acting<User>, which: &str) -> Result<AgentView, AdminError> {
+    pub fn agent(&self, _who: &Acting<User>, which: &str) -> Result<AgentView, AdminError> {
         let world = self.world();
         find_agent(&world, which).map(|agent| self.show(&world).agent(&agent))
     }

@@ -51,13 +51,12 @@ impl Plane {
         let id: Id<Approval> = which.parse().map_err(|error| AdminError::invalid(&error))?;
         let world = self.world();
         let unknown = || AdminError::not_found("approval", which, "marque approval list --all");
-        let approval = match world.approvals.get(id) {
-            Some(approval) => approval.fact.clone(),
-            None => {
-                let store = self.inner().store.clone();
-                let found = self.blocking(move || store.read("approval", |tx| tx.get(id)));
-                found.await??.ok_or_else(unknown)?.fact
-            }
+        let approval = if let Some(approval) = world.approvals.get(id) {
+            approval.fact.clone()
+        } else {
+            let store = self.inner().store.clone();
+            let found = self.blocking(move || store.read("approval", |tx| tx.get(id)));
+            found.await??.ok_or_else(unknown)?.fact
         };
         self.show_approval(&world, &approval).await?.ok_or_else(unknown)
     }

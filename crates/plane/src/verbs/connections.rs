@@ -63,10 +63,7 @@ impl Plane {
     }
 
     /// Every connection, by name.
-    pub async fn connections(
-        &self,
-        _who: &Acting<User>,
-    ) -> Result<Vec<ConnectionView>, AdminError> {
+    pub fn connections(&self, _who: &Acting<User>) -> Result<Vec<ConnectionView>, AdminError> {
         let world = self.world();
         let mut connections: Vec<_> = world
             .connections
@@ -78,7 +75,7 @@ impl Plane {
     }
 
     /// One connection, by name or id.
-    pub async fn connection(
+    pub fn connection(
         &self,
         _who: &Acting<User>,
         which: &str,
@@ -258,7 +255,7 @@ fn must_be_sendable(secret: &Secret) -> Result<(), AdminError> {
     if bytes.is_empty() || bytes.len() > MAX_SECRET_BYTES {
         return Err(AdminError::new(AdminKind::Invalid, "a secret has 1 to 16384 bytes"));
     }
-    if bytes.iter().any(|byte| byte.is_ascii_control()) {
+    if bytes.iter().any(u8::is_ascii_control) {
         let message = "the secret holds a line break or another control character";
         return Err(AdminError::new(AdminKind::Invalid, message)
             .hint("a line break at its end often comes from an editor: `printf %s` writes none"));

@@ -60,7 +60,7 @@ impl Plane {
     }
 
     /// Every grant, or those of one agent, oldest first.
-    pub async fn grants(
+    pub fn grants(
         &self,
         _who: &Acting<User>,
         agent: Option<&str>,

@@ -50,7 +50,7 @@ impl Plane {
         let (plane, inside) = (self.clone(), prepared.clone());
         let opened =
             self.change(who, move |step| plane.open(step, &opening, &spec, &inside)).await?;
-        self.hand_out(prepared, opened)
+        Ok(prepared.hand_out(opened))
     }
 
     /// Opens a child run for a run: inside its mandate, never past its end, closed with it.
@@ -74,7 +74,7 @@ impl Plane {
                 plane.open(step, &opening, &spec, &inside)
             })
             .await?;
-        self.hand_out(prepared, opened)
+        Ok(prepared.hand_out(opened))
     }
 
     /// The open runs, or with them the youngest closed ones, oldest first.
@@ -174,20 +174,6 @@ impl Plane {
         Ok(Arc::new(Prepared { live, secret: text, proxy, ttl }))
     }
 
-    fn hand_out(
-        &self,
-        prepared: Arc<Prepared>,
-        (run, left_out): (RunView, Vec<String>),
-    ) -> Result<OpenedRunView, AdminError> {
-        Ok(OpenedRunView {
-            run,
-            secret: prepared.secret.to_string(),
-            proxy: prepared.proxy.to_string(),
-            ca_pem: prepared.live.intercept.ca_pem(),
-            left_out,
-        })
-    }
-
     // Everything that bounds a run is looked at here, inside its savepoint.
     fn open(
         &self,
@@ -262,6 +248,18 @@ struct Prepared {
     secret: zeroize::Zeroizing<String>,
     proxy: std::net::SocketAddr,
     ttl: Duration,
+}
+
+impl Prepared {
+    fn hand_out(&self, (run, left_out): (RunView, Vec<String>)) -> OpenedRunView {
+        OpenedRunView {
+            run,
+            secret: self.secret.to_string(),
+            proxy: self.proxy.to_string(),
+            ca_pem: self.live.intercept.ca_pem(),
+            left_out,
+        }
+    }
 }
 
 /// The setting that says a task is closed.

@@ -1,1 +1,30 @@
-//! Placeholder.
+//! The gateway: doors for agents' requests, credentials set on the way through, outcomes told.
+//!
+//! Thin around the road: what may pass is decided by `marque_plane` alone. Owns recognition,
+//! address checks, injection and streaming; keeps no fact, no credential and no body.
+//!
+//! ```text
+//! door ─▶ recognise ─▶ the road ─▶ open ─▶ dial ─▶ inject ─▶ relay ─▶ outcome
+//!            │ malformed     │ refused          │ failed
+//!            ▼               ▼                  ▼
+//!           400           403, 407, 429, 503    502, 504
+//! ```
+#![warn(missing_docs)]
+
+mod body;
+mod client_hello;
+mod dial;
+mod door;
+mod failure;
+mod gateway;
+mod guarded;
+mod headers;
+mod leaf;
+mod pipeline;
+mod recognise;
+mod refuse;
+mod relay;
+mod session;
+mod tally;
+
+pub use gateway::{Gateway, GatewaySettings, ServeError};

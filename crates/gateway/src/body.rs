@@ -1,0 +1,242 @@
+//! Request bodies on their way up: streamed, or read whole where a human must see them.
+//!
+//! Owns the bound on what is held in memory and the count of what was sent. Trailers of requests
+//! are dropped: no decision covers them (threat 74).
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use marque_crypto::hash::Hasher;
+use marque_domain::Body;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::refuse::{Notice, Stop};
+
+/// Largest body that is read for a human.
+pub(crate) const READ_MAX_BYTES: usize = 1024 * 1024;
+/// Most bodies held in memory at once, so 32 MiB in all.
+const READ_MAX_BODIES: usize = 32;
+/// Longest beginning of a body that a human is shown, in bytes.
+const PREVIEW_MAX_BYTES: usize = 4 * 1024;
+/// How long a client may take to send a body that is read whole.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the rest of a refused body is read, so that the client gets to read the refusal.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Room for bodies that are read whole.
+pub(crate) fn reading_room() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(READ_MAX_BODIES))
+}
+
+/// What was sent of a body, seen from elsewhere.
+#[derive(Default)]
+pub(crate) struct Progress {
+    sent_bytes: AtomicU64,
+    is_broken: AtomicBool,
+}
+
+impl Progress {
+    /// Bytes handed to the upstream's connection so far.
+    pub(crate) fn sent_bytes(&self) -> u64 {
+        self.sent_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether the client stopped sending in the middle.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Relaxed)
+    }
+}
+
+/// The body of one request.
+pub(crate) struct Upload {
+    /// What was read already, to be sent first.
+    read: VecDeque<Bytes>,
+    rest: Option<Incoming>,
+    waits_for_continue: bool,
+    progress: Arc<Progress>,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl Upload {
+    /// The body of a request. One that waits for `100 Continue` is never read only to be dropped.
+    pub(crate) fn new(body: Incoming, waits_for_continue: bool) -> Self {
+        Self {
+            read: VecDeque::new(),
+            rest: (!body.is_end_stream()).then_some(body),
+            waits_for_continue,
+            progress: Arc::default(),
+            place: None,
+        }
+    }
+
+    /// Whether there is anything to send.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_none() && self.read.is_empty()
+    }
+
+    /// The count of what is sent.
+    pub(crate) fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    /// Reads the body whole and says what it is; [`Body::Streamed`] where it is longer than
+    /// [`READ_MAX_BYTES`]. What was read is kept and sent first.
+    pub(crate) async fn read_whole(&mut self, room: &Arc<Semaphore>) -> Result<Body, Stop> {
+        let reading = async {
+            self.place = Arc::clone(room).acquire_owned().await.ok();
+            self.read_to_bound().await
+        };
+        let late = || Notice::malformed("body", "the body did not come in time", "send it at once");
+        timeout(READ_TIMEOUT, reading).await.map_err(|_| late())?
+    }
+
+    async fn read_to_bound(&mut self) -> Result<Body, Stop> {
+        let mut size = 0;
+        let announced = self.rest.as_ref().map_or(0, |rest| rest.size_hint().lower());
+        if announced > READ_MAX_BYTES as u64 {
+            return Ok(Body::Streamed);
+        }
+        while let Some(rest) = &mut self.rest {
+            let Some(frame) = rest.frame().await else {
+                self.rest = None;
+                break;
+            };
+            // The client went away before anything was decided.
+            let frame = frame.map_err(|_| Stop::Cut)?;
+            let Ok(data) = frame.into_data() else { continue };
+            size += data.len();
+            self.read.push_back(data);
+            if size > READ_MAX_BYTES {
+                return Ok(Body::Streamed);
+            }
+        }
+        Ok(described(&self.read, size))
+    }
+
+    /// Reads on for a moment after a refusal: a connection closed with unread bytes is reset, and
+    /// the client would never see why.
+    pub(crate) async fn drain(mut self) {
+        let reading = async {
+            let mut left = READ_MAX_BYTES;
+            while let Some(Ok(frame)) = self.next_frame().await {
+                let size = frame.data_ref().map_or(0, Bytes::len);
+                let Some(less) = left.checked_sub(size) else { return };
+                left = less;
+            }
+        };
+        let _drained = timeout(DRAIN_TIMEOUT, reading).await;
+    }
+
+    async fn next_frame(&mut self) -> Option<hyper::Result<Frame<Bytes>>> {
+        match &mut self.rest {
+            Some(rest) if !self.waits_for_continue => rest.frame().await,
+            _ => None,
+        }
+    }
+}
+
+impl HttpBody for Upload {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        loop {
+            if let Some(data) = self.read.pop_front() {
+                return Poll::Ready(Some(Ok(self.sends(data))));
+            }
+            self.place = None;
+            let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
+            match ready!(Pin::new(rest).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => return Poll::Ready(Some(Ok(self.sends(data)))),
+                    Err(_trailers) => {}
+                },
+                Some(Err(error)) => {
+                    self.progress.is_broken.store(true, Ordering::Relaxed);
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => self.rest = None,
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.read.is_empty() && self.rest.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let read: u64 = self.read.iter().map(|data| data.len() as u64).sum();
+        let rest = self.rest.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint);
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(read));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(read));
+        }
+        hint
+    }
+}
+
+impl Upload {
+    fn sends(&self, data: Bytes) -> Frame<Bytes> {
+        self.progress.sent_bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        Frame::data(data)
+    }
+}
+
+fn described(pieces: &VecDeque<Bytes>, size: usize) -> Body {
+    let mut hasher = Hasher::new();
+    let mut beginning = Vec::with_capacity(size.min(PREVIEW_MAX_BYTES));
+    for piece in pieces {
+        hasher.update(piece);
+        let room = PREVIEW_MAX_BYTES - beginning.len();
+        beginning.extend(piece.iter().take(room));
+    }
+    Body::Read { digest: hasher.finish(), size_bytes: size as u64, preview: preview(&beginning) }
+}
+
+// A replacement character is longer than the byte it stands for, hence the second bound.
+fn preview(beginning: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(beginning).into_owned();
+    let end = (0..=PREVIEW_MAX_BYTES).rev().find(|&end| text.is_char_boundary(end));
+    text.truncate(end.unwrap_or(0));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use marque_crypto::hash::sha256;
+    use marque_domain::Body;
+
+    use super::{PREVIEW_MAX_BYTES, described, preview};
+
+    #[test]
+    fn a_read_body_is_known_by_all_its_bytes_and_shown_by_its_beginning() {
+        let content = vec![b'x'; 3 * PREVIEW_MAX_BYTES];
+        let pieces = content.chunks(1_000).map(Bytes::copy_from_slice).collect();
+        let expected = Body::Read {
+            digest: sha256(&content),
+            size_bytes: 3 * PREVIEW_MAX_BYTES as u64,
+            preview: "x".repeat(PREVIEW_MAX_BYTES),
+        };
+        assert_eq!(described(&pieces, content.len()), expected);
+    }
+
+    #[test]
+    fn a_preview_stays_within_its_bound_whatever_the_bytes() {
+        assert_eq!(preview("grüße".as_bytes()), "grüße");
+        assert!(preview(&[0xff; PREVIEW_MAX_BYTES]).len() <= PREVIEW_MAX_BYTES);
+    }
+}

@@ -1,0 +1,180 @@
+//! The only place that resolves names and opens connections outward.
+//!
+//! A name is resolved once, every address it leads to is judged, and one of exactly those is
+//! dialled (threats 76 and 77). TLS is verified against the connection's own authority or the
+//! system's; there is no way to skip it.
+
+mod upstream;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use marque_domain::{Connection, Endpoint, Transport};
+use marque_wire::address::judge;
+use marque_wire::host::Host;
+use rustls::crypto::CryptoProvider;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
+use tokio_util::task::TaskTracker;
+
+use crate::failure::Failure;
+
+pub(crate) use upstream::{Key, Upstream};
+
+/// How long each of resolving, connecting and the TLS handshake may take.
+const STEP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most addresses of one name that are tried, all of them judged before the first.
+const TRIED_MAX: usize = 4;
+
+/// A connection to an upstream, private where its transport says so.
+pub(crate) type Line = Either<TcpStream, TlsStream<TcpStream>>;
+
+/// Dials upstreams.
+pub(crate) struct Dialer {
+    provider: Arc<CryptoProvider>,
+    system: OnceCell<Arc<ClientConfig>>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) silence: Duration,
+}
+
+impl Dialer {
+    /// A dialler that reads the system's trust store when it first needs it.
+    pub(crate) fn new(
+        provider: Arc<CryptoProvider>,
+        tasks: TaskTracker,
+        silence: Duration,
+    ) -> Self {
+        Self { provider, system: OnceCell::new(), tasks, silence }
+    }
+
+    /// Opens a line to `endpoint`, which is one of the connection's.
+    ///
+    /// # Errors
+    /// [`Failure::Address`] if any address of the name is not public and the connection pins none;
+    /// then nothing is dialled at all.
+    pub(crate) async fn dial(
+        &self,
+        connection: &Connection,
+        endpoint: &Endpoint,
+    ) -> Result<Line, Failure> {
+        let addresses = match connection.pin {
+            Some(pinned) => vec![pinned],
+            None => checked(&endpoint.host, resolve(endpoint).await?)?,
+        };
+        let stream = connect(&endpoint.host, &addresses).await?;
+        let config = match &connection.transport {
+            Transport::Plain => return Ok(Either::Left(stream)),
+            Transport::Tls => self.system_trust(&endpoint.host).await?,
+            Transport::TlsWithAuthority { pem } => self.own_trust(&endpoint.host, pem)?,
+        };
+        prove(config, &endpoint.host, stream).await.map(Either::Right)
+    }
+
+    async fn system_trust(&self, host: &str) -> Result<Arc<ClientConfig>, Failure> {
+        let load = async || {
+            let loading = self.tasks.spawn_blocking(rustls_native_certs::load_native_certs);
+            let found = loading.await.map(|found| found.certs).unwrap_or_default();
+            self.trusting(host, found)
+        };
+        self.system.get_or_try_init(load).await.map(Arc::clone)
+    }
+
+    fn own_trust(&self, host: &str, pem: &str) -> Result<Arc<ClientConfig>, Failure> {
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+        self.trusting(host, found.unwrap_or_default())
+    }
+
+    fn trusting(
+        &self,
+        host: &str,
+        certificates: Vec<CertificateDer<'static>>,
+    ) -> Result<Arc<ClientConfig>, Failure> {
+        let mut roots = RootCertStore::empty();
+        let (usable, _) = roots.add_parsable_certificates(certificates);
+        if usable == 0 {
+            return Err(untrusted(host, "there is no authority to verify it against"));
+        }
+        let versions = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| untrusted(host, error))?;
+        let mut config = versions.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "names are resolved here, and judged right after")]
+async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
+    let host = || endpoint.host.clone();
+    if let Ok(Host::Address(address)) = Host::parse(&endpoint.host) {
+        return Ok(vec![SocketAddr::new(address, endpoint.port)]);
+    }
+    let found = timeout(STEP_TIMEOUT, lookup_host((endpoint.host.as_str(), endpoint.port))).await;
+    match found.map_err(|_| Failure::Late { host: host() })? {
+        Ok(addresses) => Ok(addresses.collect()),
+        Err(_) => Err(Failure::Unresolved { host: host() }),
+    }
+}
+
+/// The addresses, all of them public. One that is not spoils them all: a name that leads to both
+/// an open and a private address is either a mistake or an attack.
+fn checked(host: &str, addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Failure> {
+    let reaches = addresses.iter().map(|address| judge(address.ip()));
+    match reaches.into_iter().find(|reach| !reach.is_public()) {
+        Some(reach) => Err(Failure::Address { host: host.to_owned(), reach }),
+        None if addresses.is_empty() => Err(Failure::Unresolved { host: host.to_owned() }),
+        None => Ok(addresses),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the addresses were judged or pinned")]
+async fn connect(host: &str, addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
+    let trying = async {
+        let mut last = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+        for address in addresses.iter().take(TRIED_MAX) {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(Failure::Unreachable { host: host.to_owned(), error: last })
+    };
+    let late = |_| Failure::Late { host: host.to_owned() };
+    let stream = timeout(STEP_TIMEOUT, trying).await.map_err(late)??;
+    // Only latency is lost where the system refuses.
+    let _prompt = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+async fn prove(
+    config: Arc<ClientConfig>,
+    host: &str,
+    stream: TcpStream,
+) -> Result<TlsStream<TcpStream>, Failure> {
+    let name = server_name(host).ok_or_else(|| untrusted(host, "its name fits no certificate"))?;
+    let shaking = TlsConnector::from(config).connect(name, stream);
+    let late = |_| Failure::Late { host: host.to_owned() };
+    timeout(STEP_TIMEOUT, shaking).await.map_err(late)?.map_err(|error| untrusted(host, error))
+}
+
+fn server_name(host: &str) -> Option<ServerName<'static>> {
+    match Host::parse(host).ok()? {
+        Host::Name(name) => ServerName::try_from(name.as_str().to_owned()).ok(),
+        Host::Address(address) => Some(ServerName::from(address)),
+    }
+}
+
+fn untrusted(host: &str, reason: impl ToString) -> Failure {
+    Failure::Untrusted { host: host.to_owned(), reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! HTTP/1.1 with one client, guarded, until it ends, breaks, or is cut.
+//!
+//! Owns the end of a connection: 400 where nothing else was said, a reset where an answer must not
+//! look complete. Knows nothing of proxies.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use marque_wire::http1::{HEAD_MAX_BYTES, RequestGuard};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
+
+use super::Reply;
+use crate::guarded::Guarded;
+use crate::refuse::Notice;
+use crate::relay::Cut;
+use crate::session::{InFlight, Session};
+use crate::tally;
+
+/// How long a client may take from one answer to the end of the next request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Room for one head and what follows it.
+const BUFFER_MAX_BYTES: usize = 2 * HEAD_MAX_BYTES;
+/// How long a client may take to read a last word.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// Most bytes that are read and dropped after a last word.
+const FAREWELL_MAX_BYTES: u64 = 64 * 1024;
+
+/// A client's socket, which can be broken off so that the client notices.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// The TCP connection at the bottom.
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Socket for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Socket for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+/// Serves requests until the client is done, and gives its socket back; `None` where it broke off,
+/// was cut or was refused.
+pub(super) async fn serve<IO, A, F>(
+    io: Guarded<IO, RequestGuard>,
+    session: &Arc<Session>,
+    answer: A,
+) -> Option<IO>
+where
+    IO: Socket,
+    A: Fn(Request<Incoming>) -> F + Unpin,
+    F: Future<Output = Result<Response<Reply>, Cut>> + Send,
+{
+    let service = service_fn(|request| {
+        let (answer, in_flight) = (answer(request), InFlight::new(session));
+        Box::pin(async move {
+            let answered = answer.await;
+            drop(in_flight);
+            answered
+        })
+    });
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(BUFFER_MAX_BYTES)
+        .serve_connection(TokioIo::new(io), service);
+    let (mut cut, mut stop) = (pin!(session.cut()), pin!(session.shared.shutdown.cancelled()));
+    let mut is_stopping = false;
+    let ended = loop {
+        if is_stopping {
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        tokio::select! {
+            biased;
+            () = &mut cut => break None,
+            () = &mut stop, if !is_stopping => is_stopping = true,
+            ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break Some(ended),
+        }
+    };
+    let must_break = match &ended {
+        None => true,
+        Some(Ok(())) => false,
+        Some(Err(error)) => error.is_user() || session.is_answering(),
+    };
+    // Whatever is under way is dropped here, and says so in its outcome.
+    let parts = connection.into_parts();
+    let io = parts.io.into_inner();
+    let doubtful = io.malformed().filter(|malformed| malformed.at_head()).map(Notice::doubtful);
+    let io = io.into_inner();
+    match (must_break, doubtful, ended) {
+        (true, ..) => {
+            // A reset, because the end of a connection can also be the end of an answer.
+            let _broken = io.tcp().set_zero_linger();
+            None
+        }
+        (false, Some(notice), _) => {
+            tally::ended(notice.kind());
+            let _told = timeout(FAREWELL, last_word(io, &notice)).await;
+            None
+        }
+        (false, None, Some(Ok(()))) if parts.read_buf.is_empty() => Some(io),
+        (false, None, _) => None,
+    }
+}
+
+// Closing a socket with unread bytes resets it, and the client would not see the answer.
+async fn last_word<IO: Socket>(mut io: IO, notice: &Notice) -> std::io::Result<()> {
+    io.write_all(&notice.raw()).await?;
+    io.shutdown().await?;
+    tokio::io::copy(&mut io.take(FAREWELL_MAX_BYTES), &mut tokio::io::sink()).await?;
+    Ok(())
+}
+
+/// Ends a connection in good order.
+pub(super) async fn close<IO: Socket>(mut io: IO) {
+    let _closed = timeout(FAREWELL, io.shutdown()).await;
+}

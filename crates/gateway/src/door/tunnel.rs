@@ -1,0 +1,156 @@
+//! An intercepted tunnel: the client's TLS ends here, under a leaf of its run's own authority.
+//!
+//! Owns the agreement of CONNECT, SNI and `Host` (threats 75 and 78). The run is fixed by the
+//! CONNECT; each request inside is a decision of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::header::HOST;
+use ::http::{HeaderMap, Method, Request, Response};
+use hyper::body::Incoming;
+use marque_domain::Endpoint;
+use marque_plane::{LiveRun, Presented};
+use marque_wire::host::{Authority, DnsName, Host};
+use marque_wire::http1::RequestGuard;
+use marque_wire::path::Path;
+use marque_wire::target::RequestTarget;
+use rustls::server::Acceptor;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
+
+use super::http::{close, serve};
+use super::{Reply, reply};
+use crate::client_hello::{self, Tap};
+use crate::guarded::Guarded;
+use crate::pipeline::{self, Exchange};
+use crate::refuse::{Notice, Place, Stop, Style};
+use crate::relay::{Cut, Relay};
+use crate::session::Session;
+
+/// How long the client's half of the handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// RFC 8446 §6.2: the name asked for is not served here.
+const UNRECOGNIZED_NAME: u8 = 112;
+/// RFC 8446 §6.2: somebody decided not to go on.
+const ACCESS_DENIED: u8 = 49;
+
+/// A tunnel that a CONNECT opened.
+pub(super) struct Tunnel {
+    pub(super) authority: Authority,
+    pub(super) endpoint: Endpoint,
+    pub(super) presented: Presented,
+    pub(super) live: Arc<LiveRun>,
+}
+
+/// Serves the requests inside a tunnel.
+pub(super) async fn intercept(session: Arc<Session>, tunnel: Tunnel, stream: TcpStream) {
+    let shaken = timeout(HANDSHAKE_TIMEOUT, shake(&session, &tunnel, stream)).await;
+    let Ok(Some(stream)) = shaken else { return };
+    let io = Guarded::new(stream, RequestGuard::new(), session.shared.settings.silence);
+    let inside = Arc::new(Inside { session: Arc::clone(&session), tunnel });
+    let answer = move |request| Arc::clone(&inside).answer(request);
+    if let Some(stream) = serve(io, &session, answer).await {
+        close(stream).await;
+    }
+}
+
+// Ends the client's TLS; `None` where it is not TLS, or asks for another host than its CONNECT.
+async fn shake(
+    session: &Session,
+    tunnel: &Tunnel,
+    stream: TcpStream,
+) -> Option<TlsStream<TcpStream>> {
+    let begun = LazyConfigAcceptor::new(Acceptor::default(), Tap::new(stream)).await;
+    let StartHandshake { accepted, io, .. } = begun.ok()?;
+    let (seen, mut stream) = io.into_parts();
+    let host = &tunnel.authority.host;
+    let name = accepted.client_hello().server_name().map(str::to_owned);
+    if let Err(alert) = agree(host, name.as_deref(), client_hello::is_encrypted(&seen)) {
+        tracing::info!(run = %tunnel.live.run, %host, alert, "a tunnel's TLS was refused");
+        // A fatal alert in a record of its own (RFC 8446 §6).
+        let _told = stream.write_all(&[21, 3, 3, 0, 2, 2, alert]).await;
+        return None;
+    }
+    let now = session.shared.plane.clock().now();
+    let config = session.shared.leaves.config(&tunnel.live, host, now);
+    let config = config.inspect_err(|error| tracing::warn!(%error, "no leaf for a tunnel")).ok()?;
+    StartHandshake::from_parts(accepted, stream).into_stream(config).await.ok()
+}
+
+/// Whether the client's hello is for the host of its CONNECT; if not, the alert it gets.
+fn agree(host: &Host, name: Option<&str>, is_encrypted: Option<bool>) -> Result<(), u8> {
+    // What a hidden name would lead to is nobody's to decide on.
+    if is_encrypted != Some(false) {
+        return Err(ACCESS_DENIED);
+    }
+    let agrees = match (host, name) {
+        (Host::Name(host), Some(name)) => DnsName::parse(name).is_ok_and(|name| name == *host),
+        // RFC 6066 §3: an address is never sent as a name.
+        (Host::Address(_), None) => true,
+        (Host::Name(_), None) | (Host::Address(_), Some(_)) => false,
+    };
+    if agrees { Ok(()) } else { Err(UNRECOGNIZED_NAME) }
+}
+
+struct Inside {
+    session: Arc<Session>,
+    tunnel: Tunnel,
+}
+
+impl Inside {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Reply>, Cut> {
+        let style = Style::of(request.headers());
+        reply(self.forward(request).await, style)
+    }
+
+    async fn forward(&self, request: Request<Incoming>) -> Result<Response<Relay>, Stop> {
+        let (head, body) = request.into_parts();
+        let target = head.uri.to_string();
+        let path = inner_path(&self.tunnel.authority, &head.method, &target, &head.headers)?;
+        let exchange = Exchange {
+            presented: self.tunnel.presented.duplicate(),
+            place: Place::Tunnel,
+            scheme: "https",
+            endpoint: self.tunnel.endpoint.clone(),
+            method: head.method,
+            path,
+            headers: head.headers,
+            body,
+        };
+        pipeline::forward(&self.session, exchange).await
+    }
+}
+
+/// The path of a request inside a tunnel to `authority`, which its `Host` must name.
+fn inner_path(
+    authority: &Authority,
+    method: &Method,
+    target: &str,
+    headers: &HeaderMap,
+) -> Result<Path, Notice> {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let named = host.and_then(|host| Authority::parse_or(host, 443).ok());
+    if named.as_ref() != Some(authority) {
+        return Err(Notice::misdirected(format!(
+            "this tunnel leads to `{authority}`, and `host` names another"
+        )));
+    }
+    match RequestTarget::parse(method, target) {
+        Ok(RequestTarget::Origin(path)) => Ok(path),
+        Ok(_) => Err(Notice::misdirected(format!(
+            "inside the tunnel to `{authority}` a request names only its path"
+        ))),
+        Err(bad) => Err(Notice::malformed(
+            "target",
+            bad.to_string(),
+            "send the path exactly as the upstream knows it",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

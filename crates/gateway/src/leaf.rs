@@ -1,0 +1,133 @@
+//! TLS settings for intercepted hosts, signed by the authority of one run.
+//!
+//! Keeps the latest ones, within a bound, and none of a run that was cut. Nothing is written out.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use marque_crypto::CryptoError;
+use marque_domain::{Id, Run, Timestamp};
+use marque_plane::LiveRun;
+use marque_wire::host::Host;
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::server::NoServerSessionStorage;
+use rustls_pki_types::PrivateKeyDer;
+use thiserror::Error;
+
+/// Most hosts whose leaves are kept, over all runs.
+const KEPT_MAX: usize = 256;
+/// A leaf this close to its end is made anew.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// Why no leaf can be made.
+#[derive(Debug, Error)]
+pub(crate) enum LeafError {
+    #[error(transparent)]
+    Authority(#[from] CryptoError),
+    #[error("the certificate cannot be used: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Leaves by run and host.
+pub(crate) struct Leaves {
+    provider: Arc<CryptoProvider>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    leaves: HashMap<(Id<Run>, Host), Leaf>,
+    uses: u64,
+}
+
+struct Leaf {
+    config: Arc<ServerConfig>,
+    ends: Timestamp,
+    run: Weak<LiveRun>,
+    last_use: u64,
+}
+
+impl Leaves {
+    /// An empty shelf.
+    pub(crate) fn new(provider: Arc<CryptoProvider>) -> Self {
+        Self { provider, kept: Mutex::default() }
+    }
+
+    /// How to speak as `host` to that run.
+    pub(crate) fn config(
+        &self,
+        run: &Arc<LiveRun>,
+        host: &Host,
+        now: Timestamp,
+    ) -> Result<Arc<ServerConfig>, LeafError> {
+        let key = (run.run, host.clone());
+        if let Some(config) = self.lock().find(&key, now) {
+            return Ok(config);
+        }
+        // Signed outside the lock; two connections may both sign, and one is kept.
+        let (config, ends) = self.sign(run, host, now)?;
+        let config = Arc::new(config);
+        self.lock().keep(key, run, ends, &config);
+        Ok(config)
+    }
+
+    fn sign(
+        &self,
+        run: &LiveRun,
+        host: &Host,
+        now: Timestamp,
+    ) -> Result<(ServerConfig, Timestamp), LeafError> {
+        let leaf = run.intercept.leaf(&certified(host), now)?;
+        let key = PrivateKeyDer::Pkcs8(leaf.expose_key());
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(leaf.chain().to_vec(), key)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // Nothing of one tunnel is resumed in another.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok((config, leaf.ends()))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn find(&mut self, key: &(Id<Run>, Host), now: Timestamp) -> Option<Arc<ServerConfig>> {
+        self.uses += 1;
+        let leaf = self.leaves.get_mut(key).filter(|leaf| now.plus(MARGIN) < leaf.ends)?;
+        leaf.last_use = self.uses;
+        Some(Arc::clone(&leaf.config))
+    }
+
+    fn keep(
+        &mut self,
+        key: (Id<Run>, Host),
+        run: &Arc<LiveRun>,
+        ends: Timestamp,
+        config: &Arc<ServerConfig>,
+    ) {
+        self.leaves.retain(|_, leaf| leaf.run.upgrade().is_some_and(|live| !live.is_cancelled()));
+        if self.leaves.len() >= KEPT_MAX {
+            let oldest = self.leaves.iter().min_by_key(|(_, leaf)| leaf.last_use);
+            let oldest = oldest.map(|(key, _)| key.clone());
+            oldest.and_then(|key| self.leaves.remove(&key));
+        }
+        let (run, config) = (Arc::downgrade(run), Arc::clone(config));
+        self.leaves.insert(key, Leaf { config, ends, run, last_use: self.uses });
+    }
+}
+
+/// The host as a certificate names it: an address without brackets.
+fn certified(host: &Host) -> String {
+    match host {
+        Host::Address(IpAddr::V6(address)) => address.to_string(),
+        other => other.to_string(),
+    }
+}

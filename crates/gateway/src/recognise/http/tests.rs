@@ -1,0 +1,72 @@
+use http::{HeaderMap, HeaderValue, Method};
+use marque_domain::{Body, Class, Endpoint, Operation};
+use marque_wire::path::canonical_path;
+
+use super::Http;
+use crate::recognise::{Recognise, Seen};
+
+struct Request {
+    method: Method,
+    path: &'static str,
+    accept: &'static str,
+    host: &'static str,
+    has_body: bool,
+}
+
+const PLAIN: Request = Request {
+    method: Method::POST,
+    path: "/v1/items?dry=1",
+    accept: "*/*",
+    host: "api.test",
+    has_body: false,
+};
+
+fn recognised(request: &Request) -> Option<Operation> {
+    let mut headers = HeaderMap::new();
+    headers.insert("accept", HeaderValue::from_static(request.accept));
+    Http.operation(&Seen {
+        method: &request.method,
+        path: &canonical_path(request.path).unwrap(),
+        headers: &headers,
+        scheme: "https",
+        endpoint: &Endpoint { host: request.host.to_owned(), port: 443 },
+        has_body: request.has_body,
+    })
+}
+
+#[test]
+fn an_operation_is_the_method_and_the_path_without_its_query() {
+    let operation = recognised(&PLAIN).unwrap();
+    assert_eq!(operation.name, "POST");
+    assert_eq!(operation.class, Class::Write);
+    assert_eq!(operation.resource, ["/v1/items"]);
+    assert_eq!(operation.parameters.get("query").map(String::as_str), Some("dry=1"));
+    assert_eq!(operation.body, Body::Empty);
+    assert_eq!(operation.to_string(), "POST https://api.test:443/v1/items");
+}
+
+// Threat 127.
+#[test]
+fn whatever_changes_the_effect_changes_the_operation() {
+    let plain = recognised(&PLAIN);
+    let changed = [
+        Request { method: Method::PUT, ..PLAIN },
+        Request { path: "/v1/items?dry=0", ..PLAIN },
+        Request { path: "/v1/items", ..PLAIN },
+        Request { path: "/v1/items?", ..PLAIN },
+        Request { accept: "text/csv", ..PLAIN },
+        Request { host: "api2.test", ..PLAIN },
+        Request { has_body: true, ..PLAIN },
+    ];
+    for (place, request) in changed.iter().enumerate() {
+        assert_ne!(recognised(request), plain, "change {place}");
+    }
+}
+
+// Threat 85.
+#[test]
+fn a_method_without_a_meaning_is_no_operation() {
+    for method in [Method::TRACE, Method::CONNECT, Method::from_bytes(b"get").unwrap()] {
+        assert_eq!(recognised(&Request { method, ..PLAIN }), None);
+    }
+}

@@ -1,0 +1,29 @@
+//! Bytes to a host, contents unseen: what is left where no connection serves a request.
+
+use std::collections::BTreeMap;
+
+use marque_domain::{Body, Class, Endpoint, Operation, Service};
+
+use super::{Recognise, Seen};
+
+pub(super) struct Net;
+
+impl Recognise for Net {
+    fn operation(&self, seen: &Seen<'_>) -> Option<Operation> {
+        Some(connect(seen.scheme, seen.endpoint))
+    }
+}
+
+/// The operation `connect host:port`.
+pub(crate) fn connect(scheme: &str, endpoint: &Endpoint) -> Operation {
+    Operation {
+        service: Service::Net,
+        name: "connect".to_owned(),
+        class: Class::Unclassified,
+        resource: vec![endpoint.to_string()],
+        scheme: scheme.to_owned(),
+        endpoint: endpoint.clone(),
+        parameters: BTreeMap::new(),
+        body: Body::Streamed,
+    }
+}

@@ -1,0 +1,242 @@
+//! How a no is told: what, why, what next, in text for people and in JSON for programs.
+//!
+//! Owns the one mapping from codes to statuses. Adds nothing to what the refusal says.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{PROXY_AUTHENTICATE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use marque_domain::{Approval, Code, Id, Refusal, Stage};
+use marque_wire::http1::Malformed;
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+
+/// Set on every answer that is ours and not the upstream's; holds the code.
+pub(crate) const MARK: HeaderName = HeaderName::from_static("marque-refusal");
+
+/// Why a request ends without the upstream's answer.
+pub(crate) enum Stop {
+    /// The client is told.
+    Told(Notice),
+    /// The connection is cut without a word.
+    Cut,
+}
+
+/// An answer of our own.
+#[derive(Debug)]
+pub(crate) struct Notice {
+    status: StatusCode,
+    code: String,
+    message: String,
+    remedy: Option<String>,
+    approval: Option<Id<Approval>>,
+    retry_after_secs: Option<u16>,
+}
+
+/// Which form of a notice the client reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    Text,
+    Json,
+}
+
+/// Where the client stands, which decides how it can be asked for its credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Talking to the proxy.
+    Proxy,
+    /// Talking to the upstream, as it believes.
+    Tunnel,
+}
+
+impl Style {
+    /// JSON for those who say they read it, text for curl and everybody else.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let accepts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let reads_json =
+            accepts.into_iter().any(|value| value.to_ascii_lowercase().contains("json"));
+        if reads_json { Self::Json } else { Self::Text }
+    }
+}
+
+impl Notice {
+    /// What the road said.
+    pub(crate) fn refused(refusal: Refusal, place: Place) -> Self {
+        let code = refusal.code;
+        Self {
+            status: status(code, place),
+            code: code.text(),
+            message: refusal.message,
+            remedy: refusal.remedy,
+            approval: refusal.approval,
+            // A spent budget does not come back; a rate does, and so does the log.
+            retry_after_secs: (code == Code::RateSpent || code.stage() == Stage::Record)
+                .then_some(1),
+        }
+    }
+
+    /// What became of an allowed act.
+    pub(crate) fn failed(failure: &Failure) -> Self {
+        Self::new(failure.status(), failure.code(), failure.to_string(), failure.remedy())
+    }
+
+    /// A request that is not one, and never reaches the road.
+    pub(crate) fn malformed(what: &str, message: impl Into<String>, remedy: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, &format!("malformed.{what}"), message, remedy)
+    }
+
+    /// A head whose framing is in doubt (threats 72 to 75).
+    pub(crate) fn doubtful(malformed: &Malformed) -> Self {
+        Self::malformed("head", malformed.to_string(), "send one plain HTTP/1.1 request")
+    }
+
+    /// A request that names another host than the tunnel it came through (threats 75 and 78).
+    pub(crate) fn misdirected(message: impl Into<String>) -> Self {
+        let remedy = "open a tunnel to that host, so that it is decided on its own";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "malformed.host", message, remedy)
+    }
+
+    /// Another protocol was asked for (threat 90).
+    pub(crate) fn upgrade() -> Self {
+        Self::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "malformed.upgrade",
+            "no other protocol is spoken here, since nothing would read what passes in it",
+            "send plain HTTP/1.1 requests without `upgrade`",
+        )
+    }
+
+    /// Bytes that no recogniser reads are not carried.
+    pub(crate) fn opaque() -> Self {
+        Self::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "failed.opaque",
+            "a tunnel whose contents nobody reads is not carried",
+            "a human registers a connection for that host",
+        )
+    }
+
+    /// The door is full.
+    pub(crate) fn overcrowded() -> Self {
+        let message = "too many connections are open";
+        let mut notice =
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, "failed.crowded", message, "try again");
+        notice.retry_after_secs = Some(1);
+        notice
+    }
+
+    fn new(
+        status: StatusCode,
+        code: &str,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            code: code.to_owned(),
+            message: message.into(),
+            remedy: Some(remedy.into()),
+            approval: None,
+            retry_after_secs: None,
+        }
+    }
+
+    /// The first word of the code: `refused`, `failed` or `malformed`.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.code.split('.').next() {
+            Some("refused") => "refused",
+            Some("failed") => "failed",
+            _ => "malformed",
+        }
+    }
+
+    /// The answer in the style the client reads.
+    pub(crate) fn response(&self, style: Style) -> Response<Full<Bytes>> {
+        let (kind, body) = match style {
+            Style::Text => ("text/plain; charset=utf-8", self.text()),
+            Style::Json => ("application/problem+json", self.problem().to_string()),
+        };
+        let mut response = Response::new(Full::new(Bytes::from(body)));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Ok(code) = HeaderValue::from_str(&self.code) {
+            headers.insert(MARK, code);
+        }
+        if self.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            let challenge = HeaderValue::from_static("Basic realm=\"marque\"");
+            headers.insert(PROXY_AUTHENTICATE, challenge);
+        }
+        if let Some(secs) = self.retry_after_secs {
+            headers.insert(RETRY_AFTER, HeaderValue::from(secs));
+        }
+        response
+    }
+
+    /// The answer as bytes, for a connection no HTTP library reads any more. Ends the connection.
+    pub(crate) fn raw(&self) -> Vec<u8> {
+        let mut response = self.response(Style::Text);
+        let body = self.text();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        let mut bytes = format!("HTTP/1.1 {}\r\n", self.status).into_bytes();
+        for (name, value) in &*headers {
+            bytes.extend_from_slice(name.as_str().as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(body.as_bytes());
+        bytes
+    }
+
+    fn text(&self) -> String {
+        let hint = self.remedy.iter().map(|remedy| format!("hint: {remedy}\n"));
+        let reference = self.approval.iter().map(|approval| format!("ref: {approval}\n"));
+        let what_and_why = format!("marque: {}\n{}\n", self.code, self.message);
+        std::iter::once(what_and_why).chain(hint).chain(reference).collect()
+    }
+
+    /// RFC 9457; the title is the status's own phrase, since `code` says more.
+    fn problem(&self) -> Value {
+        let mut problem = Map::new();
+        let title = self.status.canonical_reason().unwrap_or("Refused");
+        problem.insert("type".into(), json!("about:blank"));
+        problem.insert("title".into(), json!(title));
+        problem.insert("status".into(), json!(self.status.as_u16()));
+        problem.insert("detail".into(), json!(self.message));
+        problem.insert("code".into(), json!(self.code));
+        if let Some(remedy) = &self.remedy {
+            problem.insert("remedy".into(), json!(remedy));
+        }
+        if let Some(approval) = self.approval {
+            problem.insert("approval".into(), json!(approval.to_string()));
+            problem.insert("command".into(), json!(format!("marque approval give {approval}")));
+        }
+        Value::Object(problem)
+    }
+}
+
+impl From<Notice> for Stop {
+    fn from(notice: Notice) -> Self {
+        Self::Told(notice)
+    }
+}
+
+fn status(code: Code, place: Place) -> StatusCode {
+    match (code.stage(), place) {
+        // Inside a tunnel the client has no proxy to authenticate to.
+        (Stage::Caller, Place::Proxy) => StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+        (Stage::Limits, _) => StatusCode::TOO_MANY_REQUESTS,
+        (Stage::Record, _) => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::FORBIDDEN,
+    }
+}
+
+#[cfg(test)]
+mod tests;

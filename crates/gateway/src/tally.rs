@@ -1,0 +1,26 @@
+//! What the gateway counts, for Prometheus.
+//!
+//! Labels are of closed sets only: no host, run or path ever becomes a label.
+
+use metrics::{counter, gauge};
+
+/// Counts a request that ended, by how: the word of its outcome, or of the notice it got.
+pub(crate) fn ended(result: &'static str) {
+    counter!("marque_gateway_requests_total", "door" => "proxy", "result" => result).increment(1);
+}
+
+/// Counts the bytes of bodies that crossed for one request.
+pub(crate) fn crossed(sent_bytes: u64, received_bytes: u64) {
+    counter!("marque_gateway_body_bytes_total", "way" => "sent").increment(sent_bytes);
+    counter!("marque_gateway_body_bytes_total", "way" => "received").increment(received_bytes);
+}
+
+/// One more request is under way.
+pub(crate) fn entered() {
+    gauge!("marque_gateway_requests_in_flight").increment(1.0);
+}
+
+/// One less.
+pub(crate) fn left() {
+    gauge!("marque_gateway_requests_in_flight").decrement(1.0);
+}

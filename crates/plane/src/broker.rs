@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use marque_crypto::Secret;
 use marque_crypto::seal::{Binding, Sealed};
-use marque_domain::{Code, Connection, Credential, Refusal, Revised, Slot};
+use marque_domain::{Code, Connection, Credential, Outcome, Refusal, Revised, Slot};
 
 use crate::lease::Lease;
 use crate::plane::Plane;
@@ -63,7 +63,6 @@ pub(crate) fn name(world: &World, connection: &Connection) -> Result<Option<Name
 }
 
 /// Opens the credential a permit is for, and nothing else.
-// A failure here is after the intent entry: the lease records that nothing was sent.
 #[expect(clippy::disallowed_methods, reason = "the broker is where credentials are opened")]
 pub fn open(plane: &Plane, permit: Permit) -> Result<Opened, Refusal> {
     let (connection, named, lease) = permit.redeem(plane);
@@ -72,20 +71,26 @@ pub fn open(plane: &Plane, permit: Permit) -> Result<Opened, Refusal> {
             let id = named.credential.fact.id.to_string();
             let binding =
                 Binding { table: CREDENTIAL_TABLE, row: &id, revision: named.credential.revision };
-            let opened = marque_crypto::seal::open(plane.key_manager(), &binding, &named.sealed);
-            let secret = opened.map_err(|error| {
-                tracing::error!(%error, "a sealed credential could not be opened");
-                Refusal::new(
-                    Code::NoCredential,
-                    format!("the credential of `{}` cannot be opened", connection.fact.name),
-                    format!("seal it again: `marque connection rotate {}`", connection.fact.name),
-                )
-            })?;
-            Some(inject(slot, &secret))
+            match marque_crypto::seal::open(plane.key_manager(), &binding, &named.sealed) {
+                Ok(secret) => Some(inject(slot, &secret)),
+                Err(error) => {
+                    tracing::error!(%error, "a sealed credential could not be opened");
+                    lease.finish(Outcome::Failed { code: "failed.credential".to_owned() }, 0, 0);
+                    return Err(unopenable(&connection.fact));
+                }
+            }
         }
         _ => None,
     };
     Ok(Opened { connection, injection, lease })
+}
+
+fn unopenable(connection: &Connection) -> Refusal {
+    Refusal::new(
+        Code::NoCredential,
+        format!("the credential of `{}` cannot be opened", connection.name),
+        format!("seal it again: `marque connection rotate {}`", connection.name),
+    )
 }
 
 fn inject(slot: &Slot, secret: &Secret) -> Injection {

@@ -6,7 +6,7 @@ use marque_crypto::intercept::InterceptAuthority;
 use marque_domain::{Digest, Id, Run};
 use tokio_util::sync::CancellationToken;
 
-use crate::caller::ProcessKey;
+use crate::caller::{ProcessKey, TerminalSession};
 
 /// The living side of one run.
 pub struct LiveRun {
@@ -16,6 +16,8 @@ pub struct LiveRun {
     pub intercept: InterceptAuthority,
     /// The process that opened it. Whatever descends from it is inside the run.
     pub launcher: ProcessKey,
+    /// The terminal it was opened from. While the run is open, that terminal's unlock is void.
+    pub session: Option<TerminalSession>,
     pub(crate) secret_hash: Digest,
     cancel: CancellationToken,
 }
@@ -24,10 +26,11 @@ impl LiveRun {
     pub(crate) fn new(
         run: Id<Run>,
         intercept: InterceptAuthority,
-        launcher: ProcessKey,
+        (launcher, session): (ProcessKey, Option<TerminalSession>),
         secret_hash: Digest,
     ) -> Self {
-        Self { run, intercept, launcher, secret_hash, cancel: CancellationToken::new() }
+        let cancel = CancellationToken::new();
+        Self { run, intercept, launcher, session, secret_hash, cancel }
     }
 
     /// Whether the run was cut.

@@ -194,7 +194,27 @@ impl Plane {
             return Err(AdminError::not_claimed());
         }
         let unlocked = self.inner.humans.at_terminal(peer, self.clock().now());
-        unlocked.map(|(user, _)| user).ok_or_else(AdminError::locked)
+        let (user, _) = unlocked.ok_or_else(AdminError::locked)?;
+        self.must_be_free(peer)?;
+        Ok(user)
+    }
+
+    // A process that lost its launcher looks like any other of the terminal it was started from,
+    // so an unlock cannot count for a terminal that a run may still be sitting at.
+    fn must_be_free(&self, peer: &Peer) -> Result<(), AdminError> {
+        let world = self.world();
+        let mut here = world.all_live().filter(|live| {
+            live.session.is_some() && live.session == peer.session && !live.is_cancelled()
+        });
+        match here.next() {
+            None => Ok(()),
+            Some(live) => {
+                let message =
+                    format!("run `{}` was opened from this terminal and is open", live.run);
+                Err(AdminError::new(AdminKind::Locked, message)
+                    .hint("unlock another terminal, or give the passphrase with the command"))
+            }
+        }
     }
 
     pub(crate) fn must_be_outside(&self, peer: &Peer) -> Result<(), AdminError> {

@@ -160,7 +160,7 @@ impl Plane {
         if ttl.is_zero() {
             return Err(AdminError::new(AdminKind::Invalid, "a run lasts at least one second"));
         }
-        let launcher = launcher.process().ok_or_else(|| {
+        let process = launcher.process().ok_or_else(|| {
             AdminError::new(AdminKind::Invalid, "the launcher's process cannot be told")
         })?;
         let proxy = self.inner().proxy.get().copied().ok_or_else(AdminError::unavailable)?;
@@ -170,7 +170,7 @@ impl Plane {
         let hash = machine::hash(self.machine_key(), text.as_bytes());
         let intercept = InterceptAuthority::create(&id.to_string(), now, ttl)
             .map_err(|error| AdminError::invalid(&error))?;
-        let live = Arc::new(LiveRun::new(id, intercept, launcher, hash));
+        let live = Arc::new(LiveRun::new(id, intercept, (process, launcher.session), hash));
         Ok(Arc::new(Prepared { live, secret: text, proxy, ttl }))
     }
 

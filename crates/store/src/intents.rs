@@ -1,0 +1,48 @@
+//! Intents: allowed acts whose outcome is still to come.
+
+use marque_domain::{Decision, Id, Run};
+
+use crate::error::StoreError;
+use crate::transaction::Tx;
+use crate::value::Value;
+
+/// An allowed act without an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intent {
+    /// What allowed it.
+    pub decision: Id<Decision>,
+    /// The run that acts.
+    pub run: Id<Run>,
+    /// The index of the decision's entry.
+    pub index: u64,
+}
+
+impl Tx<'_> {
+    /// Remembers that an act may be under way. Fails with [`StoreError::Conflict`] if it is known.
+    pub fn open_intent(&mut self, intent: &Intent) -> Result<(), StoreError> {
+        let decision = intent.decision.to_string();
+        let sql = "INSERT INTO intents (decision, run, idx) VALUES ($1, $2, $3) \
+                   ON CONFLICT (decision) DO NOTHING";
+        let run = intent.run.to_string();
+        let values = [decision.as_str().into(), run.as_str().into(), Value::whole(intent.index)];
+        match self.execute(sql, &values)? {
+            0 => Err(StoreError::Conflict { id: decision, expected: 0, current: 1 }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets an intent whose outcome is being recorded. `false` if it was settled before: then
+    /// no second outcome may be recorded.
+    pub fn settle_intent(&mut self, decision: Id<Decision>) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM intents WHERE decision = $1";
+        Ok(self.execute(sql, &[decision.to_string().as_str().into()])? > 0)
+    }
+
+    /// At most `limit` intents that no outcome settled, oldest first.
+    pub fn unsettled_intents(&mut self, limit: u64) -> Result<Vec<Intent>, StoreError> {
+        let sql = "SELECT decision, run, idx FROM intents ORDER BY idx LIMIT $1";
+        self.rows(sql, &[Value::whole(limit)], |row| {
+            Ok(Intent { decision: row.parsed(0)?, run: row.parsed(1)?, index: row.whole(2)? })
+        })
+    }
+}

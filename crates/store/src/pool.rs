@@ -1,0 +1,88 @@
+//! A bounded pool of sessions, opened when first needed.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::error::StoreError;
+use crate::session::Session;
+use crate::sqlite::Files;
+
+/// How long a reader waits for a free session.
+const WAIT: Duration = Duration::from_secs(5);
+
+pub(crate) struct Pool {
+    state: Mutex<State>,
+    freed: Condvar,
+    /// Where more are opened; `None` where there is only one.
+    files: Option<Files>,
+}
+
+struct State {
+    idle: Vec<Box<dyn Session>>,
+    /// How many more may be opened.
+    unopened: usize,
+}
+
+impl Pool {
+    /// A pool of at most `limit` sessions that read these files.
+    pub(crate) fn of_readers(limit: usize, files: Files) -> Self {
+        let state = Mutex::new(State { idle: Vec::new(), unopened: limit });
+        Self { state, freed: Condvar::new(), files: Some(files) }
+    }
+
+    /// A pool of exactly this session.
+    pub(crate) fn of_one(session: Box<dyn Session>) -> Self {
+        let state = Mutex::new(State { idle: vec![session], unopened: 0 });
+        Self { state, freed: Condvar::new(), files: None }
+    }
+
+    /// Lends a session to `work`, waiting at most five seconds for one. `name` says who waited.
+    pub(crate) fn with<R>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&mut dyn Session) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        let taken = self.take(name)?;
+        // Given back even if `work` panics: a transaction it left open has been undone by then.
+        let mut lent = Lent { pool: self, session: Some(taken) };
+        let session = lent.session.as_deref_mut();
+        work(session.expect("invariant: a lent session is there until it is given back"))
+    }
+
+    fn take(&self, name: &'static str) -> Result<Box<dyn Session>, StoreError> {
+        let is_dry = |state: &mut State| state.idle.is_empty() && state.unopened == 0;
+        let waited = self.freed.wait_timeout_while(self.lock(), WAIT, is_dry);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = state.idle.pop() {
+            return Ok(session);
+        }
+        let Some(files) = self.files.as_ref().filter(|_| state.unopened > 0) else {
+            return Err(StoreError::Busy(format!("`{name}` waited for a free connection")));
+        };
+        state.unopened -= 1;
+        drop(state);
+        files.open_reader().inspect_err(|_| {
+            self.lock().unopened += 1;
+            self.freed.notify_one();
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change under this lock is a single step, so a panic cannot leave half of one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Lent<'a> {
+    pool: &'a Pool,
+    session: Option<Box<dyn Session>>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.pool.lock().idle.push(session);
+            self.pool.freed.notify_one();
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The engine seam: what one connection to a database can do for us.
+//!
+//! Narrow on purpose. SQL arrives as static text with `$1` placeholders in the subset both engines
+//! share; no driver type passes through.
+
+use crate::backfill::Backfill;
+use crate::error::StoreError;
+use crate::value::{Row, Value};
+
+/// What a transaction is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// One consistent snapshot; writes nothing.
+    Read,
+    /// Excludes every other writer from its first moment.
+    Write,
+}
+
+/// One connection.
+pub(crate) trait Session: Send {
+    /// Starts a transaction, waiting for other writers for a bounded time.
+    fn begin(&mut self, mode: Mode) -> Result<(), StoreError>;
+
+    /// Ends it and keeps what it did. On [`StoreError::Busy`] the transaction must run again.
+    fn commit(&mut self) -> Result<(), StoreError>;
+
+    /// Ends it and undoes what it did; does nothing if the engine already has.
+    fn rollback(&mut self) -> Result<(), StoreError>;
+
+    /// Runs statements that take no parameters and are used once, such as a migration.
+    fn script(&mut self, sql: &'static str) -> Result<(), StoreError>;
+
+    /// Runs a statement; returns how many rows it changed. `$n` takes the n-th value, from 1.
+    fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, StoreError>;
+
+    /// Runs a query, row by row; the first error of `each` ends it.
+    fn query(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        each: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// How much the log of writes holds; moves nothing.
+    fn backlog(&mut self) -> Result<Backfill, StoreError>;
+
+    /// Moves what it can from the log of writes into the database, waiting for nobody.
+    fn backfill(&mut self) -> Result<Backfill, StoreError>;
+}

@@ -1,0 +1,178 @@
+//! Opening a store, and handing out its reads, its one writer and the helpers beside it.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::backfill::Backfiller;
+use crate::error::StoreError;
+use crate::faults::{FaultPlan, FaultySession, OpenOptions};
+use crate::migrations;
+use crate::pool::Pool;
+use crate::session::{Mode, Session};
+use crate::sqlite;
+use crate::sync::Syncer;
+use crate::transaction::{self, Tx};
+use crate::writer::Writer;
+
+/// How many connections read at once.
+const READERS: usize = 4;
+
+/// A store. A clone is another handle to the same one; the last handle closes it.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+/// What all handles, writers and helpers of one store share.
+pub(crate) struct Shared {
+    // ORDER: readers close before the writer. SQLite folds the log of writes into the database
+    // when the last connection closes, and only a writing one can do that.
+    pub(crate) pool: Pool,
+    seat: Mutex<Seat>,
+    files: Option<sqlite::Files>,
+    epoch: u64,
+    pub(crate) options: OpenOptions,
+    pub(crate) faults: Arc<FaultPlan>,
+    /// Held, never read: the kernel drops the lock with the last handle.
+    #[expect(dead_code, reason = "held for its lock")]
+    lock: Option<File>,
+}
+
+/// Where the writer sits.
+enum Seat {
+    /// Nobody writes; the connection, unless it is the pool's.
+    Free(Option<Box<dyn Session>>),
+    /// Somebody does.
+    Taken,
+    /// Nobody ever will.
+    ReadOnly,
+}
+
+impl Store {
+    /// Opens the store at `path`, made if there is none, and brings its schema up to date.
+    ///
+    /// Fails with [`StoreError::InUse`] while another store has it open for writing, and with
+    /// [`StoreError::Unsafe`] if others could read or replace its files.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, OpenOptions::default())
+    }
+
+    /// As [`Store::open`], with options.
+    pub fn open_with(path: &Path, options: OpenOptions) -> Result<Self, StoreError> {
+        sqlite::require_version()?;
+        let files = sqlite::Files::prepare(path)?;
+        let lock = files.lock()?;
+        files.create()?;
+        let mut writer = files.open_writer(options.max_pages)?;
+        migrations::apply(&mut writer)?;
+        let epoch = transaction::run(&mut writer, Mode::Write, |tx| Tx::new(tx).raise_epoch())?;
+        // ORDER: the commits so far synced themselves, and the directory entry of the log of
+        // writes with them. From here on syncing is the syncers' work.
+        writer.relax()?;
+        let faults = Arc::new(FaultPlan::new(options.faults.clone()));
+        let writer = FaultySession::new(Box::new(writer), Arc::clone(&faults));
+        let pool = Pool::of_readers(READERS, files.clone());
+        let seat = Mutex::new(Seat::Free(Some(Box::new(writer))));
+        let (files, lock) = (Some(files), Some(lock));
+        Ok(Self::of(Shared { pool, seat, files, epoch, options, faults, lock }))
+    }
+
+    /// A store that lives in memory, on one connection, and dies with its last handle.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        Self::in_memory_with(OpenOptions::default())
+    }
+
+    /// As [`Store::in_memory`], with options.
+    pub fn in_memory_with(options: OpenOptions) -> Result<Self, StoreError> {
+        sqlite::require_version()?;
+        let mut session = sqlite::open_memory(options.max_pages)?;
+        migrations::apply(&mut session)?;
+        let epoch = transaction::run(&mut session, Mode::Write, |tx| Tx::new(tx).raise_epoch())?;
+        let faults = Arc::new(FaultPlan::new(options.faults.clone()));
+        let session = FaultySession::new(Box::new(session), Arc::clone(&faults));
+        let pool = Pool::of_one(Box::new(session));
+        let seat = Mutex::new(Seat::Free(None));
+        Ok(Self::of(Shared { pool, seat, files: None, epoch, options, faults, lock: None }))
+    }
+
+    /// Opens an existing store for reading only, beside a running server or without one.
+    ///
+    /// Takes no lock, upgrades nothing, and does not ask who owns the file: it may be a copy.
+    pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
+        sqlite::require_version()?;
+        let files = sqlite::Files::existing(path)?;
+        let pool = Pool::of_readers(READERS, files.clone());
+        let epoch = pool.with("open", |session| {
+            migrations::require_known(session)?;
+            transaction::run(session, Mode::Read, |tx| Tx::new(tx).epoch())
+        })?;
+        let (seat, options) = (Mutex::new(Seat::ReadOnly), OpenOptions::default());
+        let (files, faults) = (Some(files), Arc::default());
+        Ok(Self::of(Shared { pool, seat, files, epoch, options, faults, lock: None }))
+    }
+
+    /// How often this store has been opened for writing, this time included.
+    pub fn epoch(&self) -> u64 {
+        self.shared.epoch
+    }
+
+    /// Takes the writer. Fails with [`StoreError::WriterTaken`] until the one before is dropped.
+    pub fn writer(&self) -> Result<Writer, StoreError> {
+        let mut seat = self.shared.seat.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *seat, Seat::Taken) {
+            Seat::Free(session) => Ok(Writer::new(Arc::clone(&self.shared), session)),
+            Seat::Taken => Err(StoreError::WriterTaken),
+            Seat::ReadOnly => {
+                *seat = Seat::ReadOnly;
+                Err(StoreError::ReadOnly("it was opened for reading".to_owned()))
+            }
+        }
+    }
+
+    /// Runs `body` on one snapshot of what is committed. `name` says in errors who waited; `body`
+    /// may run twice.
+    ///
+    /// At most four run at once; a fifth waits up to five seconds, then fails with
+    /// [`StoreError::Busy`]. In memory all reads and batches take turns, so one inside another
+    /// waits for itself and fails the same way.
+    pub fn read<R>(
+        &self,
+        name: &'static str,
+        mut body: impl FnMut(&mut Tx<'_>) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        self.shared.pool.with(name, |session| {
+            transaction::run(session, Mode::Read, |session| body(&mut Tx::new(session)))
+        })
+    }
+
+    /// A new syncer, with a descriptor of its own. Open each once and keep it: the kernel reports
+    /// a lost write once to each descriptor that was open then.
+    pub fn syncer(&self) -> Result<Syncer, StoreError> {
+        let wal = self.shared.files.as_ref().map(sqlite::Files::open_wal).transpose()?;
+        Ok(Syncer::new(Arc::clone(&self.shared), wal))
+    }
+
+    /// The helper that moves the log of writes into the database. Make one for the life of the
+    /// store: each keeps one descriptor until the process ends.
+    pub fn backfiller(&self) -> Result<Backfiller, StoreError> {
+        let files = self.shared.files.as_ref().map(sqlite::Files::open_backfiller).transpose()?;
+        Ok(Backfiller::new(Arc::clone(&self.shared), files))
+    }
+
+    fn of(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared) }
+    }
+}
+
+impl Shared {
+    /// Where it lives, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        self.files.as_ref().map_or(Path::new("memory"), sqlite::Files::database)
+    }
+
+    pub(crate) fn return_writer(&self, session: Option<Box<dyn Session>>) {
+        let mut seat = self.seat.lock().unwrap_or_else(PoisonError::into_inner);
+        *seat = Seat::Free(session);
+    }
+}

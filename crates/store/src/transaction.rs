@@ -1,0 +1,108 @@
+//! Transactions: what a closure is given, and how it is run, repeated and undone.
+//!
+//! The methods of [`Tx`] live beside what they keep: `facts.rs`, `log.rs` and so on.
+
+use crate::error::StoreError;
+use crate::session::{Mode, Session};
+use crate::value::{Row, Value};
+
+/// How often a transaction may run when the engine asks for it again.
+const ATTEMPTS: u32 = 3;
+
+/// An open transaction. Sees what is committed and what it wrote itself.
+pub struct Tx<'a> {
+    session: &'a mut dyn Session,
+    /// The last failure of a statement.
+    failure: Option<StoreError>,
+    /// The index of the next entry, once it was looked up.
+    pub(crate) next_index: Option<u64>,
+}
+
+impl<'a> Tx<'a> {
+    pub(crate) fn new(session: &'a mut dyn Session) -> Self {
+        Self { session, failure: None, next_index: None }
+    }
+
+    pub(crate) fn take_failure(&mut self) -> Option<StoreError> {
+        self.failure.take()
+    }
+
+    pub(crate) fn execute(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<u64, StoreError> {
+        let changed = self.session.execute(sql, values);
+        changed.inspect_err(|error| self.failure = Some(error.clone()))
+    }
+
+    /// All rows of a query, each turned into a `T`.
+    pub(crate) fn rows<T>(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut rows = Vec::new();
+        let answered = self.session.query(sql, values, &mut |row| {
+            rows.push(read(row)?);
+            Ok(())
+        });
+        answered.inspect_err(|error| self.failure = Some(error.clone()))?;
+        Ok(rows)
+    }
+
+    /// The first row of a query, if it has one.
+    pub(crate) fn row<T>(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        Ok(self.rows(sql, values, read)?.into_iter().next())
+    }
+}
+
+/// Runs `body` in a transaction and commits; undoes everything if it fails or panics. Runs it
+/// again, at most three times, if the engine answers that others were in the way.
+pub(crate) fn run<R>(
+    session: &mut dyn Session,
+    mode: Mode,
+    mut body: impl FnMut(&mut dyn Session) -> Result<R, StoreError>,
+) -> Result<R, StoreError> {
+    let mut left = ATTEMPTS;
+    loop {
+        left -= 1;
+        match run_once(session, mode, &mut body) {
+            Err(StoreError::Busy(_)) if left > 0 => {}
+            answer => return answer,
+        }
+    }
+}
+
+fn run_once<R>(
+    session: &mut dyn Session,
+    mode: Mode,
+    body: &mut impl FnMut(&mut dyn Session) -> Result<R, StoreError>,
+) -> Result<R, StoreError> {
+    session.begin(mode)?;
+    let mut open = Open { session, is_committed: false };
+    let answer = body(open.session)?;
+    open.session.commit()?;
+    open.is_committed = true;
+    Ok(answer)
+}
+
+struct Open<'a> {
+    session: &'a mut dyn Session,
+    is_committed: bool,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if !self.is_committed {
+            // A session that cannot undo refuses its next `begin`, so nothing builds on the rest.
+            let _ = self.session.rollback();
+        }
+    }
+}

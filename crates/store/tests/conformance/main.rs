@@ -1,0 +1,62 @@
+//! One suite for every engine: what a store promises, whatever is below it.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "what runs in a transaction reads as one"
+)]
+
+mod batches;
+mod crash;
+mod facts;
+mod files;
+mod home;
+mod log;
+mod sample;
+mod things;
+
+use home::Home;
+
+/// Each promise as a test of its own, on each engine.
+macro_rules! promises {
+    ($($suite:ident: $($promise:ident)*;)*) => {
+        mod in_memory_sqlite {
+            $($(#[test] fn $promise() { crate::$suite::$promise(&crate::Home::in_memory()); })*)*
+        }
+        mod file_sqlite {
+            $($(#[test] fn $promise() { crate::$suite::$promise(&crate::Home::in_files()); })*)*
+        }
+    };
+}
+
+promises! {
+    facts:
+        a_fact_keeps_every_revision
+        a_change_of_a_stale_revision_is_refused
+        a_final_fact_takes_no_further_revision
+        facts_of_a_kind_are_found_by_id_and_by_age
+        any_revision_can_be_read_as_json;
+    log:
+        entries_are_taken_in_order_and_without_gaps
+        rows_of_roots_are_taken_in_order_and_without_gaps
+        a_decision_is_found_with_its_outcome
+        a_query_finds_by_every_column_and_in_both_orders
+        a_query_never_returns_more_than_it_may
+        counts_answer_who_did_what_how_often
+        an_entry_says_the_same_in_its_bytes_and_its_columns;
+    things:
+        a_name_is_given_once_and_for_ever
+        sealed_bytes_are_kept_by_revision_and_shredded_at_once
+        an_intent_is_settled_exactly_once
+        the_checkpoint_at_or_before_a_size_is_found
+        settings_policy_texts_and_factors_are_kept;
+    batches:
+        a_refused_command_leaves_nothing_and_the_others_stay
+        a_batch_that_fails_leaves_nothing
+        a_batch_that_panics_leaves_nothing
+        a_batch_may_run_twice_and_counts_once
+        a_commit_that_fails_leaves_nothing_and_the_next_one_works
+        a_batch_whose_engine_failed_cannot_be_saved
+        a_second_writer_is_refused_until_the_first_is_gone
+        readers_see_only_committed_batches
+        a_failed_sync_is_reported;
+}

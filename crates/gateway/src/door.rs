@@ -38,3 +38,6 @@ fn reply(result: Result<Response<Relay>, Stop>, style: Style) -> Result<Response
 fn endpoint(authority: &Authority) -> Endpoint {
     Endpoint { host: authority.host.to_string(), port: authority.port }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ::http::header::EXPECT;
 use ::http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::body::Incoming;
-use marque_domain::{Body, Code, Endpoint, Operation, Outcome, Refusal, Service};
+use marque_domain::{Body, Code, Connection, Endpoint, Operation, Outcome, Refusal, Service};
 use marque_plane::{Ask, Injection, Opened, Plane, Presented, Preview, broker};
 use marque_wire::path::Path;
 
@@ -67,10 +67,11 @@ pub(crate) async fn forward(
         return Err(Notice::opaque().into());
     }
     let key = Key::new(&opened.connection, &call.endpoint);
+    let over = (&opened.connection.fact, opened.injection);
     let answered = tokio::select! {
         biased;
         () = act.cancelled() => return Err(Stop::Cut),
-        answered = send(session, key, (&opened.connection.fact, opened.injection), call) => answered,
+        answered = send(session, key, over, call) => answered,
     };
     match answered {
         Ok(response) => Ok(relayed(response, act)),
@@ -176,7 +177,7 @@ async fn decide(session: &Session, ask: Ask) -> Result<Opened, Refusal> {
 async fn send(
     session: &Session,
     key: Key,
-    (connection, injection): (&marque_domain::Connection, Option<Injection>),
+    (connection, injection): (&Connection, Option<Injection>),
     call: Call,
 ) -> Result<Response<Incoming>, Failure> {
     let Call { method, target, scheme, endpoint, headers: mut fields, body } = call;

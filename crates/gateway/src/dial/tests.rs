@@ -12,7 +12,7 @@ fn judged(addresses: &[&str]) -> Result<usize, &'static str> {
         .map_err(|failure| failure.code())
 }
 
-// Threats 76 and 77.
+// threat 76, threat 77
 #[test]
 fn one_address_that_is_not_public_spoils_them_all() {
     assert_eq!(judged(&["1.1.1.1:443", "[2606:4700::1111]:443"]), Ok(2));
@@ -36,7 +36,7 @@ fn one_address_that_is_not_public_spoils_them_all() {
     assert_eq!(judged(&[]), Err("failed.dial"));
 }
 
-// Threat 76: a literal is judged like any other address, and so is this machine's own name.
+// threat 76: a literal is judged like any other address, and so is this machine's own name.
 #[tokio::test]
 async fn a_literal_and_this_machine_are_judged_too() {
     for host in ["127.0.0.1", "[::1]", "localhost"] {

@@ -26,7 +26,7 @@ fn endpoint(host: &str, port: u16) -> Endpoint {
     Endpoint { host: host.to_owned(), port }
 }
 
-// Threats 64, 65, 88 and 89.
+// threat 64, threat 65, threat 88, threat 89
 #[test]
 fn nothing_the_client_says_about_itself_crosses() {
     let mut headers = fields(&[
@@ -47,7 +47,7 @@ fn nothing_the_client_says_about_itself_crosses() {
     assert_eq!(names(&headers), ["accept"]);
 }
 
-// Threat 127.
+// threat 127
 #[test]
 fn every_field_that_is_sent_on_identifies_the_effect_but_for_the_listed_few() {
     let sent = [("accept", "a/b"), ("x-mode", "dry"), ("user-agent", "curl"), ("x-mode", "run")];
@@ -61,7 +61,7 @@ fn every_field_that_is_sent_on_identifies_the_effect_but_for_the_listed_few() {
     }
 }
 
-// Threats 127 and 144.
+// threat 127, threat 144
 #[test]
 fn a_value_that_may_be_secret_is_known_by_its_digest_which_no_text_can_pass_for() {
     let digest = sha256(b"hunter2").to_string();
@@ -93,7 +93,7 @@ fn the_credential_replaces_whatever_stood_in_its_slot_and_the_host_is_written_an
     assert_eq!(headers.get("host").unwrap(), "[2001:db8::1]:8080");
 }
 
-// Threat 87.
+// threat 87
 #[test]
 fn a_credential_with_a_line_break_is_never_set() {
     let injection = Injection {
@@ -117,7 +117,7 @@ fn an_upstream_cannot_speak_in_our_name() {
 }
 
 proptest! {
-    // Threat 84: what was decided is what is sent, byte for byte.
+    // threat 84: what was decided is what is sent, byte for byte.
     #[test]
     fn a_path_is_sent_on_in_the_very_bytes_that_were_decided(raw in "/[ -~]{0,40}") {
         if let Ok(path) = marque_wire::path::canonical_path(&raw)

@@ -87,7 +87,7 @@ fn only_what_comes_back_by_itself_says_when() {
     }
 }
 
-// Threat 77: the client must not learn where a private name leads.
+// threat 77: the client must not learn where a private name leads.
 #[test]
 fn a_failure_tells_the_kind_of_an_address_and_never_the_address() {
     let failure = Failure::Address { host: "intra.test".to_owned(), reach: Reach::Private };

@@ -20,7 +20,7 @@ fn inside(tunnel: &str, host: Option<&'static str>, target: &str) -> Result<Stri
         .map_err(|notice| format!("{notice:?}"))
 }
 
-// Threats 78 and 83.
+// threat 78, threat 83
 #[test]
 fn the_name_of_the_hello_must_be_the_host_of_the_connect() {
     assert_eq!(hello_for("api.test", Some("api.test")), Ok(()));
@@ -48,7 +48,7 @@ fn a_hello_that_hides_its_host_is_denied() {
     }
 }
 
-// Threats 75 and 78.
+// threat 75, threat 78
 #[test]
 fn the_host_inside_must_be_the_host_of_the_connect() {
     let ok = Ok("/v1?a=1".to_owned());
@@ -69,7 +69,7 @@ fn the_host_inside_must_be_the_host_of_the_connect() {
     }
 }
 
-// Threat 84.
+// threat 84
 #[test]
 fn a_path_that_could_mean_another_is_no_request() {
     for target in ["/a/../b", "/a/%2e%2e/b", "//b", "/a;x=1", "/a%2fb", "/a%00"] {

@@ -45,7 +45,7 @@ fn an_operation_is_the_method_and_the_path_without_its_query() {
     assert_eq!(operation.to_string(), "POST https://api.test:443/v1/items");
 }
 
-// Threat 127.
+// threat 127
 #[test]
 fn whatever_changes_the_effect_changes_the_operation() {
     let plain = recognised(&PLAIN);
@@ -63,7 +63,7 @@ fn whatever_changes_the_effect_changes_the_operation() {
     }
 }
 
-// Threat 85.
+// threat 85
 #[test]
 fn a_method_without_a_meaning_is_no_operation() {
     for method in [Method::TRACE, Method::CONNECT, Method::from_bytes(b"get").unwrap()] {

@@ -1,0 +1,254 @@
+mod world;
+
+use std::time::Duration;
+
+use marque_domain::Outcome;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use world::{CREDENTIAL, World, read_answer, read_head};
+
+const ANSWERED: Outcome = Outcome::Answered { status: 200 };
+
+#[track_caller]
+fn is(answer: &str, status: u16, code: &str) {
+    assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    assert!(answer.contains(&format!("marque-refusal: {code}\r\n")), "{answer}");
+}
+
+// threat 88
+#[tokio::test]
+async fn an_allowed_request_goes_through_with_a_credential_the_client_never_held() {
+    let world = World::new().await;
+    let fields = "Authorization: Bearer borrowed\r\nCookie: a=b\r\nX-Kept: 1\r\n";
+    let answer = world.asks("GET /v1/items?a=1", fields, "").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("hello"), "{answer}");
+    assert!(!answer.contains(CREDENTIAL));
+
+    let saw = world.upstream_saw().concat();
+    assert!(saw.starts_with("GET /v1/items?a=1 HTTP/1.1\r\n"), "{saw}");
+    assert!(saw.contains(&format!("authorization: Bearer {CREDENTIAL}\r\n")), "{saw}");
+    assert!(saw.contains("x-kept: 1\r\n") && saw.contains("host: plain.test\r\n"), "{saw}");
+    for stripped in ["borrowed", "cookie", "proxy-"] {
+        assert!(!saw.to_lowercase().contains(stripped), "{saw}");
+    }
+    assert_eq!(world.outcomes(1).await, [ANSWERED]);
+}
+
+#[tokio::test]
+async fn an_allowed_request_goes_through_an_intercepted_tunnel() {
+    let world = World::new().await;
+    let request = "GET /v1/items HTTP/1.1\r\nHost: private.test\r\n\r\n";
+    let answer = world.says_inside("private.test", request).await.unwrap();
+    assert!(answer.ends_with("hello"), "{answer}");
+    let saw = world.upstream_saw().concat();
+    assert!(saw.contains(&format!("authorization: Bearer {CREDENTIAL}\r\n")), "{saw}");
+    assert_eq!(world.outcomes(1).await, [ANSWERED]);
+}
+
+#[tokio::test]
+async fn what_no_line_allows_never_leaves_the_gateway() {
+    let world = World::new().await;
+    let answer = world.asks("DELETE /v1/items", "", "").await;
+    is(&answer, 403, "refused.mandate.nothing_allows");
+    assert!(answer.contains("\nhint: "), "{answer}");
+    let answer = world.asks("GET /v2", "Accept: application/json\r\n", "").await;
+    assert!(answer.contains("\"code\":\"refused.mandate.nothing_allows\""), "{answer}");
+    assert_eq!(world.upstream_saw(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_request_without_the_runs_secret_is_nobodys() {
+    let world = World::new().await;
+    let plain = "GET http://plain.test/v1/a HTTP/1.1\r\nHost: plain.test\r\n";
+    let tunnel = "CONNECT private.test:443 HTTP/1.1\r\nHost: private.test:443\r\n";
+    let wrong = format!("Proxy-Authorization: {}A==\r\n", world.credentials());
+    let other = "Proxy-Authorization: Basic cnVuOnNlY3JldA==\r\n";
+    for request in [plain, tunnel] {
+        is(&world.says(&format!("{request}\r\n")).await, 407, "refused.caller.missing");
+        is(&world.says(&format!("{request}{other}\r\n")).await, 407, "refused.caller.unknown");
+        is(&world.says(&format!("{request}{wrong}\r\n")).await, 400, "malformed.credentials");
+        is(
+            &world.says(&format!("{request}{other}{other}\r\n")).await,
+            400,
+            "malformed.credentials",
+        );
+    }
+    assert_eq!(world.upstream_saw(), [""; 0]);
+}
+
+// threat 76
+#[tokio::test]
+async fn a_tunnel_to_a_host_that_no_connection_serves_is_refused_and_recorded() {
+    let world = World::new().await;
+    for authority in [
+        "169.254.169.254:80",
+        "[fd00:ec2::254]:80",
+        "localhost:22",
+        "private.test:22",
+        "a.test:443",
+    ] {
+        let (_, answer) = world.tunnels(authority).await;
+        is(&answer, 403, "refused.mandate.nothing_allows");
+    }
+    for authority in ["0x7f.1:80", "2130706433:80", "127.1:80", "private.test.:443"] {
+        let (_, answer) = world.tunnels(authority).await;
+        is(&answer, 400, "malformed.head");
+    }
+    let refusals = world.plane.status().log_size;
+    assert!(refusals >= 5, "{refusals} entries");
+}
+
+// threat 72, threat 73, threat 75, threat 90
+#[tokio::test]
+async fn a_doubtful_request_is_answered_400_and_its_connection_closed() {
+    let world = World::new().await;
+    let credentials = world.credentials();
+    for fields in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Content-Length: 5, 5\r\n",
+        "Transfer-Encoding: xchunked\r\n",
+        "X-A : 1\r\n",
+        "X-A: 1\n",
+        "Host: other.test\r\n",
+    ] {
+        let mut stream = world.connects().await;
+        let head = "GET http://plain.test/v1/a HTTP/1.1\r\nHost: plain.test";
+        let request = format!("{head}\r\nProxy-Authorization: {credentials}\r\n{fields}\r\nhello");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        is(&read_answer(&mut stream).await, 400, "malformed.head");
+        assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0, "{fields}");
+    }
+    let upgrade = "Connection: upgrade\r\nUpgrade: websocket\r\n";
+    is(&world.asks("GET /v1/a", upgrade, "").await, 501, "malformed.upgrade");
+    assert_eq!(world.upstream_saw(), [""; 0]);
+}
+
+// threat 78
+#[tokio::test]
+async fn a_tunnel_leads_only_to_the_host_of_its_connect() {
+    let world = World::new().await;
+    let request = "GET /v1/a HTTP/1.1\r\nHost: plain.test\r\n\r\n";
+    is(&world.says_inside("private.test", request).await.unwrap(), 421, "malformed.host");
+    let error = world.says_inside("plain.test", request).await.unwrap_err();
+    assert!(error.to_string().contains("UnrecognisedName"), "{error}");
+    assert_eq!(world.upstream_saw(), [""; 0]);
+}
+
+// threat 127, threat 128
+#[tokio::test]
+async fn an_approved_request_goes_through_once_and_a_changed_one_does_not() {
+    let world = World::new().await;
+    let held = "refused.mandate.needs_approval";
+    let answer = world.asks("POST /v1/items", "X-Mode: dry\r\n", "pay 10").await;
+    is(&answer, 403, held);
+    assert!(answer.contains("marque approval give apr_"), "{answer}");
+    world.gives_the_approval().await;
+    is(&world.asks("POST /v1/items", "X-Mode: dry\r\n", "pay 99").await, 403, held);
+    is(&world.asks("POST /v1/items", "X-Mode: wet\r\n", "pay 10").await, 403, held);
+    is(&world.asks("POST /v1/items?a", "X-Mode: dry\r\n", "pay 10").await, 403, held);
+    assert_eq!(world.upstream_saw(), [""; 0]);
+
+    let answer = world.asks("POST /v1/items", "X-Mode: dry\r\n", "pay 10").await;
+    assert!(answer.ends_with("hello"), "{answer}");
+    assert!(world.upstream_saw().concat().ends_with("pay 10"));
+    is(&world.asks("POST /v1/items", "X-Mode: dry\r\n", "pay 10").await, 403, held);
+    assert_eq!(world.upstream_saw().len(), 1);
+}
+
+#[tokio::test]
+async fn a_body_too_large_to_be_shown_is_refused_where_a_human_would_be_asked() {
+    let world = World::new().await;
+    let body = "x".repeat(1024 * 1024 + 1);
+    let answer = world.asks("POST /v1/items", "", &body).await;
+    is(&answer, 403, "refused.mandate.body_too_large");
+    assert_eq!(world.upstream_saw(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_must_see_streams_past_whole() {
+    let world = World::new().await;
+    let body = "x".repeat(3 * 1024 * 1024);
+    let answer = world.asks("GET /v1/items", "", &body).await;
+    assert!(answer.ends_with("hello"), "{answer}");
+    let saw = world.upstream_saw().concat();
+    assert!(saw.contains(&format!("content-length: {}\r\n", body.len())));
+    assert!(saw.ends_with(&body));
+}
+
+// threat 178
+#[tokio::test]
+async fn a_kill_cuts_a_stream_in_the_middle_and_it_never_looks_complete() {
+    let world = World::new().await;
+    let mut stream = world.connects().await;
+    let request = format!(
+        "GET http://plain.test/slow HTTP/1.1\r\nHost: plain.test\r\nProxy-Authorization: {}\r\n\r\n",
+        world.credentials()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 200"));
+    world.kills_the_run().await;
+    let mut rest = Vec::new();
+    let cut = timeout(Duration::from_millis(100), stream.read_to_end(&mut rest)).await.unwrap();
+    assert!(cut.is_err(), "the stream must be reset");
+    assert!(!rest.ends_with(b"0\r\n\r\n"));
+    assert_eq!(world.outcomes(1).await, [Outcome::Cut]);
+
+    is(&world.asks("GET /v1/a", "", "").await, 403, "refused.run.killed");
+    let (_, answer) = world.tunnels("private.test:443").await;
+    is(&answer, 403, "refused.run.killed");
+}
+
+// threat 94
+#[tokio::test]
+async fn a_client_that_goes_away_leaves_an_outcome_behind() {
+    let world = World::new().await;
+    let mut stream = world.connects().await;
+    let request = format!(
+        "GET http://plain.test/slow HTTP/1.1\r\nHost: plain.test\r\nProxy-Authorization: {}\r\n\r\n",
+        world.credentials()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    read_head(&mut stream).await;
+    drop(stream);
+    assert_eq!(world.outcomes(1).await, [Outcome::Abandoned]);
+}
+
+// threat 79
+#[tokio::test]
+async fn a_redirect_is_passed_back_and_never_followed() {
+    let world = World::new().await;
+    let answer = world.asks("GET /v1/moved", "", "").await;
+    assert!(answer.starts_with("HTTP/1.1 302 Found\r\n"), "{answer}");
+    assert!(answer.contains("location: https://elsewhere.test/\r\n"), "{answer}");
+    assert_eq!(world.upstream_saw().len(), 1);
+    is(&world.tunnels("elsewhere.test:443").await.1, 403, "refused.mandate.nothing_allows");
+}
+
+// threat 72, threat 90, from the upstream's side
+#[tokio::test]
+async fn a_doubtful_answer_is_not_passed_on() {
+    let world = World::new().await;
+    for path in ["/v1/switch", "/v1/broken"] {
+        is(&world.asks(&format!("GET {path}"), "", "").await, 502, "failed.upstream");
+    }
+    let failed = Outcome::Failed { code: "failed.upstream".to_owned() };
+    assert_eq!(world.outcomes(2).await, [failed.clone(), failed]);
+}
+
+#[tokio::test]
+async fn one_connection_serves_many_requests_and_each_is_a_decision() {
+    let world = World::new().await;
+    let mut stream = world.connects().await;
+    for path in ["/v1/a", "/v2/never", "/v1/b"] {
+        let request = format!(
+            "GET http://plain.test{path} HTTP/1.1\r\nHost: plain.test\r\n\
+             Proxy-Authorization: {}\r\n\r\n",
+            world.credentials()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_answer(&mut stream).await;
+    }
+    assert_eq!(world.upstream_saw().len(), 2);
+    assert_eq!(world.outcomes(2).await, [ANSWERED, ANSWERED]);
+}

@@ -145,9 +145,8 @@ impl Approval {
     /// The state as one word.
     pub fn word(&self, now: Timestamp) -> &'static str {
         match self.state {
-            ApprovalState::Asked if now >= self.until => "lapsed",
+            ApprovalState::Asked | ApprovalState::Given { .. } if now >= self.until => "lapsed",
             ApprovalState::Asked => "asked",
-            ApprovalState::Given { .. } if now >= self.until => "lapsed",
             ApprovalState::Given { .. } => "given",
             ApprovalState::Declined { .. } => "declined",
             ApprovalState::Lapsed { .. } => "lapsed",

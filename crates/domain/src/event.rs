@@ -26,13 +26,12 @@ pub struct LogEntry {
     /// When, by the sequencer's clock; it may step back, the index never does.
     pub at: Timestamp,
     /// What.
-    #[serde(flatten)]
     pub event: Event,
 }
 
 /// What can happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Event {
     /// The first administrator took the plane. Always entry 0.
     Claimed {
@@ -256,3 +255,7 @@ impl Named for LogEntry {
     const PREFIX: &'static str = "evt";
     const NOUN: &'static str = "a log entry";
 }
+
+#[cfg(test)]
+#[path = "event_tests.rs"]
+mod tests;

@@ -59,13 +59,14 @@ impl<K: Named> Id<K> {
 
 impl<K: Named> fmt::Display for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}_", K::PREFIX)?;
+        let mut text = String::with_capacity(K::PREFIX.len() + 1 + ULID_CHARS);
+        text.push_str(K::PREFIX);
+        text.push('_');
         for place in (0..ULID_CHARS).rev() {
             let digit = usize::try_from(self.ulid >> (5 * place) & 31).unwrap_or(0);
-            let letter = ALPHABET.get(digit).copied().unwrap_or(b'0');
-            write!(f, "{}", char::from(letter))?;
+            text.push(ALPHABET.get(digit).copied().map_or('0', char::from));
         }
-        Ok(())
+        f.write_str(&text)
     }
 }
 

@@ -30,7 +30,7 @@ fn write_value(value: &Value, out: &mut Vec<u8>) -> Result<(), NotCanonical> {
         Value::Bool(true) => out.extend_from_slice(b"true"),
         Value::Bool(false) => out.extend_from_slice(b"false"),
         Value::Number(number) => write_number(number, out)?,
-        // RFC 8785 §3.2.2.2: serde_json escapes exactly the characters the scheme names, as it does.
+        // RFC 8785 §3.2.2.2: serde_json escapes exactly the characters the scheme names.
         Value::String(text) => serde_json::to_writer(out, text)?,
         Value::Array(items) => {
             out.push(b'[');

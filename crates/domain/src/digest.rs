@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A SHA-256 digest. Prints as `sha256:` and 64 lower-case hexadecimal digits, and parses only that.
+/// A SHA-256 digest. Prints as `sha256:` and 64 lower-case hexadecimal digits; nothing else
+/// parses.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest([u8; 32]);

@@ -50,7 +50,8 @@ pub struct Access<'a> {
 pub enum BadPermission {
     /// Not of the form at all.
     #[error(
-        "`{0}` is not a permission: write `<connection>:<operation> <resource>`, like `status:GET /v1/**`"
+        "`{0}` is not a permission: write `<connection>:<operation> <resource>`, like \
+         `status:GET /v1/**`"
     )]
     Shape(String),
     /// No connection of that name.
@@ -58,7 +59,8 @@ pub enum BadPermission {
     UnknownConnection(String),
     /// The connection has no such operation or group.
     #[error(
-        "`{operation}` is not an operation of `{connection}`: use one of {known}, or a group of read, write, admin"
+        "`{operation}` is not an operation of `{connection}`: use one of {known}, or a group of \
+         read, write, admin"
     )]
     UnknownOperation {
         /// The connection.

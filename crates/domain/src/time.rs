@@ -1,4 +1,5 @@
-//! Moments and spans, in whole milliseconds. The clock itself lives outside: `now` is always a parameter.
+//! Moments and spans, in whole milliseconds. The clock itself lives outside: `now` is always a
+//! parameter.
 
 use std::fmt;
 use std::str::FromStr;

@@ -105,7 +105,7 @@ pub(crate) fn counts_answer_who_did_what_how_often(home: &Home) {
 pub(crate) fn an_entry_says_the_same_in_its_bytes_and_its_columns(home: &Home) {
     let store = home.open();
     write(&store, |tx| append(tx, 0, started())).unwrap();
-    write(&store, |tx| append(tx, 1, outcome(1))).unwrap();
+    write(&store, |tx| append(tx, 1, decided(decision(1, 1, "triage", "/v1/a")))).unwrap();
     assert_eq!(read(&store, |tx| tx.first_misfiled(0, 100)), None);
     // Bytes of another entry under the columns of this one.
     let (filed, told) = (entry(2, outcome(2)), entry(2, outcome(3)));

@@ -47,7 +47,7 @@ pub(crate) async fn forward(
     let (presented, operation, mut call) = recognise(plane, exchange)?;
 
     let mut ask = Ask { presented, operation };
-    if ask.operation.body == Body::Streamed && would_hold(plane, &ask) {
+    if ask.operation.body == Body::Streamed && plane.preview(&ask) == Preview::WouldHold {
         // A human must see what would be sent, so all of it is read now; what is too long for
         // that stays a stream, which the road never holds but refuses.
         ask.operation.body = call.body.read_whole(&session.shared.reading).await?;
@@ -146,15 +146,6 @@ fn recognise(plane: &Plane, exchange: Exchange) -> Result<(Presented, Operation,
         return Err(Notice::malformed("method", message, "use a method of RFC 9110"));
     };
     Ok((presented, operation, Call { method, target, scheme, endpoint, headers, body }))
-}
-
-fn would_hold(plane: &Plane, ask: &Ask) -> bool {
-    match plane.preview(ask) {
-        Preview::WouldHold => true,
-        // Nobody read the body yet, so this is the same answer.
-        Preview::WouldRefuse(refusal) => refusal.code == Code::BodyTooLarge,
-        Preview::WouldPass => false,
-    }
 }
 
 // In a task of its own: a permit that was given is always redeemed, so that its intent gets an

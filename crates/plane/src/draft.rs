@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use marque_domain::decision::{ActorSummary, OperationSummary};
 use marque_domain::{
-    Answer, Approval, Body, Code, Decision, Digest, Fact, FactRef, Id, Meter, Operation, Refusal,
-    Revised, Timestamp, TrustInputs, TrustScore, canonical_bytes,
+    Answer, Approval, Decision, Digest, Fact, FactRef, Id, Meter, Operation, Refusal, Revised,
+    Timestamp, TrustInputs, TrustScore, canonical_bytes,
 };
 
 use crate::broker::Named;
@@ -131,18 +131,6 @@ impl Draft {
         if let Some(named) = named {
             self.credential = Some(named.credential.reference());
             self.uses(&named.credential);
-        }
-    }
-
-    /// An operation that waits for a human must be known whole, or an approval would not bind it.
-    pub(crate) fn must_be_readable(&self, operation: &Operation) -> Result<(), Refusal> {
-        match (&self.hold, &operation.body) {
-            (Some(hold), Body::Streamed) => Err(Refusal::new(
-                Code::BodyTooLarge,
-                format!("{}, and its body is too large to be shown whole", hold.message),
-                "send at most 1 MiB, or have a human allow the operation",
-            )),
-            _ => Ok(()),
         }
     }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marque_domain::{
-    Answer, Approval, ApprovalState, Code, Connection, Decision, Digest, Event, Id, Operation,
-    Refusal, Revised, Run,
+    Answer, Approval, ApprovalState, Body, Code, Connection, Decision, Digest, Event, Id,
+    Operation, Refusal, Revised, Run,
 };
 use marque_store::Intent;
 
@@ -211,12 +211,17 @@ fn may_record_stranger(step: &mut Step<'_, '_>) -> bool {
 }
 
 /// Records a hold: asks a human, once for each operation, and returns the refusal that says so.
+///
+/// An operation whose body was not read cannot be held: an approval would not bind it.
 pub(crate) async fn hold(
     plane: &Plane,
     draft: &Draft,
     run: Id<Run>,
     (operation, mut refusal): (Operation, Refusal),
 ) -> Refusal {
+    if operation.body == Body::Streamed {
+        return refuse(plane, draft, unshowable(&refusal)).await;
+    }
     let answer = Answer::Held { code: refusal.code, message: refusal.message.clone() };
     count("held", refusal.code);
     let record = draft.decided(plane.id(), answer);
@@ -274,6 +279,14 @@ impl Question<'_> {
         };
         Ok(step.save(asked)?.fact.id)
     }
+}
+
+fn unshowable(hold: &Refusal) -> Refusal {
+    Refusal::new(
+        Code::BodyTooLarge,
+        format!("{}, and its body is too large to be shown whole", hold.message),
+        "send at most 1 MiB, or have a human allow the operation",
+    )
 }
 
 fn count(answer: &'static str, code: Code) {

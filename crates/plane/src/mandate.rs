@@ -94,19 +94,21 @@ fn ask_layers<'a>(
         resource: &operation.resource,
     };
     let (granted, grants) = ask_grants(world, standing, &access, now);
+    let own = standing.run.fact.mandate.rule(&access);
+    // ORDER: outermost first. Of layers that refuse alike the outermost is told, because it has to
+    // change before the others can.
     let layers = [
-        (Layer::Mandate, standing.run.fact.mandate.rule(&access)),
-        (Layer::Grants, granted),
         (Layer::Connection, connection.fact.ceiling.rule(&access)),
+        (Layer::Grants, granted),
+        (Layer::Mandate, own),
     ];
-    let [mandate, ..] = &layers;
-    let own_line = line_of(mandate.1);
     let (layer, narrowest) = layers
         .into_iter()
         .min_by_key(|(_, reach)| reach.width())
         .unwrap_or((Layer::Mandate, Reach::Nothing));
-    // The line that decided: the narrowest layer's, else the mandate's own.
-    let line = line_of(narrowest).or(own_line);
+    // Where the run's own line says the same, it is the one people know.
+    let deciding = if own.width() == narrowest.width() { own } else { narrowest };
+    let line = line_of(deciding);
     Verdict { narrowest, layer, line, grants }
 }
 

@@ -27,7 +27,7 @@ impl Plane {
         }
         let name = factor.user.ok_or_else(|| {
             AdminError::new(AdminKind::Invalid, "a claim needs the name of who claims")
-                .hint("say who you are: `marque claim --user alice`")
+                .hint("say who you are: `marque claim --name alice`")
         })?;
         let check = self.hash_passphrase(factor.passphrase).await?;
         let log_key = marque_crypto::hash::sha256(self.inner().parts.log_key.public().as_bytes());

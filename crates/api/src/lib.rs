@@ -1,1 +1,23 @@
-//! Placeholder.
+//! The admin API: the plane's verbs as HTTP/1.1 over a Unix socket.
+//!
+//! Thin. A handler parses, calls one verb, and answers its view or a problem document (RFC 9457).
+//! Rights are decided in the plane; this crate only says who is on the other end of the socket and
+//! keeps whatever descends from a run away from everything but its own run.
+#![warn(missing_docs)]
+
+pub mod exchange;
+mod extract;
+mod gate;
+mod handlers;
+mod hold;
+mod metrics;
+mod peer;
+mod problem;
+mod routes;
+mod server;
+mod shared;
+
+pub use metrics::Metrics;
+pub use problem::Problem;
+pub use routes::{RouteLine, Who, listing};
+pub use server::{Api, bind};

@@ -1,2 +1,54 @@
-//! Placeholder.
-fn main() {}
+//! `marque`: the one binary. Parses, prepares the process, runs one command, reports how it went.
+
+mod cli;
+mod client;
+mod clock;
+mod commands;
+mod config;
+mod context;
+mod environment;
+mod exit;
+mod harden;
+mod launch;
+mod output;
+mod passphrase;
+mod place;
+mod server;
+mod trace;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::Cli;
+use crate::context::Context;
+use crate::environment::Environment;
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(&cli.global, false);
+    let ended = run(cli);
+    let exit = ended.unwrap_or_else(|error| {
+        let failure = as_failure(&error);
+        output.failure(&failure);
+        failure.exit
+    });
+    exit.into()
+}
+
+fn run(cli: Cli) -> anyhow::Result<Exit> {
+    harden::process()?;
+    let environment = Environment::read();
+    trace::start(&environment, commands::default_trace(&cli.command))?;
+    let context = Context::new(&cli.global, environment)?;
+    commands::run(cli.command, &context)
+}
+
+fn as_failure(error: &anyhow::Error) -> Failure {
+    match error.downcast_ref::<Failure>() {
+        Some(failure) => failure.clone(),
+        None => Failure::new(Exit::Failed, format!("{error:#}")),
+    }
+}

@@ -1,0 +1,35 @@
+//! How the plane is, without a factor.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use http::{HeaderName, header};
+use marque_plane::Plane;
+use marque_plane::view::StatusView;
+
+use crate::exchange::HealthView;
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+
+/// The process answers.
+pub(crate) async fn healthz() -> Json<HealthView> {
+    Json(HealthView { status: "ok".to_owned(), more: BTreeMap::new() })
+}
+
+/// The proxy door is open, so runs can be opened.
+pub(crate) async fn readyz(State(plane): State<Plane>) -> Result<Json<HealthView>, Problem> {
+    plane.status().proxy.ok_or_else(Problem::starting)?;
+    Ok(healthz().await)
+}
+
+pub(crate) async fn metrics(
+    State(metrics): State<Metrics>,
+) -> ([(HeaderName, &'static str); 1], String) {
+    // The Prometheus text exposition format.
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.text())
+}
+
+pub(crate) async fn status(State(plane): State<Plane>) -> Json<StatusView> {
+    Json(plane.status())
+}

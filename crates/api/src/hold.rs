@@ -1,0 +1,73 @@
+//! Holds: a run lives as long as its launcher keeps a request open for it.
+//!
+//! A launcher that dies, however it dies, drops its connection; the run is abandoned then. A run
+//! that nobody takes hold of soon after it was opened is abandoned as well.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use marque_domain::{Id, Run};
+use marque_plane::{Peer, Plane};
+use tokio_util::task::TaskTracker;
+
+/// How long a new run waits for its launcher's hold.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The runs that launchers hold.
+#[derive(Clone)]
+pub(crate) struct Holds {
+    plane: Plane,
+    tasks: TaskTracker,
+    held: Arc<Mutex<HashSet<Id<Run>>>>,
+}
+
+/// A launcher's hold on its run. Dropping it before the run is closed abandons the run.
+pub(crate) struct Hold {
+    run: Id<Run>,
+    launcher: Peer,
+    holds: Holds,
+}
+
+impl Holds {
+    pub(crate) fn new(plane: Plane, tasks: TaskTracker) -> Self {
+        Self { plane, tasks, held: Arc::default() }
+    }
+
+    /// Expects the launcher of a new run to hold it soon.
+    pub(crate) fn expect(&self, run: Id<Run>, launcher: Peer) {
+        let holds = self.clone();
+        self.tasks.spawn(async move {
+            tokio::time::sleep(GRACE).await;
+            if !holds.held().contains(&run) {
+                holds.plane.abandon_run(run, &launcher).await;
+            }
+        });
+    }
+
+    /// Holds a run. The set is bounded by the runs the plane has open.
+    pub(crate) fn hold(&self, run: Id<Run>, launcher: Peer) -> Hold {
+        self.held().insert(run);
+        Hold { run, launcher, holds: self.clone() }
+    }
+
+    /// The run is closed: there is nothing left to abandon.
+    pub(crate) fn release(&self, run: Id<Run>) {
+        self.held().remove(&run);
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashSet<Id<Run>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let (run, launcher) = (self.run, self.launcher.clone());
+        let plane = self.holds.plane.clone();
+        if !self.holds.held().remove(&run) {
+            return;
+        }
+        self.holds.tasks.spawn(async move { plane.abandon_run(run, &launcher).await });
+    }
+}

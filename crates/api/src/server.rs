@@ -1,0 +1,178 @@
+//! The socket and what listens on it: bounded connections, checked peers, a graceful end.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use marque_plane::Plane;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use crate::gate::{self, Connected};
+use crate::handlers::status;
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+use crate::routes;
+use crate::shared::Shared;
+
+/// Connections at once. Held runs take one each.
+const MAX_CONNECTIONS: usize = 2_048;
+/// How long a head may take, and how long a connection may idle between requests (threat 162).
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+const HEAD_MAX_BYTES: usize = 32 * 1024;
+const HEAD_MAX_FIELDS: usize = 64;
+/// How long the end waits for requests that are being answered.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Takes the socket at `path`, readable and writable by its owner alone (0600).
+///
+/// A socket that lies there is removed: whoever holds the store's lock is the only server, so its
+/// owner is gone. Anything else that lies there is not touched.
+pub fn bind(path: &Path) -> io::Result<UnixListener> {
+    use std::os::unix::fs::FileTypeExt as _;
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "not a socket")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    // The directory is 0700, so nobody else reaches the socket before its mode is set.
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// The admin API of one plane.
+#[derive(Clone)]
+pub struct Api {
+    shared: Shared,
+    connections: Arc<Semaphore>,
+}
+
+impl Api {
+    /// Not serving yet. Cancelling `shutdown` ends it.
+    pub fn new(plane: Plane, metrics: Metrics, shutdown: CancellationToken) -> Self {
+        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        Self { shared: Shared::new(plane, metrics, shutdown), connections }
+    }
+
+    /// How long no request has been open. A held run is an open request.
+    pub fn idle(&self) -> Duration {
+        self.shared.activity.idle(&self.shared.plane)
+    }
+
+    /// Serves until the shutdown, then lets open requests end, for at most 10 seconds.
+    pub async fn serve(&self, listener: UnixListener) {
+        let router = routes::router()
+            .fallback(|| async { no_such_route() })
+            .method_not_allowed_fallback(|| async { no_such_method() })
+            .layer(from_fn_with_state(self.shared.clone(), gate::around))
+            .with_state(self.shared.clone());
+        while let Some(stream) = self.next(|| listener.accept()).await {
+            let Some(connected) = known_peer(&stream) else { continue };
+            self.connection(stream, router.clone(), Some(connected)).await;
+        }
+        self.shared.tasks.close();
+        if tokio::time::timeout(DRAIN, self.shared.tasks.wait()).await.is_err() {
+            tracing::warn!("requests were still open when the server stopped");
+        }
+    }
+
+    /// Serves `/metrics`, `/healthz` and `/readyz` to whoever can reach the address.
+    pub async fn serve_metrics(&self, listener: TcpListener) {
+        let router = Router::new()
+            .route("/healthz", get(status::healthz))
+            .route("/readyz", get(status::readyz))
+            .route("/metrics", get(status::metrics))
+            .with_state(self.shared.clone());
+        while let Some(stream) = self.next(|| listener.accept()).await {
+            self.connection(stream, router.clone(), None).await;
+        }
+    }
+
+    /// The next connection; none once the server stops.
+    async fn next<S, A, F>(&self, mut accept: impl FnMut() -> F) -> Option<S>
+    where
+        F: Future<Output = io::Result<(S, A)>>,
+    {
+        loop {
+            let accepted = tokio::select! {
+                () = self.shared.shutdown.cancelled() => return None,
+                accepted = accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => return Some(stream),
+                Err(error) => {
+                    // Out of descriptors, most likely: wait for some to be closed.
+                    tracing::warn!(%error, "cannot take a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    /// Serves one connection in a task of its own, once there is room for it.
+    async fn connection<S>(&self, stream: S, router: Router, connected: Option<Connected>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Ok(room) = Arc::clone(&self.connections).acquire_owned().await else { return };
+        let shutdown = self.shared.shutdown.clone();
+        self.shared.tasks.spawn(async move {
+            let _room = room;
+            let service = service_fn(move |request: Request<Incoming>| {
+                let mut request = request.map(Body::new);
+                connected.and_then(|connected| request.extensions_mut().insert(connected));
+                router.clone().oneshot(request)
+            });
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .max_buf_size(HEAD_MAX_BYTES)
+                .max_headers(HEAD_MAX_FIELDS);
+            let mut served = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+            let ended = tokio::select! {
+                ended = served.as_mut() => ended,
+                () = shutdown.cancelled() => {
+                    served.as_mut().graceful_shutdown();
+                    served.await
+                }
+            };
+            // A client that leaves early is its own affair.
+            ended.unwrap_or_else(|error| tracing::debug!(%error, "a connection broke off"));
+        });
+    }
+}
+
+/// The peer, if it runs under our own user or as root. Others cannot reach the directory anyway.
+fn known_peer(stream: &UnixStream) -> Option<Connected> {
+    let peer = stream.peer_cred().ok()?;
+    let ours = rustix::process::geteuid().as_raw();
+    if peer.uid() != ours && peer.uid() != 0 {
+        tracing::warn!(uid = peer.uid(), "another user reached the socket");
+        return None;
+    }
+    Some(Connected { uid: peer.uid(), pid: peer.pid() })
+}
+
+fn no_such_route() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no_such_route", "there is no such route")
+}
+
+fn no_such_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", "this route has no such method")
+}

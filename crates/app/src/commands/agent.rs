@@ -1,0 +1,60 @@
+//! `marque agent`: the agents, their owners and their states.
+
+mod add;
+mod list;
+mod show;
+mod state;
+
+use clap::Subcommand;
+use marque_plane::view::AgentView;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output::Fields;
+
+#[derive(Subcommand)]
+pub(crate) enum Agent {
+    /// Register an agent
+    Add(add::Add),
+    /// Show one agent
+    Show(show::Show),
+    /// List the agents
+    List(list::List),
+    /// Stop an agent and its runs, until it is resumed
+    Suspend(state::Suspend),
+    /// Let a suspended agent act again
+    Resume(state::Resume),
+    /// End an agent for good; nobody gets its name again
+    Retire(state::Retire),
+}
+
+impl Agent {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        match self {
+            Self::Add(command) => command.run(context).await,
+            Self::Show(command) => command.run(context).await,
+            Self::List(command) => command.run(context).await,
+            Self::Suspend(command) => command.run(context).await,
+            Self::Resume(command) => command.run(context).await,
+            Self::Retire(command) => command.run(context).await,
+        }
+    }
+}
+
+fn text(agent: &AgentView) -> String {
+    let digest = |(part, digest): (&String, &marque_domain::Digest)| format!("{part} {digest}");
+    Fields::default()
+        .with("agent", &agent.name)
+        .with("id", agent.id)
+        .with("spiffe id", &agent.spiffe_id)
+        .with("state", &agent.state)
+        .with("purpose", &agent.purpose)
+        .with("owner", &agent.owner)
+        .with("sponsor", &agent.sponsor)
+        .with("version", agent.version)
+        .each("made of", agent.digests.iter().map(digest))
+        .each("grant", &agent.grants)
+        .each("open run", &agent.open_runs)
+        .with("added", agent.added_at)
+        .text()
+}

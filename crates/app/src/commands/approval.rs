@@ -1,0 +1,63 @@
+//! `marque approval`: what waits for a human, shown so that a human can judge it.
+
+mod decline;
+mod give;
+mod list;
+mod show;
+
+use clap::Subcommand;
+use marque_domain::Body;
+use marque_plane::view::ApprovalView;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output::Fields;
+
+#[derive(Subcommand)]
+pub(crate) enum Approval {
+    /// List what waits for a human
+    List(list::List),
+    /// Show exactly what is asked
+    Show(show::Show),
+    /// Say yes, once, to exactly the operation that was asked for
+    Give(give::Give),
+    /// Say no
+    Decline(decline::Decline),
+}
+
+impl Approval {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        match self {
+            Self::List(command) => command.run(context).await,
+            Self::Show(command) => command.run(context).await,
+            Self::Give(command) => command.run(context).await,
+            Self::Decline(command) => command.run(context).await,
+        }
+    }
+}
+
+/// Everything the digest covers. What the agent chose is printed with every sign spelt out.
+fn text(view: &ApprovalView) -> String {
+    let (approval, actor) = (&view.approval, &view.actor);
+    let operation = &approval.operation;
+    let whom = actor.on_behalf_of.as_ref().map_or("nobody", |user| user.as_str());
+    let mut fields = Fields::default()
+        .with("approval", approval.id)
+        .with("state", &view.state)
+        .with("until", approval.until)
+        .with("asked by", format!("{}@v{}, trust {}", actor.agent, actor.version, view.trust))
+        .with("for", whom)
+        .with("run", format!("{} ({}), opened by {}", actor.run, actor.tier, actor.opened_by))
+        .with("task", &actor.task)
+        .with("because", &approval.reason)
+        .with("operation", operation)
+        .each("with", operation.parameters.iter().map(|(name, value)| format!("{name}: {value}")));
+    fields = match &operation.body {
+        Body::Empty => fields.with("body", "none"),
+        Body::Streamed => fields.with("body", "streamed unread"),
+        Body::Read { digest, size_bytes, preview } => fields
+            .with("body", format!("{size_bytes} bytes, {digest}"))
+            .each("body begins", preview.lines().take(40)),
+    };
+    fields.with("line", &view.line).with("digest", approval.digest).text()
+}

@@ -1,0 +1,64 @@
+//! `marque connection`: the upstreams agents may reach, and the credentials they never see.
+
+mod add;
+mod list;
+mod remove;
+mod rotate;
+mod secret;
+mod show;
+
+use clap::Subcommand;
+use marque_plane::view::ConnectionView;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output::Fields;
+
+#[derive(Subcommand)]
+pub(crate) enum Connection {
+    /// Register an upstream and seal its credential
+    Add(add::Add),
+    /// List the connections
+    List(list::List),
+    /// Show one connection; never its secret
+    Show(show::Show),
+    /// Replace the credential
+    Rotate(rotate::Rotate),
+    /// Take a connection out of service and shred its credential
+    Remove(remove::Remove),
+}
+
+impl Connection {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        match self {
+            Self::Add(command) => command.run(context).await,
+            Self::List(command) => command.run(context).await,
+            Self::Show(command) => command.run(context).await,
+            Self::Rotate(command) => command.run(context).await,
+            Self::Remove(command) => command.run(context).await,
+        }
+    }
+}
+
+fn text(connection: &ConnectionView) -> String {
+    let credential = connection.credential.as_ref().map(|id| {
+        let revision = connection.credential_revision.unwrap_or_default();
+        format!("{id}, revision {revision}, sealed")
+    });
+    Fields::default()
+        .with("connection", &connection.name)
+        .with("id", connection.id)
+        .with("state", &connection.state)
+        .with("service", &connection.service)
+        .each("host", &connection.hosts)
+        .maybe("pinned to", connection.pin.as_ref())
+        .with("transport", &connection.transport)
+        .with("slot", &connection.slot)
+        .maybe("credential", credential)
+        .each("ceiling", &connection.ceiling)
+        .with("trust floor", connection.trust_floor)
+        .maybe("rotation", connection.rotation.as_ref())
+        .maybe("never holds", connection.never_holds.as_ref())
+        .with("added", connection.added_at)
+        .text()
+}

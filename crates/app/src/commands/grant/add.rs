@@ -1,0 +1,64 @@
+//! `marque grant add`
+
+use clap::Args;
+use marque_domain::{Name, Timestamp, UserName};
+use marque_plane::Clock as _;
+use marque_plane::spec::GrantSpec;
+use marque_plane::view::GrantView;
+
+use super::LineArgs;
+use crate::cli::Rehearsal;
+use crate::client::Request;
+use crate::clock::SystemClock;
+use crate::config::Span;
+use crate::context::Context;
+use crate::exit::Exit;
+
+/// Let an agent do something, until a date
+///
+/// The ceiling of every run of that agent. A group such as `tracker:read` is written out when the
+/// grant is given, so that no later release widens it.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  marque grant add triage --allow 'tracker:read /v1/**' --until 30d
+  marque grant add triage --allow 'tracker:POST /v1/issues/*/comments' \\
+      --ask 'tracker:DELETE /v1/**' --never 'tracker:write /v1/admin/**' --until 2027-01-31T18:00:00Z
+  marque grant add triage --allow 'tracker:read /v1/**' --until 7d --opener bob")]
+pub(crate) struct Add {
+    /// The agent
+    agent: Name,
+    #[command(flatten)]
+    lines: LineArgs,
+    /// When it ends: a moment, or a span from now such as `30d`
+    #[arg(long, visible_alias = "for", value_name = "WHEN", value_parser = moment)]
+    until: Timestamp,
+    /// Who may open runs under it; may be repeated [default: you]
+    #[arg(long = "opener", value_name = "USER")]
+    openers: Vec<UserName>,
+    #[command(flatten)]
+    rehearsal: Rehearsal,
+}
+
+impl Add {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let spec = GrantSpec {
+            agent: self.agent,
+            lines: self.lines.into(),
+            until: self.until,
+            openers: self.openers.into_iter().collect(),
+        };
+        let request = Request::post("/v1/grants").json(&spec)?.dry_run(self.rehearsal.dry_run);
+        let grant: GrantView = context.human().await?.send(&request).await?;
+        context.output.result(&grant, super::text)?;
+        Ok(Exit::Done)
+    }
+}
+
+/// A moment, or a span from now.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(Span(span)) = text.parse() {
+        return Ok(SystemClock::start().now().plus(span));
+    }
+    text.parse::<Timestamp>().map_err(|error| format!("{error}, or a span such as `30d`"))
+}

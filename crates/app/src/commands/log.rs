@@ -1,0 +1,36 @@
+//! `marque log`: what happened, asked as an incident reviewer asks, and the proof of it.
+
+mod export;
+mod query;
+pub(crate) mod sentence;
+mod show;
+mod source;
+mod verify;
+
+use clap::Subcommand;
+
+use crate::context::Context;
+use crate::exit::Exit;
+
+#[derive(Subcommand)]
+pub(crate) enum Log {
+    /// Show one entry whole
+    Show(show::Show),
+    /// Find entries, or count them
+    Query(Box<query::Query>),
+    /// Prove the log, offline; names the first bad entry
+    Verify(verify::Verify),
+    /// Write the whole log as JSON lines, to be verified elsewhere
+    Export(export::Export),
+}
+
+impl Log {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        match self {
+            Self::Show(command) => command.run(context).await,
+            Self::Query(command) => command.run(context).await,
+            Self::Verify(command) => command.run(context),
+            Self::Export(command) => command.run(context),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! One entry of the log as one sentence.
+//!
+//! Agents write some of these words; callers print them through [`crate::output::clean`].
+
+use marque_domain::event::{Change, RunOpened};
+use marque_domain::{Answer, Decision, Event, LogEntry, Outcome, UserName};
+
+/// What happened, for whom, under which rule.
+pub(crate) fn of(entry: &LogEntry) -> String {
+    match &entry.event {
+        Event::Claimed { by, .. } => format!("{} claimed the plane", by.name),
+        Event::Started { version, unknown_outcomes: 0, .. } => {
+            format!("the server started, version {version}")
+        }
+        Event::Started { version, unknown_outcomes, .. } => format!(
+            "the server started, version {version}; a crash left {unknown_outcomes} outcomes unknown"
+        ),
+        Event::Changed(change) => changed(change),
+        Event::RunOpened(opened) => run_opened(opened),
+        Event::RunClosed { run, cause, by: Some(by) } => format!("{run} {cause} by {}", by.name),
+        Event::RunClosed { run, cause, by: None } => format!("{run} {cause}"),
+        Event::Decided(decision) => decided(decision),
+        Event::Outcome { decision, result, sent_bytes, received_bytes, .. } => {
+            let how = match result {
+                Outcome::Answered { status } => format!("was answered {status}"),
+                Outcome::Failed { code } => format!("failed: {code}"),
+                Outcome::Abandoned => "was abandoned by its client".to_owned(),
+                Outcome::Cut => "was cut by a kill".to_owned(),
+                Outcome::Unknown => "has an unknown outcome: a crash came between".to_owned(),
+            };
+            format!("{decision} {how}; {sent_bytes} bytes sent, {received_bytes} received")
+        }
+    }
+}
+
+fn changed(change: &Change) -> String {
+    let verb = serde_json::to_value(change.verb).ok();
+    let verb = verb.as_ref().and_then(serde_json::Value::as_str).unwrap_or("changed");
+    let details = change.details.iter().filter(|(_, value)| !value.is_empty());
+    let details: Vec<String> = details.map(|(name, value)| format!("{name} {value}")).collect();
+    let details =
+        if details.is_empty() { String::new() } else { format!(": {}", details.join(", ")) };
+    format!("{} {verb} `{}`{details}", change.by.name, change.label)
+}
+
+fn run_opened(opened: &RunOpened) -> String {
+    let whom = opened.on_behalf_of.as_ref().map(|user| &user.name);
+    let parent = opened.parent.map(|parent| format!(" as a child of {parent}")).unwrap_or_default();
+    format!(
+        "{} opened {} of {}{parent} ({}), task {}, {}, until {}",
+        opened.opened_by.name,
+        opened.run,
+        opened.agent_name,
+        opened.tier,
+        opened.task,
+        for_whom(whom),
+        opened.expires_at
+    )
+}
+
+fn decided(decision: &Decision) -> String {
+    let operation = &decision.operation;
+    let who = match &decision.actor {
+        Some(actor) => format!("{}@v{}", actor.agent, actor.version),
+        None => "somebody unknown".to_owned(),
+    };
+    let through = match &operation.connection {
+        Some(connection) => format!("{connection}:{}", operation.name),
+        None => format!("{} at {}", operation.name, operation.target),
+    };
+    let line = decision.line.as_ref().map(|line| format!(" under `{line}`")).unwrap_or_default();
+    let answer = match &decision.answer {
+        Answer::Allowed => format!("allowed{line}"),
+        Answer::Held { code, message } => format!("held, {code}: {message}"),
+        Answer::Refused { code, message } => format!("refused, {code}: {message}"),
+    };
+    let about = match &decision.actor {
+        Some(actor) => {
+            let whom = for_whom(actor.on_behalf_of.as_ref());
+            format!("; task {}, {whom}, {}", actor.task, actor.run)
+        }
+        None => String::new(),
+    };
+    let resource = operation.resource.join(" ");
+    format!("{who} {through} {resource} was {answer}{about} ({})", decision.id)
+}
+
+fn for_whom(user: Option<&UserName>) -> String {
+    user.map_or_else(|| "for nobody".to_owned(), |user| format!("for {user}"))
+}

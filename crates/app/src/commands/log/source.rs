@@ -1,0 +1,237 @@
+//! Where a log is read from without a server: the store of a data directory, or an export.
+//!
+//! Reads only, entry by entry, in bounded memory. Believes nothing: that is the verifier's work.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read as _, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use marque_store::{Store, StoreError, StoredEntry};
+use serde::{Deserialize, Serialize};
+
+use crate::exit::{Exit, Failure};
+use crate::place::DataDir;
+
+/// Entries and checkpoints read at once.
+const PAGE: u64 = 1_000;
+/// Longest line of an export, in bytes. The first one holds every checkpoint.
+const LINE_MAX_BYTES: u64 = 64 * 1024 * 1024;
+const FORMAT: &str = "marque-log-v1";
+
+/// A log, opened for reading.
+pub(crate) struct LogSource {
+    header: Header,
+    entries: Entries,
+}
+
+/// The first line of an export. Every further line is one entry, see [`print`].
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    format: String,
+    log_key: Option<String>,
+    checkpoints: Vec<String>,
+}
+
+enum Entries {
+    Stored(Store),
+    Exported(BufReader<File>),
+}
+
+impl LogSource {
+    /// The log of a data directory. Works beside a running server, and without one.
+    pub(crate) fn of_data(data: &DataDir) -> Result<Self, Failure> {
+        data.must_exist()?;
+        let store = Store::open_read_only(&data.database()).map_err(|error| unreadable(&error))?;
+        let log_key = std::fs::read_to_string(data.log_verifier()).ok();
+        let log_key = log_key.map(|key| key.trim().to_owned());
+        // ORDER: checkpoints before entries, or one made in between would seem to lack some.
+        let checkpoints = checkpoints(&store).map_err(|error| unreadable(&error))?;
+        let header = Header { format: FORMAT.to_owned(), log_key, checkpoints };
+        Ok(Self { header, entries: Entries::Stored(store) })
+    }
+
+    /// The log in an export.
+    pub(crate) fn of_export(path: &Path) -> Result<Self, Failure> {
+        let failed = |why: &str| {
+            Failure::new(Exit::Failed, format!("cannot read `{}`: {why}", path.display()))
+        };
+        let file = File::open(path).map_err(|error| failed(&error.to_string()))?;
+        let mut lines = BufReader::new(file);
+        let first = next_line(&mut lines).map_err(|error| failed(&error.to_string()))?;
+        let header: Header = serde_json::from_slice(&first)
+            .map_err(|_| failed("its first line is not the head of a log's export"))?;
+        if header.format != FORMAT {
+            return Err(failed("it is an export of another version"));
+        }
+        Ok(Self { header, entries: Entries::Exported(lines) })
+    }
+
+    /// The verifier key that lies beside the log. Whoever rewrote the log may have written it.
+    pub(crate) fn log_key(&self) -> Option<&str> {
+        self.header.log_key.as_deref()
+    }
+
+    /// The log's own checkpoints, in the order it keeps them.
+    pub(crate) fn checkpoints(&self) -> &[String] {
+        &self.header.checkpoints
+    }
+
+    /// Shows every entry, in the order they are kept, until `show` breaks off.
+    pub(crate) fn each(
+        self,
+        mut show: impl FnMut(StoredEntry) -> ControlFlow<()>,
+    ) -> Result<(), Failure> {
+        match self.entries {
+            Entries::Stored(store) => each_stored(&store, show).map_err(|error| unreadable(&error)),
+            Entries::Exported(mut lines) => {
+                for number in 2_u64.. {
+                    let line =
+                        next_line(&mut lines).map_err(|error| not_an_entry(number, &error))?;
+                    if line.is_empty() {
+                        return Ok(());
+                    }
+                    let entry =
+                        parse(&line).ok_or_else(|| not_an_entry(number, &"not an entry"))?;
+                    if show(entry).is_break() {
+                        return Ok(());
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The first entry the store files under other words than its bytes say, so that a query would
+    /// miss it. An export has no such words.
+    pub(crate) fn first_misfiled(&self) -> Result<Option<u64>, Failure> {
+        let Entries::Stored(store) = &self.entries else { return Ok(None) };
+        let mut from = 0;
+        loop {
+            let page = store.read("log.misfiled", |tx| {
+                let size = tx.log_size()?;
+                Ok((tx.first_misfiled(from, PAGE)?, size))
+            });
+            let (found, size) = page.map_err(|error| unreadable(&error))?;
+            from += PAGE;
+            if found.is_some() || from >= size {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Writes the log as an export; the number of entries.
+    pub(crate) fn write(self, out: &mut dyn Write) -> anyhow::Result<u64> {
+        let mut head = serde_json::to_vec(&self.header)?;
+        head.push(b'\n');
+        out.write_all(&head)?;
+        let (mut count, mut broken) = (0, None);
+        self.each(|entry| match out.write_all(&print(&entry)) {
+            Ok(()) => {
+                count += 1;
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                broken = Some(error);
+                ControlFlow::Break(())
+            }
+        })?;
+        match broken {
+            Some(error) => Err(error.into()),
+            None => Ok(count),
+        }
+    }
+}
+
+fn each_stored(
+    store: &Store,
+    mut show: impl FnMut(StoredEntry) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
+    // By place, not by the index an entry claims: a gap is the verifier's to find.
+    let mut from = 0;
+    loop {
+        let page = store.read("log.entries", |tx| tx.entries(from, PAGE))?;
+        let Some(last) = page.last().map(|entry| entry.index) else { return Ok(()) };
+        for entry in page {
+            if show(entry).is_break() {
+                return Ok(());
+            }
+        }
+        from = last.saturating_add(1);
+    }
+}
+
+fn checkpoints(store: &Store) -> Result<Vec<String>, StoreError> {
+    let mut notes = Vec::new();
+    let mut from = 0;
+    loop {
+        let page = store.read("log.checkpoints", |tx| tx.checkpoints(from, PAGE))?;
+        let Some(last) = page.last().map(|checkpoint| checkpoint.size) else { return Ok(notes) };
+        notes.extend(page.into_iter().map(|checkpoint| checkpoint.note));
+        from = last.saturating_add(1);
+    }
+}
+
+/// One line: `{"index":N,"leaf":"sha256:…","entry":…}`. The entry's canonical bytes are JSON
+/// without a line break, and stand there as they are.
+fn print(entry: &StoredEntry) -> Vec<u8> {
+    let head = format!(r#"{{"index":{},"leaf":"{}","entry":"#, entry.index, entry.leaf);
+    [head.as_bytes(), &entry.bytes, b"}\n"].concat()
+}
+
+/// Reads exactly what [`print`] writes, so that the entry's bytes come back untouched.
+fn parse(line: &[u8]) -> Option<StoredEntry> {
+    let rest = line.strip_prefix(br#"{"index":"#)?;
+    let (index, rest) = split(rest, br#","leaf":""#)?;
+    let (leaf, rest) = split(rest, br#"","entry":"#)?;
+    Some(StoredEntry {
+        index: std::str::from_utf8(index).ok()?.parse().ok()?,
+        leaf: std::str::from_utf8(leaf).ok()?.parse().ok()?,
+        bytes: rest.strip_suffix(b"}")?.to_vec(),
+    })
+}
+
+fn split<'a>(bytes: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let at = bytes.windows(mark.len()).position(|window| window == mark)?;
+    let (before, rest) = bytes.split_at_checked(at)?;
+    Some((before, rest.strip_prefix(mark)?))
+}
+
+/// The next line without its end; empty at the end of the file.
+fn next_line(lines: &mut BufReader<File>) -> std::io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    lines.by_ref().take(LINE_MAX_BYTES).read_until(b'\n', &mut line)?;
+    match line.pop() {
+        None | Some(b'\n') => Ok(line),
+        Some(_) => Err(std::io::Error::other("the line has no end: the file was cut short")),
+    }
+}
+
+fn unreadable(error: &StoreError) -> Failure {
+    Failure::new(Exit::Failed, format!("cannot read the log: {error}"))
+}
+
+fn not_an_entry(line: u64, why: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Exit::Failed, format!("line {line} of the export cannot be read: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use marque_domain::Digest;
+    use marque_store::StoredEntry;
+
+    use super::{parse, print};
+
+    #[test]
+    fn an_exported_entry_comes_back_byte_for_byte() {
+        let entry = StoredEntry {
+            index: 7,
+            leaf: Digest::from_bytes([9; 32]),
+            bytes: br#"{"a":"\",\"entry\":","b":{}}"#.to_vec(),
+        };
+        let line = print(&entry);
+        assert_eq!(parse(line.strip_suffix(b"\n").unwrap_or_default()), Some(entry));
+        assert_eq!(parse(br#"{"index":7,"leaf":"sha256:00","entry":{}}"#), None);
+    }
+}

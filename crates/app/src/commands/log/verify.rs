@@ -1,0 +1,173 @@
+//! `marque log verify`
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use marque_domain::Digest;
+use marque_tlog::{Evidence, Report, VerifierKey};
+use serde::Serialize;
+
+use super::source::LogSource;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use crate::launch::anchor;
+
+/// Most bytes of a file with anchors or a checkpoint.
+const EVIDENCE_MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Prove the log, offline; names the first bad entry
+///
+/// Reads every entry of the data directory, or of an export. A log is proved relative to something
+/// its keeper could not change: the anchors that launchers keep outside the data directory (used by
+/// themselves if there are any), a checkpoint, or the size and root a run printed at its end.
+/// Without one the log is only consistent with itself. Needs no server. Exits with 1 if the log
+/// does not hold.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  marque log verify
+  marque log verify --against checkpoint.txt
+  marque log verify --against 42:sha256:…
+  marque log verify --export log.jsonl --key 'example.com/log+1a2b3c4d+…'")]
+pub(crate) struct Verify {
+    /// Anchors, a checkpoint, or a printed `SIZE:ROOT` to hold it against; may be repeated
+    #[arg(long, value_name = "FILE|SIZE:ROOT")]
+    against: Vec<String>,
+    /// Verify this export instead of the data directory
+    #[arg(long, value_name = "FILE")]
+    export: Option<PathBuf>,
+    /// The log's public key, as `marque claim` printed it
+    #[arg(long, value_name = "VKEY")]
+    key: Option<String>,
+}
+
+/// What was found, for scripts.
+#[derive(Serialize)]
+struct Found {
+    ok: bool,
+    size: u64,
+    root: Digest,
+    /// The size up to which the log's own checkpoints agree.
+    signed: u64,
+    /// Sizes confirmed from outside.
+    anchored: Vec<u64>,
+    first_bad: Option<u64>,
+    last_bad: Option<u64>,
+    /// In words.
+    report: String,
+    /// What it was held against.
+    against: Vec<String>,
+    log_key: String,
+}
+
+impl Verify {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let source = match &self.export {
+            Some(path) => LogSource::of_export(path)?,
+            None => LogSource::of_data(&context.data)?,
+        };
+        let key = self.key(&source)?;
+        let mut evidence = Evidence::new(key.clone());
+        source.checkpoints().iter().for_each(|note| evidence.own_checkpoint(note));
+        let against = self.against(context, &key);
+        for named in &against {
+            hold_against(&mut evidence, named)?;
+        }
+        let misfiled = source.first_misfiled()?;
+        let mut verifier = evidence.verifier();
+        source.each(|entry| verifier.entry(entry.index, &entry.bytes, &entry.leaf))?;
+        let found = Found::new(&verifier.finish(), misfiled, against, &key);
+        let exit = if found.ok { Exit::Done } else { Exit::Failed };
+        context.output.result(&found, text)?;
+        Ok(exit)
+    }
+
+    fn key(&self, source: &LogSource) -> Result<VerifierKey, Failure> {
+        let text = self.key.as_deref().or(source.log_key()).ok_or_else(|| {
+            Failure::new(Exit::Failed, "the log's public key is not beside the log")
+                .hint("give it with `--key`, as `marque claim` printed it")
+        })?;
+        text.trim().parse().map_err(|error: marque_tlog::Error| {
+            Failure::new(Exit::Usage, error.to_string())
+                .hint("`marque claim` printed it, and `log.vkey` in the data directory holds it")
+        })
+    }
+
+    /// What was named, else the anchors that lie here for this log.
+    fn against(&self, context: &Context, key: &VerifierKey) -> Vec<String> {
+        if !self.against.is_empty() || self.export.is_some() {
+            return self.against.clone();
+        }
+        let kept = anchor::file(&context.environment, key).ok().filter(|file| file.exists());
+        kept.map(|file| file.display().to_string()).into_iter().collect()
+    }
+}
+
+fn hold_against(evidence: &mut Evidence, named: &str) -> Result<(), Failure> {
+    if let Some((size, root)) = printed(named) {
+        evidence.printed(size, root);
+        return Ok(());
+    }
+    let text = read(Path::new(named))?;
+    // A note on its own is not a record of anchors, which ends with an empty line.
+    let Err(why) = evidence.anchors(&text) else { return Ok(()) };
+    evidence.checkpoint(&text).map_err(|_| {
+        Failure::new(Exit::Failed, format!("`{named}` cannot be held against the log: {why}"))
+            .hint("is it of another plane? give that plane's key with `--key`")
+    })
+}
+
+/// `SIZE:sha256:HEX`, as a run prints it at its end.
+fn printed(named: &str) -> Option<(u64, Digest)> {
+    let (size, root) = named.split_once(':')?;
+    Some((size.parse().ok()?, root.parse().ok()?))
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let failed =
+        |why: &str| Failure::new(Exit::Failed, format!("cannot read `{}`: {why}", path.display()));
+    let found = std::fs::metadata(path).map_err(|error| failed(&error.to_string()))?;
+    if found.len() > EVIDENCE_MAX_BYTES {
+        return Err(failed("it is longer than 64 MiB"));
+    }
+    std::fs::read_to_string(path).map_err(|error| failed(&error.to_string()))
+}
+
+impl Found {
+    fn new(
+        report: &Report,
+        misfiled: Option<u64>,
+        against: Vec<String>,
+        key: &VerifierKey,
+    ) -> Self {
+        let fault = report.first_bad.as_ref();
+        let (first, last) = match (fault, misfiled) {
+            (Some(fault), _) => (Some(fault.first), Some(fault.last)),
+            (None, misfiled) => (misfiled, misfiled),
+        };
+        let mut words = report.to_string();
+        if let (None, Some(index)) = (fault, misfiled) {
+            words = format!("entry {index}: filed under other words than it says\n{words}");
+        }
+        Self {
+            ok: first.is_none(),
+            size: report.size,
+            root: report.root,
+            signed: report.signed,
+            anchored: report.anchored.sizes.clone(),
+            first_bad: first,
+            last_bad: last,
+            report: words,
+            against,
+            log_key: key.to_string(),
+        }
+    }
+}
+
+fn text(found: &Found) -> String {
+    let against = match found.against.as_slice() {
+        [] => "held against nothing from outside: give `--against` to prove more".to_owned(),
+        named => format!("held against {}", named.join(", ")),
+    };
+    format!("{}\n{against}", found.report)
+}

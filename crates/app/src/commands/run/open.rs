@@ -1,0 +1,231 @@
+//! `marque run -- COMMAND…`
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+
+use clap::Args;
+use marque_crypto::Secret;
+use marque_domain::{Limits, Name, TaskRef, Tier, UserName};
+use marque_plane::spec::{Lines, RunSpec};
+use marque_plane::view::{EndedView, OpenedRunView};
+use marque_tlog::VerifierKey;
+
+use super::shown;
+use crate::client::{Client, Request, RunProof, connect_or_start};
+use crate::commands::grant::LineArgs;
+use crate::config::Span;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use crate::launch::{self, Bundle, Cause, Wanted, anchor, mandate};
+
+/// Run a command as an agent
+///
+/// Opens a run, says who it is and what it may do, starts the command with the run's own identity
+/// in place of your secrets, and ends the run, and every process of it, when the command ends.
+/// Inside a run it opens a child run, which can do no more than its parent.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  marque run --agent triage --task ticket:OPS-12 -- curl https://api.tracker.example/v1/issues
+  marque run --agent coder --task issue:acme/web#42 --ttl 30m --never 'tracker:DELETE /**' -- claude
+  marque run --agent closer --for carol --mandate close.toml -- ./close-books
+  marque run list
+
+Exits with what COMMAND returns; 126 and 127 if it cannot be started, 128 + N if signal N ended it,
+137 if Marque closed the run.")]
+pub(crate) struct Open {
+    /// As which agent
+    #[arg(long, value_name = "NAME")]
+    agent: Option<Name>,
+    /// For which outside reason, such as `ticket:OPS-12`
+    #[arg(long, value_name = "TASK")]
+    task: Option<TaskRef>,
+    /// On behalf of which person [default: nobody, as itself]
+    #[arg(long = "for", value_name = "USER")]
+    on_behalf_of: Option<UserName>,
+    /// How long it may last [default: `run.default_ttl`, 60m]
+    #[arg(long, value_name = "SPAN")]
+    ttl: Option<Span>,
+    #[command(flatten)]
+    lines: LineArgs,
+    /// Take permission lines from this file as well: a table `[mandate]`
+    #[arg(long, value_name = "FILE")]
+    mandate: Option<PathBuf>,
+    /// Calls in all
+    #[arg(long, value_name = "N")]
+    limit_calls: Option<u64>,
+    /// Calls in a minute
+    #[arg(long, value_name = "N")]
+    limit_rate: Option<u32>,
+    /// Pass this variable on to the command as well; may be repeated
+    #[arg(long = "env", value_name = "NAME")]
+    env: Vec<String>,
+    /// Keep what was seen of the log in this file [default: in ~/.local/state/marque/anchors]
+    #[arg(long, value_name = "FILE")]
+    anchors: Option<PathBuf>,
+    /// Say what the run would be, and start nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// The command and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// Where a run is opened from.
+struct Desk {
+    client: Client,
+    path: &'static str,
+    /// The log's key, where this launcher keeps anchors.
+    key: Option<VerifierKey>,
+}
+
+impl Open {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        if self.command.is_empty() && !self.dry_run {
+            return Err(Failure::new(Exit::Usage, "there is no command to run")
+                .hint("write it after two dashes: `marque run --agent NAME -- COMMAND…`")
+                .into());
+        }
+        let spec = self.spec(context)?;
+        let desk = Desk::find(context).await?;
+        let request = Request::post(desk.path).json(&spec)?.dry_run(self.dry_run);
+        let opened: OpenedRunView = desk.client.send(&request).await?;
+        introduce(context, &opened);
+        if self.dry_run {
+            return Ok(Exit::Done);
+        }
+        let run = desk.client_of(context, &opened);
+        let hold = Request::get("/v1/run/hold").waiting();
+        let mut hold = std::pin::pin!(run.send::<EndedView>(&hold));
+        let ended = self.launch(context, hold.as_mut(), (&opened, run.socket())).await;
+        let told = run.send(&Request::post("/v1/run/end")).await;
+        let ended = ended?;
+        let last = match ended.cause {
+            Cause::Closed(last) => {
+                context.output.warning(&format!("the run was closed: {}", last.run.state));
+                Ok(*last)
+            }
+            Cause::Lost(failure) => Err(failure),
+            Cause::Itself => told,
+        };
+        if !ended.is_clean {
+            context.output.warning("a process of this run could not be ended");
+        }
+        match last {
+            Ok(last) => self.conclude(context, &desk, &last)?,
+            Err(failure) => context.output.failure(&failure),
+        }
+        Ok(Exit::Passed(ended.code))
+    }
+
+    async fn launch(
+        &self,
+        context: &Context,
+        hold: Pin<&mut impl Future<Output = Result<EndedView, Failure>>>,
+        (opened, socket): (&OpenedRunView, &Path),
+    ) -> Result<launch::Ended, Failure> {
+        let bundle = Bundle::write(&context.environment, &opened.ca_pem)?;
+        if !bundle.has_system() {
+            context.output.warning("this system's certificate authorities were not found");
+        }
+        let path = bundle.path();
+        let wanted = Wanted { opened, bundle: &path, socket, also: &self.env };
+        let variables = launch::of_run(&context.environment, &wanted)?;
+        launch::supervise(&self.command, &variables, hold).await
+    }
+
+    fn spec(&self, context: &Context) -> Result<RunSpec, Failure> {
+        let mut lines = Lines {
+            allow: self.lines.allow.clone(),
+            ask: self.lines.ask.clone(),
+            never: self.lines.never.clone(),
+        };
+        if let Some(file) = &self.mandate {
+            let named = mandate::read(file)?;
+            lines.allow.extend(named.allow);
+            lines.ask.extend(named.ask);
+            lines.never.extend(named.never);
+        }
+        let ttl = match self.ttl {
+            Some(ttl) => ttl,
+            None => context.config()?.run.default_ttl,
+        };
+        Ok(RunSpec {
+            agent: self.agent.clone(),
+            task: self.task.clone(),
+            on_behalf_of: self.on_behalf_of.clone(),
+            mandate: lines,
+            file_mandate: mandate::of_repository(Path::new("."))?,
+            limits: Limits {
+                calls_per_minute: self.limit_rate,
+                burst: None,
+                calls: self.limit_calls,
+            },
+            ttl_secs: ttl.0.as_secs(),
+            tier: Tier::Advisory,
+        })
+    }
+
+    /// Prints what the run came to, and keeps what was seen of the log.
+    fn conclude(&self, context: &Context, desk: &Desk, last: &EndedView) -> Result<(), Failure> {
+        let (run, checkpoint) = (&last.run, &last.checkpoint);
+        context.output.remark(&format!(
+            "marque: {} {}: {} calls, {} refused; see `marque log query --run {}`\n\
+             marque: checkpoint {}:{}",
+            run.id, run.state, run.calls, run.refusals, run.id, checkpoint.size, checkpoint.root
+        ));
+        let Some(key) = &desk.key else { return Ok(()) };
+        let file = match &self.anchors {
+            Some(file) => file.clone(),
+            None => anchor::file(&context.environment, key)?,
+        };
+        anchor::append(&file, checkpoint, key)?;
+        context.output.remark(&format!("marque: anchored in `{}`", file.display()));
+        Ok(())
+    }
+}
+
+impl Desk {
+    /// Inside a run, the run itself; outside, a human.
+    async fn find(context: &Context) -> Result<Self, Failure> {
+        if let Some(client) = context.run_client()? {
+            return Ok(Self { client, path: "/v1/run/children", key: None });
+        }
+        let client = context.client();
+        context.data.must_exist()?;
+        let status = connect_or_start(context, &client).await?;
+        let key = status.claimed.and_then(|claim| claim.log_key.parse().ok());
+        Ok(Self { client, path: "/v1/runs", key })
+    }
+
+    fn client_of(&self, context: &Context, opened: &OpenedRunView) -> Client {
+        let run = opened.run.id.to_string();
+        let secret = Secret::from_string(opened.secret.clone());
+        let socket = self.client.socket().to_owned();
+        Client::new(socket, context.factor.clone()).speaking_as(RunProof { run, secret })
+    }
+}
+
+/// The identity line, and what the tier is worth.
+fn introduce(context: &Context, opened: &OpenedRunView) {
+    let run = &opened.run;
+    if context.output.is_json() {
+        context.output.remark(&serde_json::to_string(run).unwrap_or_default());
+    } else {
+        context.output.remark(shown::fields(run).text().trim_end());
+    }
+    for line in &opened.left_out {
+        context.output.warning(&format!(
+            "`{}` of {} lies beyond the grants and was left out",
+            crate::output::clean(line),
+            mandate::REPOSITORY_FILE
+        ));
+    }
+    if run.tier == Tier::Advisory {
+        context.output.warning(
+            "tier advisory: a tool that ignores the proxy variables is not held, and another \
+             process of your user can use this run's identity or read your files",
+        );
+    }
+}

@@ -1,0 +1,25 @@
+//! A run, as people read it.
+
+use marque_plane::view::RunView;
+
+use crate::output::Fields;
+
+/// Who it is, for whom, what it may do, until when.
+pub(crate) fn fields(run: &RunView) -> Fields {
+    let whom = run.on_behalf_of.as_ref().map_or("nobody, as itself", |user| user.as_str());
+    Fields::default()
+        .with("agent", format!("{}@v{}", run.agent, run.version))
+        .with("run", run.id)
+        .with("spiffe id", &run.spiffe_id)
+        .with("state", &run.state)
+        .with("task", &run.task)
+        .with("for", whom)
+        .with("opened by", format!("{}, who answers what is asked", run.opened_by))
+        .maybe("parent", run.parent)
+        .with("until", run.expires_at)
+        .with("tier", run.tier)
+        .each("allow", &run.allow)
+        .each("ask", &run.ask)
+        .each("never", &run.never)
+        .with("calls", format!("{}, {} refused", run.calls, run.refusals))
+}

@@ -1,0 +1,66 @@
+//! The certificates a run's tools trust: the system's, and the run's own authority.
+//!
+//! One PEM file in a private directory that goes away with the run. Most tools replace their trust
+//! store by such a file, so it must hold both.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::environment::Environment;
+use crate::exit::{Exit, Failure};
+
+/// Where distributions keep their bundle; the first that is there counts.
+const SYSTEM: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// A bundle on disk. Dropping it removes the directory.
+pub(crate) struct Bundle {
+    dir: TempDir,
+    has_system: bool,
+}
+
+impl Bundle {
+    /// Writes the bundle.
+    pub(crate) fn write(environment: &Environment, ca_pem: &str) -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| {
+            Failure::new(Exit::Failed, format!("cannot write the run's certificates: {error}"))
+        };
+        // mkdtemp: 0700 and a name nobody can guess.
+        let dir = tempfile::Builder::new().prefix("marque-run-").tempdir().map_err(failed)?;
+        let system = system_pem(environment);
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(dir.path().join("ca.pem"))
+            .map_err(failed)?;
+        let bundle = [ca_pem, system.as_deref().unwrap_or_default()].join("\n");
+        file.write_all(bundle.as_bytes()).map_err(failed)?;
+        Ok(Self { dir, has_system: system.is_some() })
+    }
+
+    /// The PEM file.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.path().join("ca.pem")
+    }
+
+    /// Whether the system's authorities are in it.
+    pub(crate) fn has_system(&self) -> bool {
+        self.has_system
+    }
+}
+
+fn system_pem(environment: &Environment) -> Option<String> {
+    let named = environment.path("SSL_CERT_FILE");
+    let mut places =
+        named.into_iter().chain(SYSTEM.iter().map(|place| Path::new(place).to_owned()));
+    places.find_map(|place| std::fs::read_to_string(place).ok())
+}

@@ -1,0 +1,64 @@
+//! Mandates written in files.
+//!
+//! A file a human names on the command line asks, like lines they type. A `marque.toml` that lies
+//! in the repository can only narrow: an agent may have written it.
+
+use std::path::Path;
+
+use marque_plane::spec::Lines;
+use serde::Deserialize;
+
+use crate::exit::{Exit, Failure};
+
+/// The file that is looked for in the working directory.
+pub(crate) const REPOSITORY_FILE: &str = "marque.toml";
+/// Most bytes of such a file.
+const MAX_BYTES: u64 = 256 * 1024;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    mandate: Lines,
+}
+
+/// The lines of a file.
+pub(crate) fn read(path: &Path) -> Result<Lines, Failure> {
+    let failed = |why: &str| {
+        let why = why.replace('\n', " ");
+        Failure::new(Exit::Failed, format!("cannot use `{}` as a mandate: {why}", path.display()))
+    };
+    let found = std::fs::metadata(path).map_err(|error| failed(&error.to_string()))?;
+    if found.len() > MAX_BYTES {
+        return Err(failed("it is longer than 256 KiB"));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| failed(&error.to_string()))?;
+    let file: File = toml::from_str(&text).map_err(|error| {
+        failed(error.message()).hint(
+            "write a table `[mandate]` with `allow`, `ask` and `never`, lists of permission lines",
+        )
+    })?;
+    Ok(file.mandate)
+}
+
+/// The lines of the repository's file, if there is one in `directory`.
+pub(crate) fn of_repository(directory: &Path) -> Result<Option<Lines>, Failure> {
+    let path = directory.join(REPOSITORY_FILE);
+    if path.exists() { read(&path).map(Some) } else { Ok(None) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_repository;
+
+    #[test]
+    fn a_repository_file_is_read_whole_or_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(of_repository(dir.path()).unwrap(), None);
+        let file = dir.path().join("marque.toml");
+        std::fs::write(&file, "[mandate]\nallow = [\"tracker:GET /v1/**\"]\n").unwrap();
+        let lines = of_repository(dir.path()).unwrap().unwrap();
+        assert_eq!(lines.allow, ["tracker:GET /v1/**"]);
+        std::fs::write(&file, "[mandate]\nallows = []\n").unwrap();
+        assert!(of_repository(dir.path()).is_err());
+    }
+}

@@ -1,0 +1,181 @@
+//! The server: opens the plane, listens on its doors, and ends in order.
+//!
+//! Wires, and nothing else; every answer comes from the crates it wires.
+
+pub(crate) mod keys;
+pub(crate) mod policies;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use marque_api::{Api, Metrics};
+use marque_crypto::SystemRandom;
+use marque_crypto::factor::Cost;
+use marque_gateway::{Gateway, GatewaySettings};
+use marque_plane::view::{ClaimView, StatusView};
+use marque_plane::{Parts, Plane, Settings};
+use marque_store::Store;
+use marque_tlog::VerifierKey;
+use rustix::fs::{Mode, OFlags};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use crate::server::keys::Keys;
+
+/// How long the end may take before the process leaves anyway.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// How often housekeeping looks round.
+const ROUND: Duration = Duration::from_millis(500);
+
+/// Serves until it is told to end, or until nobody has needed it for `idle_exit`.
+pub(crate) async fn serve(
+    context: &Context,
+    config: &Config,
+    idle_exit: Option<Duration>,
+) -> anyhow::Result<Exit> {
+    let plane = open(context, config)?;
+    let shutdown = CancellationToken::new();
+    let proxy = TcpListener::bind(config.server.proxy_listen)
+        .await
+        .with_context(|| format!("cannot listen on `{}`", config.server.proxy_listen))?;
+    plane.set_proxy_address(proxy.local_addr()?);
+    let socket = context.data.socket();
+    let admin = marque_api::bind(&socket)
+        .with_context(|| format!("cannot listen on `{}`", socket.display()))?;
+    let metrics = Metrics::install()?;
+    let api = Api::new(plane.clone(), metrics.clone(), shutdown.clone());
+
+    let tasks = TaskTracker::new();
+    let gateway = Gateway::new(plane.clone(), GatewaySettings::default());
+    let (door, stop) = (shutdown.clone(), shutdown.clone());
+    tasks.spawn(async move {
+        if let Err(error) = gateway.serve(proxy, door).await {
+            tracing::error!(%error, "the proxy door closed");
+            stop.cancel();
+        }
+    });
+    tasks.spawn({
+        let api = api.clone();
+        async move { api.serve(admin).await }
+    });
+    if let Some(address) = config.server.metrics_listen {
+        let listener = TcpListener::bind(address).await?;
+        let api = api.clone();
+        tasks.spawn(async move { api.serve_metrics(listener).await });
+    }
+    tasks.close();
+    greet(context, &plane.status())?;
+
+    let why = until_the_end(&plane, &api, &metrics, idle_exit, &shutdown).await?;
+    tracing::info!(why, "the server ends");
+    // Nobody new from here on: whoever finds no socket starts another server.
+    let _ = std::fs::remove_file(&socket);
+    shutdown.cancel();
+    let ended = async {
+        tasks.wait().await;
+        plane.stop().await;
+    };
+    if tokio::time::timeout(FAREWELL, ended).await.is_err() {
+        tracing::warn!("something was still under way; the next start marks it unknown");
+    }
+    Ok(Exit::Done)
+}
+
+fn open(context: &Context, config: &Config) -> anyhow::Result<Plane> {
+    let data = &context.data;
+    data.prepare()?;
+    let policies = policies::load(&policies::directory(config, data))?;
+    let keys = Keys::open(data)?;
+    let public = keys.log_key.public().clone();
+    let store = Store::open(&data.database())?;
+    let parts = Parts {
+        clock: Arc::new(SystemClock::start()),
+        random: Arc::new(SystemRandom),
+        key_manager: keys.key_manager,
+        log_key: keys.log_key,
+        machine_key: keys.machine_key,
+        policies: Arc::new(policies),
+        factor_cost: Cost::STANDARD,
+    };
+    let settings = Settings {
+        trust_domain: config.server.trust_domain.clone(),
+        approval_ttl: config.approval.ttl.0,
+        max_run_ttl: config.run.max_ttl.0,
+        max_depth: config.run.max_chain_depth,
+        trust_floor: config.run.trust_floor,
+    };
+    let plane = Plane::start(store, parts, settings)?;
+    let name = format!("{}/log", plane.status().trust_domain).parse()?;
+    publish(&data.log_verifier(), &VerifierKey::new(name, public))?;
+    Ok(plane)
+}
+
+/// Keeps the log's public key where `marque log verify` finds it without a server.
+fn publish(path: &Path, key: &VerifierKey) -> io::Result<()> {
+    let flags =
+        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?;
+    io::Write::write_all(&mut std::fs::File::from(file), format!("{key}\n").as_bytes())
+}
+
+/// Says who holds the plane and where it listens. The claim shows on every start.
+fn greet(context: &Context, status: &StatusView) -> anyhow::Result<()> {
+    context.output.result(status, |status| {
+        let claim = match &status.claimed {
+            Some(ClaimView { by, at, log_key }) => {
+                format!("claimed by {by} at {at}\nlog key    {log_key}")
+            }
+            None => "not claimed yet: run `marque claim` in another terminal".to_owned(),
+        };
+        let proxy = status.proxy.as_deref().unwrap_or("closed");
+        let socket = context.data.socket();
+        format!(
+            "marque {} serves {}\n{claim}\nsocket     {}\nproxy      {proxy}\npolicies   {}, {}",
+            status.version,
+            status.trust_domain,
+            socket.display(),
+            status.policies,
+            status.policy_digest
+        )
+    })
+}
+
+async fn until_the_end(
+    plane: &Plane,
+    api: &Api,
+    metrics: &Metrics,
+    idle_exit: Option<Duration>,
+    shutdown: &CancellationToken,
+) -> Result<&'static str, Failure> {
+    let listen = |kind| {
+        signal(kind).map_err(|error| {
+            Failure::new(Exit::Failed, format!("cannot listen for signals: {error}"))
+        })
+    };
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut round = tokio::time::interval(ROUND);
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => return Ok("interrupted"),
+            _ = terminate.recv() => return Ok("told to end"),
+            () = shutdown.cancelled() => return Ok("a door closed"),
+            _ = round.tick() => {
+                metrics.fold();
+                let is_idle = idle_exit.is_some_and(|limit| api.idle() >= limit);
+                if is_idle && plane.status().open_runs == 0 {
+                    return Ok("nobody needs it");
+                }
+            }
+        }
+    }
+}

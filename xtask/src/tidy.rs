@@ -4,6 +4,7 @@
 //! show it failing. It only reports; it never edits.
 
 mod crates;
+mod docs;
 mod files;
 mod rust;
 mod supply;
@@ -27,6 +28,12 @@ const RULES: &[fn(&Tree) -> Vec<Finding>] = &[
     crates::sole_users,
     crates::homes,
     words::retired,
+    docs::codes,
+    docs::events,
+    docs::routes,
+    docs::config,
+    docs::commands,
+    docs::links,
     files::decisions,
     files::blobs,
     files::machine_paths,

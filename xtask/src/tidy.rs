@@ -33,6 +33,7 @@ const RULES: &[fn(&Tree) -> Vec<Finding>] = &[
     docs::routes,
     docs::config,
     docs::commands,
+    docs::threats,
     docs::links,
     files::decisions,
     files::blobs,

@@ -90,7 +90,8 @@ pub enum Outcome {
     },
     /// The upstream could not be reached, or broke off.
     Failed {
-        /// `failed.address`, `failed.dial`, `failed.tls`, `failed.upstream`.
+        /// `failed.address`, `failed.dial`, `failed.tls`, `failed.upstream`, `failed.late`,
+        /// `failed.credential` or `failed.opaque`.
         code: String,
     },
     /// The client went away.

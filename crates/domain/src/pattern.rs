@@ -2,6 +2,9 @@
 //!
 //! Matching, containment and intersection. There are no wildcards inside a segment, so all three
 //! are decided by looking at whole segments; what cannot be proved is answered with no.
+//!
+//! A slash at the end makes no difference: many servers serve `/v1/keys/` as `/v1/keys`, and a line
+//! that forbids one would otherwise be slipped by the other.
 
 use std::fmt;
 
@@ -68,6 +71,9 @@ impl Pattern {
                 literal => Segment::Literal(literal.to_owned()),
             });
         }
+        if is_slash_at_end(&segments, |last| *last == Segment::Literal(String::new())) {
+            segments.pop();
+        }
         let pattern = Self(canonical(segments));
         if pattern.is_within_bounds() { Ok(pattern) } else { Err(BadPattern::TooLarge(shown())) }
     }
@@ -84,7 +90,10 @@ impl Pattern {
     ///
     /// Remembers only the last `**`, so the time is at most segments × pattern.
     pub fn matches(&self, resource: &str) -> bool {
-        let parts: Vec<&str> = resource.split('/').collect();
+        let mut parts: Vec<&str> = resource.split('/').collect();
+        if is_slash_at_end(&parts, |last| last.is_empty()) {
+            parts.pop();
+        }
         parts.len() <= MAX_SEGMENTS
             && greedy(&self.0, &parts, |one, part| match one {
                 Segment::Literal(text) => text == part,
@@ -126,6 +135,11 @@ impl Pattern {
         let any = self.0.iter().filter(|segment| **segment == Segment::Any).count();
         self.0.len() <= MAX_SEGMENTS && any <= MAX_ANY
     }
+}
+
+// `/` alone is the root, not a slash at the end.
+fn is_slash_at_end<T>(segments: &[T], is_empty: impl Fn(&T) -> bool) -> bool {
+    segments.len() > 2 && segments.last().is_some_and(is_empty)
 }
 
 // Within a run of wildcards only the number of `*` and the presence of `**` count.

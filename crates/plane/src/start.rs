@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use marque_crypto::seal::Sealed;
 use marque_domain::{Closing, Digest, Event, Outcome, Revised};
 use marque_store::{Store, StoreError, Tx};
-use marque_tlog::{Frontier, HashSource, KeyName};
+use marque_tlog::{Checkpoint, Frontier, HashSource, KeyName};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -41,6 +41,9 @@ pub enum StartError {
     /// The store belongs to other keys.
     #[error("the log in this data directory was signed by another key than `keys/log`: {0}")]
     OtherLogKey(String),
+    /// The configured name cannot be a trust domain.
+    #[error("`{0}` is not a trust domain: use `a`-`z`, `0`-`9`, `.`, `-` and `_`")]
+    BadTrustDomain(String),
     /// The configured name is not the one this plane was made with.
     #[error(
         "this plane is called `{stored}` and cannot become `{wanted}`: names of its agents stand in \
@@ -118,10 +121,33 @@ impl Plane {
     fn must_know_its_log(&self) -> Result<(), StartError> {
         let latest = self.inner().store.read("log.latest", |tx| tx.latest_checkpoint())?;
         if let Some(latest) = latest {
-            let opened = marque_tlog::Checkpoint::open(&latest.note, &self.verifier_key());
-            opened.map_err(|error| StartError::OtherLogKey(error.to_string()))?;
+            let opened = Checkpoint::open(&latest.note, &self.verifier_key());
+            let signed = opened.map_err(|error| StartError::OtherLogKey(error.to_string()))?;
+            self.must_extend(&signed)?;
         }
         Ok(())
+    }
+
+    // A head that does not extend the last signed one would be a fork, signed by ourselves.
+    fn must_extend(&self, signed: &Checkpoint) -> Result<(), StartError> {
+        let now = self.sequencer().synced().size;
+        let damaged = |what: String| Err(StartError::Damaged(what));
+        if now < signed.size {
+            let was = signed.size;
+            return damaged(format!("the log has {now} entries, and {was} were signed before"));
+        }
+        let restored = self.inner().store.read("log.head", |tx| {
+            Ok(Frontier::restore(signed.size, &StoredHashes(RefCell::new(tx))))
+        })?;
+        match restored {
+            Ok(head) if head.root() == signed.root => Ok(()),
+            Ok(_) => damaged(format!(
+                "the first {} entries of the log are not those that were signed; `marque log \
+                 verify` says which",
+                signed.size
+            )),
+            Err(error) => damaged(error.0),
+        }
     }
 }
 
@@ -168,15 +194,29 @@ fn name_plane(
     wanted: Option<String>,
 ) -> Result<String, StartError> {
     let drawn = u64::from_be_bytes(marque_crypto::random::bytes(&*parts.random));
+    let name = wanted.clone().unwrap_or_else(|| format!("plane-{drawn:016x}.marque.local"));
+    must_be_a_name(&name)?;
     let stored = committer.commit_alone(move |step| {
         if let Some(stored) = step.tx.setting(TRUST_DOMAIN)? {
             return Ok(stored);
         }
-        let name = wanted.clone().unwrap_or_else(|| format!("plane-{drawn:016x}.marque.local"));
         step.tx.put_setting(TRUST_DOMAIN, &name)?;
-        Ok::<_, Failure>(name)
+        Ok::<_, Failure>(name.clone())
     })?;
-    Ok(stored)
+    match wanted {
+        Some(wanted) if wanted != stored => Err(StartError::OtherTrustDomain { stored, wanted }),
+        _ => Ok(stored),
+    }
+}
+
+// SPIFFE-ID §2.1: a trust domain is lower-case letters, digits, dots, dashes and underscores.
+fn must_be_a_name(name: &str) -> Result<(), StartError> {
+    let is_part =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
+    if (1..=255).contains(&name.len()) && name.bytes().all(is_part) {
+        return Ok(());
+    }
+    Err(StartError::BadTrustDomain(name.chars().take(80).collect()))
 }
 
 // Settles what the last server left behind, and says that this one started. Nothing is recorded

@@ -370,7 +370,9 @@ fn mandate(
 // Lines that only forbid take away from all there is.
 fn asked_for(world: &World, wanted: &Lines, ceiling: &Authority) -> Result<Authority, AdminError> {
     let mut asked = lines::read(world, wanted)?;
-    if asked.is_empty() {
+    // What was written counts, not what is left of it: an allow that its own `never` swallows is an
+    // empty mandate, never the whole ceiling.
+    if wanted.allow.is_empty() && wanted.ask.is_empty() {
         asked.allow.clone_from(&ceiling.allow);
         asked.ask.clone_from(&ceiling.ask);
     }

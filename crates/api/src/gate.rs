@@ -39,7 +39,7 @@ pub(crate) async fn around(State(shared): State<Shared>, request: Request, next:
     let passed = AssertUnwindSafe(pass(&shared, route, request, next)).catch_unwind().await;
     let response = match passed {
         Ok(Ok(response)) => response,
-        Ok(Err(problem)) => problem.reference(busy.reference()).into_response(),
+        Ok(Err(problem)) => problem.into_response(),
         Err(_) => Problem::defect(&busy.reference()).into_response(),
     };
     let taken = shared.plane.clock().elapsed().saturating_sub(started);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use marque_domain::{Id, Run};
 use marque_plane::{Peer, Plane};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How long a new run waits for its launcher's hold.
@@ -19,6 +20,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) struct Holds {
     plane: Plane,
     tasks: TaskTracker,
+    shutdown: CancellationToken,
     held: Arc<Mutex<HashSet<Id<Run>>>>,
 }
 
@@ -30,15 +32,19 @@ pub(crate) struct Hold {
 }
 
 impl Holds {
-    pub(crate) fn new(plane: Plane, tasks: TaskTracker) -> Self {
-        Self { plane, tasks, held: Arc::default() }
+    pub(crate) fn new(plane: Plane, tasks: TaskTracker, shutdown: CancellationToken) -> Self {
+        Self { plane, tasks, shutdown, held: Arc::default() }
     }
 
     /// Expects the launcher of a new run to hold it soon.
     pub(crate) fn expect(&self, run: Id<Run>, launcher: Peer) {
         let holds = self.clone();
         self.tasks.spawn(async move {
-            tokio::time::sleep(GRACE).await;
+            tokio::select! {
+                () = tokio::time::sleep(GRACE) => {}
+                // The next start closes what this server leaves open.
+                () = holds.shutdown.cancelled() => return,
+            }
             if !holds.held().contains(&run) {
                 holds.plane.abandon_run(run, &launcher).await;
             }

@@ -32,7 +32,7 @@ impl Shared {
         let tasks = TaskTracker::new();
         Self {
             activity: Arc::new(Activity::default()),
-            holds: Holds::new(plane.clone(), tasks.clone()),
+            holds: Holds::new(plane.clone(), tasks.clone(), shutdown.clone()),
             slots: Arc::new(Semaphore::new(MAX_REQUESTS)),
             plane,
             metrics,

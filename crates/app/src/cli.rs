@@ -22,7 +22,7 @@ use crate::output::Color;
     max_term_width = 100,
     arg_required_else_help = true,
     after_help = EXIT_CODES,
-    after_long_help = LONG_HELP
+    after_long_help = long_help()
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -31,31 +31,26 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-const LONG_HELP: &str = "\
+const FIRST_STEPS: &str = "\
 First steps:
   marque claim                                   become the administrator
   marque agent add triage --purpose 'sorts issues'
   marque connection add tracker --host api.tracker.example --bearer --secret-stdin
   marque grant add triage --allow 'tracker:read /v1/**' --until 30d
   marque run --agent triage --task ticket:OPS-12 -- COMMAND…
-  marque log query --agent triage
+  marque log query --agent triage";
 
-Exit codes:
-  0    done
-  1    failed, or the log did not verify
-  2    the command line is wrong
-  3    refused
-  4    held until a human answers
-  5    not now: no server, not claimed, or locked
-  N    `marque run -- CMD` passes on what CMD returns; 126 and 127 if CMD cannot be started,
-       128 + N if signal N ended it, 137 if Marque closed the run
-
+const VARIABLES: &str = "\
 Environment:
   MARQUE_DATA             the data directory
   MARQUE_PASSPHRASE_FILE  a private file with the passphrase
   MARQUE_TRACE            what to trace to standard error, such as `info` or `marque=debug`
   MARQUE_TRACE_FORMAT     `json` for one JSON object a line
   NO_COLOR                plain text";
+
+fn long_help() -> String {
+    format!("{FIRST_STEPS}\n\n{EXIT_CODES}\n\n{VARIABLES}")
+}
 
 /// What every command understands.
 #[derive(Args)]
@@ -95,22 +90,15 @@ pub(crate) struct Rehearsal {
     pub(crate) dry_run: bool,
 }
 
-/// Every command.
+/// Every command. What has no words here has them on its own type.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Serve this plane until interrupted
     Up(up::Up),
-    /// Become the administrator of a new plane
     Claim(claim::Claim),
-    /// Let this terminal administer for a while
     Unlock(unlock::Unlock),
-    /// End what `unlock` began
     Lock(lock::Lock),
-    /// Run a command as an agent; list and show runs
     Run(Box<run::Run>),
-    /// Say as whom this process acts
     Whoami(whoami::Whoami),
-    /// Stop a run, an agent's runs, or all of them, at once
     Kill(kill::Kill),
     /// The agents: named, owned, with a purpose
     #[command(subcommand)]
@@ -136,6 +124,5 @@ pub(crate) enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(config::Config),
-    /// Print a completion script for a shell
     Completions(completions::Completions),
 }

@@ -161,7 +161,7 @@ impl Config {
         let wrong = |message: &str, hint: &str| {
             Err(Wrong { at: None, message: message.to_owned(), hint: Some(hint.to_owned()) })
         };
-        // threat 98, threat 163: the proxy door is for this machine; others come with captured runs.
+        // threat 98: a run's secret is good for whoever can reach the door with it.
         if !self.server.proxy_listen.ip().is_loopback() {
             return wrong(
                 "`server.proxy_listen` is not a loopback address",

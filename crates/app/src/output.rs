@@ -98,7 +98,8 @@ impl Output {
         to_stderr(&text);
     }
 
-    fn label(self, word: &str, style: &str) -> String {
+    /// A word in a style, where colour is wanted.
+    pub(crate) fn label(self, word: &str, style: &str) -> String {
         if self.color { format!("\u{1b}[1;{style}m{word}\u{1b}[0m") } else { word.to_owned() }
     }
 }

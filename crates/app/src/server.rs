@@ -163,11 +163,13 @@ async fn until_the_end(
     };
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
+    let mut hang_up = listen(SignalKind::hangup())?;
     let mut round = tokio::time::interval(ROUND);
     loop {
         tokio::select! {
             _ = interrupt.recv() => return Ok("interrupted"),
             _ = terminate.recv() => return Ok("told to end"),
+            _ = hang_up.recv() => return Ok("its terminal closed"),
             () = shutdown.cancelled() => return Ok("a door closed"),
             _ = round.tick() => {
                 metrics.fold();

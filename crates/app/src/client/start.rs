@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use marque_plane::view::StatusView;
+use tokio::time::Instant;
 
 use super::{Client, Request};
 use crate::context::Context;
@@ -17,6 +18,8 @@ use crate::exit::{Exit, Failure};
 /// How long a server has until it answers.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(10);
+/// When to start another: the first may have met an older server on its way out.
+const AGAIN: Duration = Duration::from_millis(500);
 /// How much of the server's last words are repeated.
 const LAST_WORDS_BYTES: u64 = 2_048;
 
@@ -86,12 +89,17 @@ fn start(context: &Context) -> Result<(), Failure> {
 
 async fn wait_until_ready(context: &Context, client: &Client) -> Result<StatusView, Failure> {
     let ready = async {
+        let mut again = Instant::now() + AGAIN;
         loop {
             match client.send_quietly(&Request::get("/readyz")).await {
                 Err(failure) if failure.exit == Exit::Unavailable => {
                     tokio::time::sleep(PAUSE).await;
                 }
                 answer => return answer,
+            }
+            if Instant::now() >= again && !client.is_answered().await {
+                start(context)?;
+                again = Instant::now() + AGAIN;
             }
         }
     };

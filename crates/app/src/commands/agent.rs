@@ -14,17 +14,11 @@ use crate::output::Fields;
 
 #[derive(Subcommand)]
 pub(crate) enum Agent {
-    /// Register an agent
     Add(add::Add),
-    /// Show one agent
     Show(show::Show),
-    /// List the agents
     List(list::List),
-    /// Stop an agent and its runs, until it is resumed
     Suspend(state::Suspend),
-    /// Let a suspended agent act again
     Resume(state::Resume),
-    /// End an agent for good; nobody gets its name again
     Retire(state::Retire),
 }
 

@@ -15,13 +15,9 @@ use crate::output::Fields;
 
 #[derive(Subcommand)]
 pub(crate) enum Approval {
-    /// List what waits for a human
     List(list::List),
-    /// Show exactly what is asked
     Show(show::Show),
-    /// Say yes, once, to exactly the operation that was asked for
     Give(give::Give),
-    /// Say no
     Decline(decline::Decline),
 }
 

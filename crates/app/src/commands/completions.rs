@@ -7,6 +7,7 @@ use crate::cli::Cli;
 use crate::exit::Exit;
 use crate::output::Output;
 
+/// Print a completion script for a shell
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -9,7 +9,6 @@ use crate::exit::Exit;
 
 #[derive(Subcommand)]
 pub(crate) enum Config {
-    /// Check the configuration and the policies
     Check(check::Check),
 }
 

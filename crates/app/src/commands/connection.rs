@@ -16,15 +16,10 @@ use crate::output::Fields;
 
 #[derive(Subcommand)]
 pub(crate) enum Connection {
-    /// Register an upstream and seal its credential
     Add(add::Add),
-    /// List the connections
     List(list::List),
-    /// Show one connection; never its secret
     Show(show::Show),
-    /// Replace the credential
     Rotate(rotate::Rotate),
-    /// Take a connection out of service and shred its credential
     Remove(remove::Remove),
 }
 

@@ -9,7 +9,6 @@ use crate::exit::Exit;
 
 #[derive(Subcommand)]
 pub(crate) enum Decision {
-    /// Show a decision with every fact and rule as it stood
     Explain(explain::Explain),
 }
 

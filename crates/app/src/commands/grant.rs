@@ -14,11 +14,8 @@ use crate::output::Fields;
 
 #[derive(Subcommand)]
 pub(crate) enum Grant {
-    /// Let an agent do something, until a date
     Add(add::Add),
-    /// List the grants
     List(list::List),
-    /// End a grant now
     Revoke(revoke::Revoke),
 }
 

@@ -14,13 +14,9 @@ use crate::exit::Exit;
 
 #[derive(Subcommand)]
 pub(crate) enum Log {
-    /// Show one entry whole
     Show(show::Show),
-    /// Find entries, or count them
     Query(Box<query::Query>),
-    /// Prove the log, offline; names the first bad entry
     Verify(verify::Verify),
-    /// Write the whole log as JSON lines, to be verified elsewhere
     Export(export::Export),
 }
 

@@ -9,7 +9,6 @@ use crate::exit::Exit;
 
 #[derive(Subcommand)]
 pub(crate) enum Task {
-    /// Close a task and the runs that were opened for it
     Close(close::Close),
 }
 

@@ -33,7 +33,10 @@ pub(crate) fn load(directory: &Path) -> Result<PolicySet, Failure> {
     }
     PolicySet::load(&sources).map_err(|errors| {
         let count = errors.iter().count();
-        let told = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let told = errors.iter().map(|error| {
+            format!("{}:{}:{}: {}", error.file, error.line, error.column, error.message)
+        });
+        let told = told.collect::<Vec<_>>().join("; ");
         let hint = errors.iter().find_map(|error| error.remedy.clone());
         let noun = if count == 1 { "error" } else { "errors" };
         let failure = Failure::new(Exit::Failed, format!("{count} {noun} in the policies: {told}"));

@@ -53,7 +53,12 @@ pub(crate) struct Add {
     #[arg(long, value_name = "N")]
     limit_rate: Option<u32>,
     /// Refuse runs whose trust is below this score, 0 to 100
-    #[arg(long, value_name = "SCORE", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
+    #[arg(
+        long,
+        value_name = "SCORE",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u8).range(..=100)
+    )]
     trust_floor: u8,
     /// What it must never carry, in words
     #[arg(long, value_name = "TEXT")]

@@ -23,7 +23,7 @@ use crate::exit::Exit;
 Examples:
   marque grant add triage --allow 'tracker:read /v1/**' --until 30d
   marque grant add triage --allow 'tracker:POST /v1/issues/*/comments' \\
-      --ask 'tracker:DELETE /v1/**' --never 'tracker:write /v1/admin/**' --until 2027-01-31T18:00:00Z
+      --ask 'tracker:DELETE /v1/**' --never 'tracker:write /v1/admin/**' --until 2027-01-31T18:00Z
   marque grant add triage --allow 'tracker:read /v1/**' --until 7d --opener bob")]
 pub(crate) struct Add {
     /// The agent

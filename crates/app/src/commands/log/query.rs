@@ -58,7 +58,12 @@ pub(crate) struct Query {
     #[arg(long, value_name = "WHEN", value_parser = moment)]
     until: Option<Timestamp>,
     /// At most so many, the newest ones
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
+    )]
     limit: u32,
     /// Count instead, by what entries have in common
     #[arg(long, value_enum)]

@@ -13,7 +13,8 @@ pub(crate) fn of(entry: &LogEntry) -> String {
             format!("the server started, version {version}")
         }
         Event::Started { version, unknown_outcomes, .. } => format!(
-            "the server started, version {version}; a crash left {unknown_outcomes} outcomes unknown"
+            "the server started, version {version}; a crash left {unknown_outcomes} outcomes \
+             unknown"
         ),
         Event::Changed(change) => changed(change),
         Event::RunOpened(opened) => run_opened(opened),

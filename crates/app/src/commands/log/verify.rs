@@ -58,6 +58,8 @@ struct Found {
     /// What it was held against.
     against: Vec<String>,
     log_key: String,
+    /// Whether the key came with the export itself.
+    key_is_its_own: bool,
 }
 
 impl Verify {
@@ -76,7 +78,8 @@ impl Verify {
         let misfiled = source.first_misfiled()?;
         let mut verifier = evidence.verifier();
         source.each(|entry| verifier.entry(entry.index, &entry.bytes, &entry.leaf))?;
-        let found = Found::new(&verifier.finish(), misfiled, against, &key);
+        let mut found = Found::new(&verifier.finish(), misfiled, against, &key);
+        found.key_is_its_own = self.export.is_some() && self.key.is_none();
         let exit = if found.ok { Exit::Done } else { Exit::Failed };
         context.output.result(&found, text)?;
         Ok(exit)
@@ -160,6 +163,7 @@ impl Found {
             report: words,
             against,
             log_key: key.to_string(),
+            key_is_its_own: false,
         }
     }
 }
@@ -169,5 +173,10 @@ fn text(found: &Found) -> String {
         [] => "held against nothing from outside: give `--against` to prove more".to_owned(),
         named => format!("held against {}", named.join(", ")),
     };
-    format!("{}\n{against}", found.report)
+    let whose = if found.key_is_its_own {
+        "\nthe key came with the export: give `--key` to know whose log this is"
+    } else {
+        ""
+    };
+    format!("{}\n{against}{whose}", found.report)
 }

@@ -19,21 +19,8 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::launch::{self, Bundle, Cause, Wanted, anchor, mandate};
 
-/// Run a command as an agent
-///
-/// Opens a run, says who it is and what it may do, starts the command with the run's own identity
-/// in place of your secrets, and ends the run, and every process of it, when the command ends.
-/// Inside a run it opens a child run, which can do no more than its parent.
+// Its help stands on `Run`, which it is flattened into.
 #[derive(Args)]
-#[command(after_help = "\
-Examples:
-  marque run --agent triage --task ticket:OPS-12 -- curl https://api.tracker.example/v1/issues
-  marque run --agent coder --task issue:acme/web#42 --ttl 30m --never 'tracker:DELETE /**' -- claude
-  marque run --agent closer --for carol --mandate close.toml -- ./close-books
-  marque run list
-
-Exits with what COMMAND returns; 126 and 127 if it cannot be started, 128 + N if signal N ended it,
-137 if Marque closed the run.")]
 pub(crate) struct Open {
     /// As which agent
     #[arg(long, value_name = "NAME")]

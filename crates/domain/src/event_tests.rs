@@ -1,0 +1,75 @@
+use std::collections::BTreeMap;
+
+use super::{Change, Event, LogEntry, Outcome, UserRef, Verb};
+use crate::decision::{Answer, Decision, OperationSummary};
+use crate::operation::BodyKind;
+use crate::{Class, Closing, Code, Digest, Id, Service, Timestamp};
+
+const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
+
+fn alice() -> UserRef {
+    UserRef { id: Id::new(NOW, [1; 10]), name: "alice".parse().unwrap() }
+}
+
+fn decision() -> Decision {
+    Decision {
+        id: Id::new(NOW, [2; 10]),
+        at: Timestamp::from_millis(1),
+        answer: Answer::Refused { code: Code::NothingAllows, message: "nothing".to_owned() },
+        operation: OperationSummary {
+            service: Service::Http,
+            connection: None,
+            name: "GET".to_owned(),
+            resource: vec!["/v1".to_owned()],
+            target: "https://api.example:443".to_owned(),
+            class: Class::Read,
+            has_query: false,
+            body: BodyKind::Empty,
+            digest: Digest::from_bytes([7; 32]),
+        },
+        actor: None,
+        line: None,
+        facts: Vec::new(),
+        rules: Vec::new(),
+        policy_digest: None,
+        trust_inputs: None,
+        trust: None,
+        meter: None,
+        approval: None,
+        credential: None,
+    }
+}
+
+#[test]
+fn every_entry_reads_back_from_its_canonical_bytes() {
+    let run = Id::new(NOW, [3; 10]);
+    let events = [
+        Event::Claimed { by: alice(), log_key: Digest::from_bytes([1; 32]) },
+        Event::Started {
+            version: "0.1.0".to_owned(),
+            policy_digest: Digest::from_bytes([2; 32]),
+            unknown_outcomes: 3,
+        },
+        Event::Changed(Change {
+            verb: Verb::GrantAdded,
+            by: alice(),
+            fact: None,
+            label: "triage".to_owned(),
+            details: BTreeMap::from([("until".to_owned(), NOW.to_string())]),
+        }),
+        Event::RunClosed { run, cause: Closing::Killed, by: Some(alice()) },
+        Event::Decided(Box::new(decision())),
+        Event::Outcome {
+            decision: decision().id,
+            run,
+            result: Outcome::Answered { status: 200 },
+            sent_bytes: 1,
+            received_bytes: 2,
+        },
+    ];
+    for event in events {
+        let entry = LogEntry { index: 5, id: Id::new(NOW, [9; 10]), at: NOW, event };
+        let bytes = entry.canonical_bytes().unwrap();
+        assert_eq!(serde_json::from_slice::<LogEntry>(&bytes).unwrap(), entry);
+    }
+}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agent, approval, claim, completions, config, connection, decision, grant, kill, lock,
+    agent, approval, claim, completions, config, connection, decision, demo, grant, kill, lock,
     log, run, task, unlock, up, whoami,
 };
 use crate::exit::EXIT_CODES;
@@ -124,5 +124,6 @@ pub(crate) enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(config::Config),
+    Demo(demo::Demo),
     Completions(completions::Completions),
 }

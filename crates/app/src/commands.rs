@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod decision;
+pub(crate) mod demo;
 pub(crate) mod grant;
 pub(crate) mod kill;
 pub(crate) mod lock;
@@ -58,6 +59,7 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Approval(command) => command.run(context).await,
         Command::Decision(command) => command.run(context).await,
         Command::Log(command) => command.run(context).await,
+        Command::Demo(command) => command.run(context).await,
         Command::Up(_) | Command::Completions(_) | Command::Config(_) => Ok(Exit::Done),
     }
 }

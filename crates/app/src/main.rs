@@ -6,6 +6,7 @@ mod clock;
 mod commands;
 mod config;
 mod context;
+mod demo;
 mod environment;
 mod exit;
 mod harden;

@@ -1,0 +1,69 @@
+//! The judgement: Marque's log against the API's own notes, both ways.
+//!
+//! A call in one and not in the other, or a credential that was used without an entry, fails it.
+
+use std::collections::BTreeMap;
+
+use marque_domain::{Answer, Decision, Event, LogEntry, Outcome};
+
+use super::journal::Line;
+
+/// What both sides together say.
+#[derive(Default)]
+pub(super) struct Judgement {
+    /// Calls that carried the right credential, and were allowed and answered: in both.
+    pub(super) agreed: usize,
+    /// Calls that were held or refused, and never arrived.
+    pub(super) stopped: usize,
+    /// What one side says and the other does not.
+    pub(super) faults: Vec<String>,
+}
+
+/// Holds the entries of one run against the lines of the API.
+pub(super) fn judge(entries: &[LogEntry], lines: &[Line]) -> Judgement {
+    let mut judgement = Judgement::default();
+    let mut balance: BTreeMap<(String, String), i64> = BTreeMap::new();
+    for line in lines.iter().filter(|line| line.is_right) {
+        *balance.entry((line.method.clone(), line.path.clone())).or_default() -= 1;
+    }
+    for decision in entries.iter().filter_map(decided) {
+        if decision.answer != Answer::Allowed {
+            judgement.stopped += 1;
+            continue;
+        }
+        let operation = &decision.operation;
+        let call = (operation.name.clone(), operation.resource.join(" "));
+        let happened: Vec<&Outcome> =
+            entries.iter().filter_map(|entry| outcome_of(entry, decision)).collect();
+        match happened.as_slice() {
+            [Outcome::Answered { .. } | Outcome::Cut] => judgement.agreed += 1,
+            other => judgement
+                .faults
+                .push(format!("{} {} was allowed, and its outcome is {other:?}", call.0, call.1)),
+        }
+        *balance.entry(call).or_default() += 1;
+    }
+    for ((method, path), count) in balance.into_iter().filter(|(_, count)| *count != 0) {
+        let (times, who) =
+            (count.unsigned_abs(), if count > 0 { "Marque's log" } else { "the API" });
+        judgement.faults.push(format!("{method} {path}: {times} times more in {who}"));
+    }
+    judgement
+}
+
+fn decided(entry: &LogEntry) -> Option<&Decision> {
+    match &entry.event {
+        Event::Decided(decision) => Some(decision),
+        _ => None,
+    }
+}
+
+fn outcome_of<'a>(entry: &'a LogEntry, of: &Decision) -> Option<&'a Outcome> {
+    match &entry.event {
+        Event::Outcome { decision, result, .. } if *decision == of.id => Some(result),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

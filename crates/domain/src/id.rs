@@ -23,7 +23,8 @@ pub trait Named {
 /// The id of one `K`: `<prefix>_<ulid>`, 26 characters of Crockford base 32 after the underscore.
 /// Ids sort by the moment of their making.
 pub struct Id<K> {
-    ulid: u128,
+    /// Its 128 bits, the first byte first: sorts like the number, and packs without padding.
+    ulid: [u8; 16],
     kind: PhantomData<fn() -> K>,
 }
 
@@ -49,11 +50,15 @@ impl<K: Named> Id<K> {
 
     /// The moment this id was made.
     pub fn made_at(self) -> Timestamp {
-        Timestamp::from_millis(u64::try_from(self.ulid >> 80).unwrap_or(u64::MAX))
+        Timestamp::from_millis(u64::try_from(self.number() >> 80).unwrap_or(u64::MAX))
     }
 
     const fn from_ulid(ulid: u128) -> Self {
-        Self { ulid, kind: PhantomData }
+        Self { ulid: ulid.to_be_bytes(), kind: PhantomData }
+    }
+
+    const fn number(self) -> u128 {
+        u128::from_be_bytes(self.ulid)
     }
 }
 
@@ -63,7 +68,7 @@ impl<K: Named> fmt::Display for Id<K> {
         text.push_str(K::PREFIX);
         text.push('_');
         for place in (0..ULID_CHARS).rev() {
-            let digit = usize::try_from(self.ulid >> (5 * place) & 31).unwrap_or(0);
+            let digit = usize::try_from(self.number() >> (5 * place) & 31).unwrap_or(0);
             text.push(ALPHABET.get(digit).copied().map_or('0', char::from));
         }
         f.write_str(&text)

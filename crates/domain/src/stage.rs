@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::approval::Approval;
+use crate::decision::Decision;
 use crate::id::Id;
 
 /// The stages, in the order every request passes them.
@@ -237,12 +238,15 @@ pub struct Refusal {
     pub remedy: Option<String>,
     /// The question a human was asked, if the refusal is a hold.
     pub approval: Option<Id<Approval>>,
+    /// The decision in the log that says the same, once it is recorded.
+    pub decision: Option<Id<Decision>>,
 }
 
 impl Refusal {
     /// A refusal with a remedy.
     pub fn new(code: Code, message: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { code, message: message.into(), remedy: Some(remedy.into()), approval: None }
+        let (message, remedy) = (message.into(), Some(remedy.into()));
+        Self { code, message, remedy, approval: None, decision: None }
     }
 }
 

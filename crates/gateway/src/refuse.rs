@@ -7,7 +7,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TY
 use http::header::{PROXY_AUTHENTICATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use marque_domain::{Approval, Code, Id, Refusal, Stage};
+use marque_domain::{Approval, Code, Decision, Id, Refusal, Stage};
 use marque_wire::http1::Malformed;
 use serde_json::{Map, Value, json};
 
@@ -32,6 +32,7 @@ pub(crate) struct Notice {
     message: String,
     remedy: Option<String>,
     approval: Option<Id<Approval>>,
+    decision: Option<Id<Decision>>,
     retry_after_secs: Option<u16>,
 }
 
@@ -71,6 +72,7 @@ impl Notice {
             message: refusal.message,
             remedy: refusal.remedy,
             approval: refusal.approval,
+            decision: refusal.decision,
             // A spent budget does not come back; a rate does, and so does the log.
             retry_after_secs: (code == Code::RateSpent || code.stage() == Stage::Record)
                 .then_some(1),
@@ -139,6 +141,7 @@ impl Notice {
             message: message.into(),
             remedy: Some(remedy.into()),
             approval: None,
+            decision: None,
             retry_after_secs: None,
         }
     }
@@ -197,7 +200,9 @@ impl Notice {
 
     fn text(&self) -> String {
         let hint = self.remedy.iter().map(|remedy| format!("hint: {remedy}\n"));
-        let reference = self.approval.iter().map(|approval| format!("ref: {approval}\n"));
+        let approval = self.approval.map(|approval| approval.to_string());
+        let decision = self.decision.map(|decision| decision.to_string());
+        let reference = approval.or(decision).map(|reference| format!("ref: {reference}\n"));
         let what_and_why = format!("marque: {}\n{}\n", self.code, self.message);
         std::iter::once(what_and_why).chain(hint).chain(reference).collect()
     }
@@ -217,6 +222,9 @@ impl Notice {
         if let Some(approval) = self.approval {
             problem.insert("approval".into(), json!(approval.to_string()));
             problem.insert("command".into(), json!(format!("marque approval give {approval}")));
+        }
+        if let Some(decision) = self.decision {
+            problem.insert("decision".into(), json!(decision.to_string()));
         }
         Value::Object(problem)
     }

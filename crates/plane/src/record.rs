@@ -180,18 +180,21 @@ fn consume(step: &mut Step<'_, '_>, cleared: &Cleared, decision: Id<Decision>) -
 pub(crate) async fn refuse(plane: &Plane, draft: &Draft, refusal: Refusal) -> Refusal {
     let answer = Answer::Refused { code: refusal.code, message: refusal.message.clone() };
     count("refused", refusal.code);
-    let record = draft.decided(plane.id(), answer);
+    let id = plane.id();
+    let record = draft.decided(id, answer);
     let recorded = plane.sequencer().submit(Durability::Read, move |step| {
         match record.actor.as_ref() {
-            Some(actor) => step.world.count_refusal(actor.run),
-            None if !may_record_stranger(step) => return Ok(()),
+            Some(actor) => {
+                actor.chain.actors.iter().for_each(|one| step.world.count_refusal(one.run));
+            }
+            None if !may_record_stranger(step) => return Ok(None),
             None => {}
         }
         step.append(Event::Decided(Box::new(record.clone())))?;
-        Ok::<_, Failure>(())
+        Ok::<_, Failure>(Some(id))
     });
     match recorded.await {
-        Ok(()) => refusal,
+        Ok(decision) => Refusal { decision, ..refusal },
         Err(failure) => unwritable(&failure),
     }
 }
@@ -224,7 +227,8 @@ pub(crate) async fn hold(
     }
     let answer = Answer::Held { code: refusal.code, message: refusal.message.clone() };
     count("held", refusal.code);
-    let record = draft.decided(plane.id(), answer);
+    let id = plane.id();
+    let record = draft.decided(id, answer);
     let (reason, digest, ttl) =
         (refusal.message.clone(), draft.digest, plane.settings().approval_ttl);
     let recorded = plane.sequencer().submit(Durability::Disk, move |step| {
@@ -240,8 +244,7 @@ pub(crate) async fn hold(
                 "a human can answer with `marque approval give {approval}`; then send the same \
                  request again, it goes through once"
             ));
-            refusal.approval = Some(approval);
-            refusal
+            Refusal { approval: Some(approval), decision: Some(id), ..refusal }
         }
         Err(failure) => unwritable(&failure),
     }

@@ -42,6 +42,15 @@ fn a_refusal_says_what_why_and_what_next() {
 }
 
 #[test]
+fn a_recorded_refusal_names_the_decision_that_explains_it() {
+    let decision = Id::new(Timestamp::from_millis(1), [7; 10]);
+    let notice =
+        Notice::refused(Refusal { decision: Some(decision), ..nothing_allows() }, Place::Tunnel);
+    assert!(notice.text().ends_with(&format!("ref: {decision}\n")));
+    assert_eq!(notice.problem()["decision"], decision.to_string());
+}
+
+#[test]
 fn a_hold_names_the_question_and_the_command_that_answers_it() {
     let approval = Id::new(Timestamp::from_millis(1), [7; 10]);
     let mut refusal = Refusal::new(Code::MandateNeedsApproval, "asks a human first", "wait");

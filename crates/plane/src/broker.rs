@@ -14,6 +14,7 @@ use marque_domain::{Code, Connection, Credential, Outcome, Refusal, Revised, Slo
 use crate::lease::Lease;
 use crate::plane::Plane;
 use crate::record::Permit;
+use crate::run;
 use crate::world::World;
 
 /// The table name that sealed credentials are bound to.
@@ -66,6 +67,10 @@ pub(crate) fn name(world: &World, connection: &Connection) -> Result<Option<Name
 #[expect(clippy::disallowed_methods, reason = "the broker is where credentials are opened")]
 pub fn open(plane: &Plane, permit: Permit) -> Result<Opened, Refusal> {
     let (connection, named, lease) = permit.redeem(plane);
+    if lease.is_cancelled() {
+        // Cut since it was decided: stage 2 knows by what.
+        run::stand(&plane.world(), lease.live().run, plane.clock().now())?;
+    }
     let injection = match (&connection.fact.slot, named) {
         (Some(slot), Some(named)) => {
             let id = named.credential.fact.id.to_string();

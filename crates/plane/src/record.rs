@@ -125,6 +125,12 @@ pub(crate) async fn allow(
             Ok::<_, Stop>(appended)
         })
         .await?;
+    if cleared.live.is_cancelled() {
+        // The run was cut while its entry waited for the disk. A lease says how the act went: it
+        // did not. The road then says why.
+        drop(Lease::new(plane.clone(), Arc::clone(&cleared.live), decision));
+        return Err(Stop::Stale);
+    }
     Ok(Permit {
         decision,
         index: appended.index,
@@ -148,7 +154,11 @@ fn must_be_unchanged(step: &Step<'_, '_>, cleared: &Cleared) -> Result<(), Stop>
         && is_current(world, &*standing.accountable)
         && standing.person.as_ref().is_none_or(|person| is_current(world, &**person))
         && is_current(world, &*cleared.mandated.connection)
-        && cleared.mandated.grants.iter().all(|grant| is_current(world, &**grant))
+        && cleared
+            .mandated
+            .grants
+            .iter()
+            .all(|grant| is_current(world, &**grant) && grant.fact.is_live(step.now))
         && cleared.named.as_ref().is_none_or(|named| is_current(world, &*named.credential))
         && cleared.approval.as_ref().is_none_or(|approval| is_current(world, &**approval));
     if stands { Ok(()) } else { Err(Stop::Stale) }

@@ -87,11 +87,12 @@ fn walk(plane: &Plane, world: &World, ask: &Ask, draft: &mut Draft) -> Result<Cl
     let live = caller::prove(world, plane.machine_key(), &ask.presented)?;
     laps.passed(Stage::Caller);
 
+    draft.asked_by(world, live.run);
     let standing = run::stand(world, live.run, now)?;
-    draft.acted_by(&standing);
     laps.passed(Stage::Run);
 
-    let mandated = mandate::rule(world, &standing, operation, now)?;
+    let mandated = mandate::rule(world, &standing, operation, now);
+    let mandated = mandated.map_err(|uncovered| draft.left_uncovered(*uncovered))?;
     draft.covered_by(&mandated);
     laps.passed(Stage::Mandate);
 
@@ -101,8 +102,9 @@ fn walk(plane: &Plane, world: &World, ask: &Ask, draft: &mut Draft) -> Result<Cl
 
     // ORDER: policies come before trust is judged, so that what the organisation forbids reads as
     // forbidden and never as a question to a human.
-    let judged = policy::judge(world, &standing, &mandated, &score, (operation, now))?;
+    let judged = policy::judge(world, &standing, &mandated, &score, (operation, now));
     draft.judged(&judged);
+    draft.hold(judged.hold?);
     laps.passed(Stage::Policy);
 
     let floor = plane.settings().trust_floor;

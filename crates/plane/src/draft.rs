@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use marque_domain::decision::{ActorSummary, OperationSummary};
 use marque_domain::{
-    Answer, Approval, Decision, Digest, Fact, FactRef, Id, Meter, Operation, Refusal, Revised,
+    Answer, Approval, Decision, Digest, Fact, FactRef, Id, Meter, Operation, Refusal, Revised, Run,
     Timestamp, TrustInputs, TrustScore, canonical_bytes,
 };
 
 use crate::broker::Named;
-use crate::mandate::Mandated;
+use crate::mandate::{Mandated, Uncovered};
 use crate::policy::Judged;
 use crate::run::Standing;
 use crate::world::World;
@@ -77,29 +77,48 @@ impl Draft {
         self.facts.push(revised.reference());
     }
 
-    /// Notes who acts.
-    pub(crate) fn acted_by(&mut self, standing: &Standing) {
-        let run = &standing.run.fact;
+    /// Notes who asks, whether they still may or not.
+    pub(crate) fn asked_by(&mut self, world: &World, run: Id<Run>) {
+        let Some(run) = world.runs.get(run) else { return };
+        let (Some(agent), Some(version), Some(opener)) = (
+            world.agents.get(run.fact.agent),
+            world.versions.get(run.fact.version),
+            world.users.get(run.fact.opened_by),
+        ) else {
+            return;
+        };
+        let person = run.fact.chain.on_behalf_of.and_then(|person| world.users.get(person));
         self.actor = Some(ActorSummary {
-            run: run.id,
-            agent: standing.agent.fact.name.clone(),
-            version: standing.version.fact.number,
-            task: run.task.clone(),
-            tier: run.tier,
-            opened_by: standing.opener.fact.name.clone(),
-            on_behalf_of: standing.person.as_ref().map(|person| person.fact.name.clone()),
-            chain: run.chain.clone(),
+            run: run.fact.id,
+            agent: agent.fact.name.clone(),
+            version: version.fact.number,
+            task: run.fact.task.clone(),
+            tier: run.fact.tier,
+            opened_by: opener.fact.name.clone(),
+            on_behalf_of: person.map(|person| person.fact.name.clone()),
+            chain: run.fact.chain.clone(),
         });
-        self.uses(&standing.run);
-        self.uses(&standing.agent);
-        self.uses(&standing.version);
-        self.uses(&standing.accountable);
-        if standing.opener.fact.id != standing.accountable.fact.id {
-            self.uses(&standing.opener);
+        self.uses(run);
+        self.uses(agent);
+        self.uses(version);
+        // Whoever answers for it is the owner or, if that one is gone, the sponsor.
+        let answering = [agent.fact.owner, agent.fact.sponsor].map(|user| world.users.get(user));
+        let people = answering.into_iter().chain([Some(opener), person]).flatten();
+        for user in people {
+            if !self.facts.contains(&user.reference()) {
+                self.uses(user);
+            }
         }
-        if let Some(person) = &standing.person {
-            self.uses(person);
-        }
+    }
+
+    /// Notes what was asked in vain whether it covers it.
+    pub(crate) fn left_uncovered(&mut self, uncovered: Uncovered) -> Refusal {
+        let connection = uncovered.connections.first();
+        self.operation.connection = connection.map(|connection| connection.fact.name.clone());
+        self.line = uncovered.line;
+        uncovered.connections.iter().for_each(|connection| self.uses(connection));
+        uncovered.grants.iter().for_each(|grant| self.uses(grant));
+        uncovered.refusal
     }
 
     /// Notes what covers it.
@@ -123,7 +142,6 @@ impl Draft {
     pub(crate) fn judged(&mut self, judged: &Judged) {
         self.rules.clone_from(&judged.rules);
         self.policy_digest = Some(judged.digest);
-        self.hold(judged.hold.clone());
     }
 
     /// Notes which credential would serve.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use marque_domain::operation::BodyKind;
 use marque_domain::{
-    Agent, AgentVersion, Answer, Body, Connection, Decision, Digest, Endpoint, Event, FactRef,
-    Grant, Id, Operation, Revised, Run, User,
+    Agent, AgentVersion, Answer, Body, Code, Connection, Decision, Digest, Endpoint, Event,
+    FactRef, Grant, Id, Operation, Revised, Run, Stage, User,
 };
 use marque_store::{DecisionEntries, StoreError, Tx};
 
@@ -112,13 +112,14 @@ fn walk_again(world: &World, decision: &Decision) -> String {
     let now = decision.at;
     let operation = operation_of(decision);
     let answer = run::stand(world, actor.run, now).and_then(|standing| {
-        let mandated = mandate::rule(world, &standing, &operation, now)?;
+        let mandated = mandate::rule(world, &standing, &operation, now);
+        let mandated = mandated.map_err(|uncovered| uncovered.refusal)?;
         let score = trust::score(&decision.trust_inputs.unwrap_or_default());
         let facts = (&operation, now);
-        let judged = policy::judge(world, &standing, &mandated, &score, facts)?;
+        let judged = policy::judge(world, &standing, &mandated, &score, facts).hold?;
         let class = operation.class;
         let weighed = trust::weigh(&score, &mandated, 0, class)?;
-        Ok((mandated.hold.or(judged.hold).or(weighed), mandated.line))
+        Ok((mandated.hold.or(judged).or(weighed), mandated.line))
     });
     let said = match &answer {
         Ok((None, line)) => format!("allowed by `{line}`"),
@@ -130,7 +131,11 @@ fn walk_again(world: &World, decision: &Decision) -> String {
         (Answer::Allowed, Ok((hold, _))) => hold.is_none() || decision.approval.is_some(),
         (Answer::Held { code, .. }, Ok((Some(hold), _))) => hold.code == *code,
         (Answer::Refused { code, .. }, Err(refusal)) => refusal.code == *code,
-        (Answer::Refused { code, .. }, Ok(_)) => code.stage() > marque_domain::Stage::Policy,
+        // What was held, had it been read.
+        (Answer::Refused { code: Code::BodyTooLarge, .. }, Ok((hold, _))) => {
+            hold.is_some() && operation.body == Body::Streamed
+        }
+        (Answer::Refused { code, .. }, Ok(_)) => code.stage() > Stage::Policy,
         _ => false,
     };
     if agrees {

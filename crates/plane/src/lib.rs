@@ -30,6 +30,8 @@ mod show;
 pub mod spec;
 mod start;
 mod step;
+#[cfg(test)]
+mod testing;
 mod trust;
 mod verbs;
 pub mod view;

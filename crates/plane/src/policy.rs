@@ -10,14 +10,14 @@ use crate::mandate::Mandated;
 use crate::run::Standing;
 use crate::world::World;
 
-/// An operation the organisation's policies let pass, perhaps with a human's consent.
+/// What the organisation's policies said of an operation.
 pub(crate) struct Judged {
     /// The policies that spoke.
     pub(crate) rules: Vec<String>,
     /// Of the set they belong to.
     pub(crate) digest: Digest,
-    /// A human must answer first.
-    pub(crate) hold: Option<Refusal>,
+    /// Whether it passes, perhaps only after a human's answer.
+    pub(crate) hold: Result<Option<Refusal>, Refusal>,
 }
 
 /// What the policies in force say. An evaluation error refuses.
@@ -27,7 +27,7 @@ pub(crate) fn judge(
     mandated: &Mandated,
     trust: &TrustScore,
     (operation, now): (&Operation, Timestamp),
-) -> Result<Judged, Refusal> {
+) -> Judged {
     let facts = PolicyFacts {
         agent: &standing.agent.fact,
         owner: &standing.owner.fact.name,
@@ -44,7 +44,7 @@ pub(crate) fn judge(
         rules.iter().map(ToString::to_string).collect()
     };
     match world.policies.set.evaluate(&facts) {
-        Ruling::Pass => Ok(Judged { rules: Vec::new(), digest, hold: None }),
+        Ruling::Pass => Judged { rules: Vec::new(), digest, hold: Ok(None) },
         Ruling::Ask { rules, words } => {
             let hold = Refusal::new(
                 Code::PolicyNeedsApproval,
@@ -52,17 +52,25 @@ pub(crate) fn judge(
                 "a human answers with `marque approval give`, then the same request goes through \
                  once",
             );
-            Ok(Judged { rules: named(rules), digest, hold: Some(hold) })
+            Judged { rules: named(rules), digest, hold: Ok(Some(hold)) }
         }
-        Ruling::Forbid { rules, words } => Err(Refusal::new(
-            Code::PolicyForbids,
-            format!("policy `{}` forbids it: {words}", named(rules).join("`, `")),
-            "ask whoever keeps the organisation's policies",
-        )),
-        Ruling::Error { rules, message } => Err(Refusal::new(
-            Code::PolicyError,
-            format!("the policies have no answer: {message} ({})", named(rules).join(", ")),
-            "whoever keeps the organisation's policies can check them: `marque config check`",
-        )),
+        Ruling::Forbid { rules, words } => {
+            let rules = named(rules);
+            let refusal = Refusal::new(
+                Code::PolicyForbids,
+                format!("policy `{}` forbids it: {words}", rules.join("`, `")),
+                "ask whoever keeps the organisation's policies",
+            );
+            Judged { rules, digest, hold: Err(refusal) }
+        }
+        Ruling::Error { rules, message } => {
+            let rules = named(rules);
+            let refusal = Refusal::new(
+                Code::PolicyError,
+                format!("the policies have no answer: {message} ({})", rules.join(", ")),
+                "whoever keeps the organisation's policies can check them: `marque config check`",
+            );
+            Judged { rules, digest, hold: Err(refusal) }
+        }
     }
 }

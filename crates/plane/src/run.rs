@@ -105,3 +105,7 @@ fn gone(what: &str) -> Refusal {
         "start the command again with `marque run`",
     )
 }
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

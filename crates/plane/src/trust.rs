@@ -8,11 +8,14 @@ use crate::world::World;
 
 /// What trust is computed from, as the world stands. Stage 4 shows it to policies, stage 5 judges.
 pub(crate) fn inputs(world: &World, standing: &Standing) -> TrustInputs {
+    // A child starts with what the runs above it were refused: opening one sheds nothing.
+    let actors = &standing.run.fact.chain.actors;
+    let refusals = actors.iter().map(|actor| world.refusals(actor.run)).max();
     TrustInputs {
         tier: Some(standing.run.fact.tier),
         version_approved: Some(standing.version.fact.is_approved()),
         owner_present: Some(standing.owner_present),
-        refusals: Some(world.refusals(standing.run.fact.id)),
+        refusals,
     }
 }
 
@@ -50,3 +53,7 @@ pub(crate) fn weigh(
         )
     }))
 }
+
+#[cfg(test)]
+#[path = "trust_tests.rs"]
+mod tests;

@@ -74,5 +74,6 @@ fn due(world: &World, now: Timestamp) -> Due {
         let surplus = closed.len() - MOST_REMEMBERED;
         due.forgotten.extend(closed.into_iter().take(surplus).map(|(_, run)| run));
     }
+    due.expired.sort_unstable();
     due
 }

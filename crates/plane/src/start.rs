@@ -6,7 +6,9 @@
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
+use marque_crypto::factor::PassphraseHash;
 use marque_crypto::seal::Sealed;
+use marque_crypto::{Secret, random};
 use marque_domain::{Closing, Digest, Event, Outcome, Revised};
 use marque_store::{Store, StoreError, Tx};
 use marque_tlog::{Checkpoint, Frontier, HashSource, KeyName};
@@ -86,8 +88,8 @@ impl Plane {
         let digest = marque_crypto::hash::sha256(parts.policies.canonical_text().as_bytes());
         let policies = Arc::new(Policies { set: Arc::clone(&parts.policies), digest });
         let (world, head) = load(&store, policies)?;
-        let (clock, random) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
-        let mut committer = Committer::new(store.writer()?, world, head, clock, random);
+        let (clock, drawn) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
+        let mut committer = Committer::new(store.writer()?, world, head, clock, drawn);
         let trust_domain = name_plane(&mut committer, &parts, settings.trust_domain.clone())?;
         let log_name: KeyName = format!("{trust_domain}/log").parse().map_err(|_| {
             StartError::Damaged(format!("`{trust_domain}` cannot be the name of a log"))
@@ -96,6 +98,9 @@ impl Plane {
         if found > 0 {
             tracing::warn!(intents = found, "acts without a known outcome were marked unknown");
         }
+        let secret = Secret::from_vec(random::bytes::<32>(&*parts.random).to_vec());
+        let decoy = PassphraseHash::create(parts.factor_cost, &*parts.random, &secret)
+            .map_err(|error| StartError::Damaged(error.to_string()))?;
         let plane = Self::from_inner(Inner {
             sequencer: sequencer(committer, &store)?,
             store,
@@ -103,7 +108,7 @@ impl Plane {
             settings,
             trust_domain,
             log_name,
-            humans: Humans::default(),
+            humans: Humans::new(decoy),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             proxy: OnceLock::new(),
@@ -193,7 +198,7 @@ fn name_plane(
     parts: &Parts,
     wanted: Option<String>,
 ) -> Result<String, StartError> {
-    let drawn = u64::from_be_bytes(marque_crypto::random::bytes(&*parts.random));
+    let drawn = u64::from_be_bytes(random::bytes(&*parts.random));
     let name = wanted.clone().unwrap_or_else(|| format!("plane-{drawn:016x}.marque.local"));
     must_be_a_name(&name)?;
     let stored = committer.commit_alone(move |step| {
@@ -246,7 +251,8 @@ fn settle(step: &mut Step<'_, '_>) -> Result<u64, Failure> {
             received_bytes: 0,
         })?;
     }
-    let open: Vec<_> = step.world.runs.all().map(|run| run.fact.id).collect();
+    let mut open: Vec<_> = step.world.runs.all().map(|run| run.fact.id).collect();
+    open.sort_unstable();
     for run in open {
         close_tree(step, run, Closing::Orphaned, None)?;
         step.world.bury(run);

@@ -187,13 +187,15 @@ pub(crate) fn close_runs_of(
     agent: Id<Agent>,
     by: &UserRef,
 ) -> Result<Vec<Id<marque_domain::Run>>, AdminError> {
-    let open: Vec<_> = step
+    let mut open: Vec<_> = step
         .world
         .runs
         .all()
         .filter(|run| run.fact.agent == agent && run.fact.is_open(step.now))
         .map(|run| run.fact.id)
         .collect();
+    // The order of ids, so that a seed replays.
+    open.sort_unstable();
     let mut closed = Vec::new();
     for run in open {
         closed.extend(close_tree(step, run, Closing::Killed, Some(by))?);

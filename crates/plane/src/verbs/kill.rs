@@ -99,5 +99,8 @@ fn strike(
 
 fn open_runs(step: &Step<'_, '_>, wanted: impl Fn(&Run) -> bool) -> Vec<Id<Run>> {
     let open = step.world.runs.all().filter(|run| run.fact.is_open(step.now) && wanted(&run.fact));
-    open.map(|run| run.fact.id).collect()
+    let mut open: Vec<_> = open.map(|run| run.fact.id).collect();
+    // The order of ids, so that a seed replays.
+    open.sort_unstable();
+    open
 }

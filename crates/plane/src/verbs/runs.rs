@@ -415,7 +415,10 @@ pub(crate) fn close_tree(
     let mut closed = Vec::new();
     let mut pending = vec![run];
     while let Some(id) = pending.pop() {
-        pending.extend(step.world.children_of(id).map(|child| child.fact.id));
+        let mut children: Vec<_> = step.world.children_of(id).map(|child| child.fact.id).collect();
+        // The order of ids, so that a seed replays.
+        children.sort_unstable();
+        pending.extend(children);
         let found = step.world.runs.get(id).map(|run| run.fact.clone());
         let Some(Ok(over)) = found.map(|run| run.close(cause.clone(), step.now)) else { continue };
         step.save(over)?;

@@ -1,0 +1,102 @@
+//! Calls: recognised requests, as the gateway would hand them to the road.
+
+use std::collections::BTreeMap;
+
+use marque_crypto::hash::sha256;
+use marque_domain::{Body, Class, Endpoint, Operation, Service};
+
+/// The host of the connection `api`.
+pub const HOST: &str = "api.test";
+
+/// One request, to [`HOST`] over TLS unless it says otherwise.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub(crate) operation: Operation,
+}
+
+/// A read.
+pub fn get(path: &str) -> Call {
+    Call::new("GET", path)
+}
+
+/// A write without a body.
+pub fn post(path: &str) -> Call {
+    Call::new("POST", path)
+}
+
+/// A write that takes something away.
+pub fn delete(path: &str) -> Call {
+    Call::new("DELETE", path)
+}
+
+impl Call {
+    /// A request of that method.
+    pub fn new(method: &str, path: &str) -> Self {
+        let kind = Service::Http.operation(method);
+        let operation = Operation {
+            service: Service::Http,
+            name: method.to_owned(),
+            class: kind.map_or(Class::Unclassified, |kind| kind.class),
+            resource: vec![path.to_owned()],
+            scheme: "https".to_owned(),
+            endpoint: Endpoint { host: HOST.to_owned(), port: 443 },
+            parameters: BTreeMap::new(),
+            body: Body::Empty,
+        };
+        Self { operation }
+    }
+
+    /// The same request to another host.
+    #[must_use]
+    pub fn to(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.operation.endpoint.host);
+        self
+    }
+
+    /// The same request with a query.
+    #[must_use]
+    pub fn query(self, query: &str) -> Self {
+        self.parameter("query", query)
+    }
+
+    /// The same request with a header that is sent on.
+    #[must_use]
+    pub fn header(self, name: &str, value: &str) -> Self {
+        self.parameter(&format!("header {name}"), value)
+    }
+
+    /// The same request with a body that was read whole.
+    #[must_use]
+    pub fn body(mut self, text: &str) -> Self {
+        self.operation.body = Body::Read {
+            digest: sha256(text.as_bytes()),
+            size_bytes: text.len() as u64,
+            preview: text.to_owned(),
+        };
+        self
+    }
+
+    /// The same request with a body that streams past unread.
+    #[must_use]
+    pub fn streamed(mut self) -> Self {
+        self.operation.body = Body::Streamed;
+        self
+    }
+
+    /// The same request over plain HTTP.
+    #[must_use]
+    pub fn in_the_clear(mut self) -> Self {
+        "http".clone_into(&mut self.operation.scheme);
+        self
+    }
+
+    /// What the road is asked.
+    pub fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    fn parameter(mut self, name: &str, value: &str) -> Self {
+        self.operation.parameters.insert(name.to_owned(), value.to_owned());
+        self
+    }
+}

@@ -1,0 +1,173 @@
+//! A whole plane for one test, claimed by alice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use marque_crypto::factor::Cost;
+use marque_crypto::key_file::{KeyMaterial, Purpose};
+use marque_crypto::machine::MachineHashKey;
+use marque_crypto::seal::FileKeyManager;
+use marque_crypto::sign::LogKey;
+use marque_domain::{Decision, Id};
+use marque_plane::view::CheckpointView;
+use marque_plane::{Parts, Plane, Settings, StartError};
+use marque_policy::{PolicySet, PolicySource};
+use marque_store::{OpenOptions, Store};
+
+use crate::{Human, Log, MockClock, SeededRandom};
+
+/// Keys come from one seed, so that a plane that starts again has the same ones.
+const KEY_SEED: u64 = 7;
+/// The longest a test waits for an outcome to be recorded.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a test wants other than the ordinary.
+#[derive(Default)]
+pub struct Setup {
+    /// What an administrator set.
+    pub settings: Settings,
+    /// The organisation's policies, in Cedar.
+    pub policies: Vec<&'static str>,
+    /// Faults and delays of the store.
+    pub store: OpenOptions,
+    /// Where randomness starts.
+    pub seed: u64,
+}
+
+/// A plane and the hands that move it. A clone is the same plane.
+#[derive(Clone)]
+pub struct TestPlane {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    plane: Plane,
+    store: Store,
+    clock: Arc<MockClock>,
+}
+
+impl TestPlane {
+    /// A plane in memory, claimed by alice. Every change commits in the thread that asks for it.
+    pub async fn new() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    /// As [`TestPlane::new`], with something out of the ordinary.
+    pub async fn with(setup: Setup) -> Self {
+        let plane = Self::unclaimed(setup);
+        plane.alice().claims().await.unwrap();
+        plane
+    }
+
+    /// A plane in memory that nobody has claimed.
+    pub fn unclaimed(setup: Setup) -> Self {
+        let store = Store::in_memory_with(setup.store.clone()).unwrap();
+        let (clock, parts) = parts(&setup, Arc::default());
+        let plane = Plane::start_inline(store.clone(), parts, setup.settings).unwrap();
+        Self::of(plane, store, clock)
+    }
+
+    pub(crate) fn on_threads(
+        store: Store,
+        setup: Setup,
+        clock: Arc<MockClock>,
+    ) -> Result<Self, StartError> {
+        let (clock, parts) = parts(&setup, clock);
+        let plane = Plane::start(store.clone(), parts, setup.settings)?;
+        Ok(Self::of(plane, store, clock))
+    }
+
+    fn of(plane: Plane, store: Store, clock: Arc<MockClock>) -> Self {
+        plane.set_proxy_address(([127, 0, 0, 1], 9).into());
+        Self { inner: Arc::new(Inner { plane, store, clock }) }
+    }
+
+    /// The plane itself.
+    pub fn plane(&self) -> &Plane {
+        &self.inner.plane
+    }
+
+    /// Its store, past every verb.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &Arc<MockClock> {
+        &self.inner.clock
+    }
+
+    /// The one who claims, at the first terminal.
+    pub fn alice(&self) -> Human {
+        Human::at_terminal(self.clone(), "alice", 1)
+    }
+
+    /// Alice, who has connected `api`, registered the agent `bot`, and granted it those lines if any.
+    pub async fn alice_with_bot(&self, lines: &[&str]) -> Human {
+        let alice = self.alice();
+        alice.connects("api").await;
+        alice.registers("bot").await;
+        if !lines.is_empty() {
+            alice.grants("bot", lines).await;
+        }
+        alice
+    }
+
+    /// The log as it stands.
+    pub fn log(&self) -> Log {
+        Log::read(&self.inner.store)
+    }
+
+    /// A signed checkpoint of all there is.
+    pub async fn checkpoint(&self) -> CheckpointView {
+        self.inner.plane.checkpoint(None).await.unwrap()
+    }
+
+    /// The log's verifier key, as people keep it.
+    pub fn log_key(&self) -> String {
+        self.inner.plane.status().claimed.unwrap().log_key
+    }
+
+    /// Returns once the outcome of a decision is recorded.
+    pub async fn settled(&self, decision: Id<Decision>) {
+        let is_open = || {
+            let open = self.inner.store.read("test.intents", |tx| tx.unsettled_intents(10_000));
+            open.unwrap().iter().any(|intent| intent.decision == decision)
+        };
+        let waiting = async {
+            while is_open() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+    }
+
+    /// Lets everything under way finish, and ends.
+    pub async fn stop(self) {
+        self.inner.plane.stop().await;
+    }
+}
+
+fn parts(setup: &Setup, clock: Arc<MockClock>) -> (Arc<MockClock>, Parts) {
+    let keys = SeededRandom::new(KEY_SEED);
+    let random = Arc::new(SeededRandom::new(setup.seed));
+    let material = |purpose| KeyMaterial::generate(purpose, &keys);
+    let key_encryption = material(Purpose::KeyEncryption);
+    let sources = setup.policies.iter().enumerate();
+    let sources: Vec<_> = sources
+        .map(|(place, text)| PolicySource {
+            name: format!("{place}.cedar"),
+            text: (*text).to_owned(),
+        })
+        .collect();
+    let parts = Parts {
+        clock: Arc::clone(&clock) as Arc<dyn marque_plane::Clock>,
+        random: Arc::clone(&random) as Arc<dyn marque_crypto::Random>,
+        key_manager: Box::new(FileKeyManager::new(&key_encryption, random).unwrap()),
+        log_key: LogKey::from_material(&material(Purpose::LogSigning)).unwrap(),
+        machine_key: MachineHashKey::from_material(&material(Purpose::MachineHash)).unwrap(),
+        policies: Arc::new(PolicySet::load(&sources).unwrap_or_else(|errors| panic!("{errors}"))),
+        factor_cost: Cost::LIGHT,
+    };
+    (clock, parts)
+}

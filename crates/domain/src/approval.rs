@@ -22,6 +22,8 @@ pub struct Approval {
     pub digest: Digest,
     /// The operation, as the human is shown it.
     pub operation: Operation,
+    /// The permission line it needs, on the connection that would serve it.
+    pub line: String,
     /// Why it was held: the mandate's line or the policy's words.
     pub reason: String,
     /// When it was asked.

@@ -24,6 +24,7 @@ fn asked() -> Approval {
             parameters: BTreeMap::new(),
             body: Body::Empty,
         },
+        line: "demo:POST /v1/orders".to_owned(),
         reason: "demo:POST /v1/orders".to_owned(),
         asked_at: NOW,
         until: NOW.plus(Duration::from_secs(600)),

@@ -61,6 +61,10 @@ pub enum Event {
         cause: Closing,
         /// The human who ended it; `None` where it ended by itself.
         by: Option<UserRef>,
+        /// Calls it was allowed.
+        calls: u64,
+        /// Calls it was refused, those included that came too fast to be recorded one by one.
+        refusals: u64,
     },
     /// The road answered. For a yes this is the intent, durable before the act.
     Decided(Box<Decision>),

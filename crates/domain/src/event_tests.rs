@@ -57,7 +57,7 @@ fn every_entry_reads_back_from_its_canonical_bytes() {
             label: "triage".to_owned(),
             details: BTreeMap::from([("until".to_owned(), NOW.to_string())]),
         }),
-        Event::RunClosed { run, cause: Closing::Killed, by: Some(alice()) },
+        Event::RunClosed { run, cause: Closing::Killed, by: Some(alice()), calls: 3, refusals: 1 },
         Event::Decided(Box::new(decision())),
         Event::Outcome {
             decision: decision().id,

@@ -135,9 +135,6 @@ pub enum Code {
     /// The connection has no credential although it wants one.
     #[serde(rename = "refused.broker.no_credential")]
     NoCredential,
-    /// The credential would cross the wire in the clear.
-    #[serde(rename = "refused.broker.not_private")]
-    NotPrivate,
     /// The log cannot be written.
     #[serde(rename = "refused.record.log_unavailable")]
     LogUnavailable,
@@ -151,7 +148,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, for documentation and coverage tests.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 25] = [
         Self::CallerMissing,
         Self::CallerUnknown,
         Self::RunClosed,
@@ -174,7 +171,6 @@ impl Code {
         Self::RateSpent,
         Self::CallsSpent,
         Self::NoCredential,
-        Self::NotPrivate,
         Self::LogUnavailable,
         Self::FactsChanged,
         Self::Overloaded,
@@ -199,7 +195,7 @@ impl Code {
             Self::PolicyForbids | Self::PolicyNeedsApproval | Self::PolicyError => Stage::Policy,
             Self::BelowFloor | Self::TrustNeedsApproval => Stage::Trust,
             Self::RateSpent | Self::CallsSpent => Stage::Limits,
-            Self::NoCredential | Self::NotPrivate => Stage::Broker,
+            Self::NoCredential => Stage::Broker,
             Self::LogUnavailable | Self::FactsChanged | Self::Overloaded => Stage::Record,
         }
     }

@@ -69,8 +69,8 @@ pub fn score(inputs: &TrustInputs) -> TrustScore {
     };
     let version = if inputs.version_approved == Some(true) { VERSION } else { 0 };
     let owner = if inputs.owner_present == Some(true) { OWNER } else { 0 };
-    // One point for every refusal, so that a single mistyped path costs next to nothing and an
-    // agent that probes its bounds soon asks a human for every write.
+    // One point for every refusal, so that a single mistyped path costs next to nothing, and an
+    // agent that probes its bounds falls to where one more weakness asks a human for every change.
     let behaviour = inputs
         .refusals
         .map_or(0, |refusals| BEHAVIOUR.saturating_sub(u8::try_from(refusals).unwrap_or(u8::MAX)));

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use marque_crypto::Secret;
 use marque_crypto::machine::{self, MachineHashKey};
-use marque_domain::{Code, Id, Refusal, Run, UserRef};
+use marque_domain::{Code, Id, Refusal, Run, RunState, UserRef};
 
 pub use human::Factor;
-pub(crate) use human::Humans;
+pub(crate) use human::{Humans, Tried, who_is_meant};
 pub use peer::{Peer, ProcessKey, TerminalSession};
 
 use crate::live::LiveRun;
@@ -102,6 +102,11 @@ pub(crate) fn prove(
     };
     let found = world.caller(&machine::hash(key, secret.expose()));
     let found = found.filter(|live| live.run.to_string() == *run);
+    if let Some(cut) = found.filter(|live| live.is_cancelled() && is_open(world, live.run)) {
+        let message = format!("run `{}` was cut; the log cannot say so yet", cut.run);
+        let remedy = "start the command again with `marque run` once the log can be written";
+        return Err(Refusal::new(Code::RunKilled, message, remedy));
+    }
     found.cloned().ok_or_else(|| {
         Refusal::new(
             Code::CallerUnknown,
@@ -109,4 +114,8 @@ pub(crate) fn prove(
             "the run is over, or the server was restarted: start the command again with `marque run`",
         )
     })
+}
+
+fn is_open(world: &World, run: Id<Run>) -> bool {
+    world.runs.get(run).is_some_and(|run| run.fact.state == RunState::Open)
 }

@@ -123,5 +123,6 @@ fn walk(plane: &Plane, world: &World, ask: &Ask, draft: &mut Draft) -> Result<Cl
     // ORDER: a hold is answered last of all, so that no human is asked for what would be refused
     // anyway. An approval lifts a hold and nothing else.
     let approval = draft.hold.as_ref().and_then(|_| draft.approved(world, &standing, now));
-    Ok(Cleared { live, standing, mandated, named, approval })
+    let operation = operation.clone();
+    Ok(Cleared { operation, live, standing, mandated, named, approval })
 }

@@ -17,6 +17,8 @@ pub enum AdminKind {
     Locked,
     /// The factor is wrong.
     BadFactor,
+    /// Too many wrong factors came from there; nothing was checked.
+    Delayed,
     /// The request comes from inside a run.
     InsideRun,
     /// There is no such thing.
@@ -61,6 +63,11 @@ impl AdminError {
             .hint("run `marque unlock` in this terminal, or give `--passphrase-file FILE`")
     }
 
+    pub(crate) fn no_terminal() -> Self {
+        Self::new(AdminKind::Invalid, "there is no terminal to unlock")
+            .hint("give the passphrase with each command: `--passphrase-file FILE`")
+    }
+
     pub(crate) fn not_claimed() -> Self {
         Self::new(AdminKind::NotClaimed, "nobody has claimed this plane yet")
             .hint("become its administrator: `marque claim`")
@@ -87,8 +94,11 @@ impl AdminError {
 
 impl From<Failure> for AdminError {
     fn from(failure: Failure) -> Self {
-        Self::new(AdminKind::Unavailable, failure.to_string())
-            .hint("nothing was changed; look at the server's output")
+        let hint = match failure {
+            Failure::Lost => "look at the server's output and its disk, then start it again",
+            _ => "nothing was changed; look at the server's output",
+        };
+        Self::new(AdminKind::Unavailable, failure.to_string()).hint(hint)
     }
 }
 

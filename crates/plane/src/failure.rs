@@ -12,6 +12,12 @@ pub enum Failure {
     /// The server is stopping, or the log's disk failed for good.
     #[error("the log is closed")]
     Stopped,
+    /// The log's disk failed after the change was committed in memory.
+    #[error(
+        "the log's disk failed: what was asked may have taken effect, and nothing more is allowed \
+         until the server is restarted on a disk that works"
+    )]
+    Lost,
     /// The store refused or broke.
     #[error("the log cannot be written: {0}")]
     Store(String),

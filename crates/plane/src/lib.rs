@@ -45,6 +45,8 @@ pub use error::{AdminError, AdminKind};
 pub use failure::Failure;
 pub use lease::Lease;
 pub use live::LiveRun;
+pub use marque_crypto::Secret;
+pub use marque_store::{Count, GroupBy, LogQuery};
 pub use plane::{Parts, Plane, Settings};
 pub use record::Permit;
 pub use start::StartError;

@@ -2,6 +2,8 @@
 //!
 //! None of it survives the server; a restart closes the run instead.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use marque_crypto::intercept::InterceptAuthority;
 use marque_domain::{Digest, Id, Run};
 use tokio_util::sync::CancellationToken;
@@ -16,10 +18,12 @@ pub struct LiveRun {
     pub intercept: InterceptAuthority,
     /// The process that opened it. Whatever descends from it is inside the run.
     pub launcher: ProcessKey,
-    /// The terminal it was opened from. While the run is open, that terminal's unlock is void.
+    /// The terminal a human opened it from. That terminal's unlock is void until the launcher says
+    /// that no process of the run is left there.
     pub session: Option<TerminalSession>,
     pub(crate) secret_hash: Digest,
     cancel: CancellationToken,
+    is_held: AtomicBool,
 }
 
 impl LiveRun {
@@ -30,7 +34,8 @@ impl LiveRun {
         secret_hash: Digest,
     ) -> Self {
         let cancel = CancellationToken::new();
-        Self { run, intercept, launcher, session, secret_hash, cancel }
+        let is_held = AtomicBool::new(false);
+        Self { run, intercept, launcher, session, secret_hash, cancel, is_held }
     }
 
     /// Whether the run was cut.
@@ -43,8 +48,19 @@ impl LiveRun {
         self.cancel.cancelled().await;
     }
 
-    /// Cuts everything that runs under it. Called by the sequencer alone, once the closing entry
-    /// is committed.
+    /// Takes the run's one hold; `false` if it is taken.
+    pub(crate) fn take_hold(&self) -> bool {
+        !self.is_held.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether its launcher ever took hold of it.
+    pub fn was_held(&self) -> bool {
+        self.is_held.load(Ordering::Acquire)
+    }
+
+    /// Cuts everything that runs under it. Called by the sequencer once the closing entry is
+    /// committed; before that only where the log cannot be written, for taking authority away
+    /// must not wait for it.
     pub(crate) fn cut(&self) {
         self.cancel.cancel();
     }

@@ -17,7 +17,7 @@ use marque_tlog::{KeyName, VerifierKey};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::caller::{self, Acting, Factor, Humans, Peer, Presented};
+use crate::caller::{self, Acting, Factor, Humans, Peer, Presented, Tried, who_is_meant};
 use crate::clock::Clock;
 use crate::decide::{self, Ask, Preview};
 use crate::error::{AdminError, AdminKind};
@@ -157,14 +157,13 @@ impl Plane {
         Ok(Acting::of_run(live))
     }
 
-    /// The open run a process belongs to, by descent from its launcher.
+    /// The run a process belongs to, by descent from its launcher.
+    ///
+    /// A run that is closed counts too, as long as it is remembered: a run can end itself, and
+    /// that must not turn what it left behind into a human's process.
     pub fn run_of(&self, peer: &Peer) -> Option<Id<Run>> {
         let world = self.world();
-        let is_open = |live: &LiveRun| {
-            world.runs.get(live.run).is_some_and(|run| run.fact.is_open(self.clock().now()))
-        };
-        let mut inside =
-            world.all_live().filter(|live| peer.is_inside(&live.launcher) && is_open(live));
+        let mut inside = world.all_live().filter(|live| peer.is_inside(&live.launcher));
         inside.next().map(|live| live.run)
     }
 
@@ -179,11 +178,16 @@ impl Plane {
         if world.users.is_empty() {
             return Err(AdminError::not_claimed());
         }
-        let stored = |user| self.stored_factor(user);
-        let tried = (factor, self.clock().now());
-        let proven = self.inner.humans.prove(&world, stored, tried, &self.inner.tasks).await;
-        if let Err(error) = &proven {
-            self.record_failed_factor(error).await;
+        let user = who_is_meant(&world, factor.user.as_ref());
+        let hash = match &user {
+            Some(user) => self.stored_factor(user.id).await?,
+            None => None,
+        };
+        let tried = Tried { user: user.clone(), hash, session: peer.session };
+        let (humans, now) = (&self.inner.humans, self.clock().now());
+        let proven = humans.prove(tried, factor.passphrase, now, &self.inner.tasks).await;
+        if matches!(&proven, Err(error) if error.kind == AdminKind::BadFactor) {
+            self.record_failed_factor(user).await;
         }
         proven
     }
@@ -193,31 +197,29 @@ impl Plane {
         if self.world().users.is_empty() {
             return Err(AdminError::not_claimed());
         }
-        let unlocked = self.inner.humans.at_terminal(peer, self.clock().now());
-        let (user, _) = unlocked.ok_or_else(AdminError::locked)?;
         self.must_be_free(peer)?;
-        Ok(user)
+        let unlocked = self.inner.humans.at_terminal(peer, self.clock().now());
+        unlocked.map(|(user, _)| user).ok_or_else(AdminError::locked)
     }
 
-    // A process that lost its launcher looks like any other of the terminal it was started from,
-    // so an unlock cannot count for a terminal that a run may still be sitting at.
-    fn must_be_free(&self, peer: &Peer) -> Result<(), AdminError> {
-        let world = self.world();
-        let mut here = world.all_live().filter(|live| {
-            live.session.is_some() && live.session == peer.session && !live.is_cancelled()
-        });
-        match here.next() {
+    /// No run may sit at the peer's terminal when it is to count as a human's.
+    pub(crate) fn must_be_free(&self, peer: &Peer) -> Result<(), AdminError> {
+        match peer.session.and_then(|session| self.inner.humans.occupant(session)) {
             None => Ok(()),
-            Some(live) => {
+            Some(run) => {
                 let message =
-                    format!("run `{}` was opened from this terminal and is open", live.run);
+                    format!("run `{run}` was opened from this terminal and has not ended in order");
                 Err(AdminError::new(AdminKind::Locked, message)
-                    .hint("unlock another terminal, or give the passphrase with the command"))
+                    .hint("use another terminal, or give the passphrase with the command"))
             }
         }
     }
 
     pub(crate) fn must_be_outside(&self, peer: &Peer) -> Result<(), AdminError> {
+        if peer.process().is_none() {
+            let message = "the process that asks cannot be told from one inside a run";
+            return Err(AdminError::new(AdminKind::InsideRun, message));
+        }
         match self.run_of(peer) {
             None => Ok(()),
             Some(run) => {

@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use marque_domain::{Closing, Id, Run, RunState, Timestamp};
+use marque_domain::{Approval, Closing, Id, Run, RunState, Timestamp};
 
 use crate::failure::Failure;
 use crate::plane::Plane;
 use crate::sequence::Durability;
+use crate::step::Step;
 use crate::verbs::runs::close_tree;
 use crate::world::World;
 
@@ -34,46 +35,81 @@ pub(crate) fn start(plane: &Plane) {
 
 async fn reap(plane: &Plane) -> Result<(), Failure> {
     let due = due(&plane.world(), plane.clock().now());
-    if due.expired.is_empty() && due.forgotten.is_empty() {
+    if due.is_empty() {
         return Ok(());
     }
-    plane
-        .sequencer()
-        .submit(Durability::Read, move |step| {
-            for run in &due.expired {
-                close_tree(step, *run, Closing::Expired, None)?;
-            }
-            for run in &due.forgotten {
-                step.world.bury(*run);
-            }
-            Ok(())
-        })
-        .await
+    let expired = due.expired.clone();
+    let reaped = plane.sequencer().submit(Durability::Read, move |step| settle(step, &due)).await;
+    if reaped.is_err() {
+        // Their time is up whether the log can say so or not.
+        let world = plane.world();
+        expired.iter().filter_map(|run| world.live(*run)).for_each(|live| live.cut());
+    }
+    reaped
 }
 
+fn settle(step: &mut Step<'_, '_>, due: &Due) -> Result<(), Failure> {
+    for run in &due.expired {
+        close_tree(step, *run, Closing::Expired, None)?;
+    }
+    for run in &due.cut {
+        close_tree(step, *run, Closing::Killed, None)?;
+    }
+    for approval in &due.lapsed {
+        let open = step.world.approvals.get(*approval).map(|approval| approval.fact.clone());
+        if let Some(Ok(lapsed)) = open.map(|approval| approval.lapse(step.now)) {
+            step.save(lapsed)?;
+        }
+    }
+    for run in &due.forgotten {
+        step.world.bury(*run);
+    }
+    Ok(())
+}
+
+#[derive(Default)]
 struct Due {
     expired: Vec<Id<Run>>,
+    // Cut by a kill that could not be recorded.
+    cut: Vec<Id<Run>>,
+    lapsed: Vec<Id<Approval>>,
     forgotten: Vec<Id<Run>>,
 }
 
+impl Due {
+    fn is_empty(&self) -> bool {
+        self.expired.is_empty()
+            && self.cut.is_empty()
+            && self.lapsed.is_empty()
+            && self.forgotten.is_empty()
+    }
+}
+
 fn due(world: &World, now: Timestamp) -> Due {
-    let mut due = Due { expired: Vec::new(), forgotten: Vec::new() };
+    let mut due = Due::default();
     let mut closed = Vec::new();
     for run in world.runs.all() {
+        let id = run.fact.id;
         match run.fact.state {
-            RunState::Open if now >= run.fact.expires_at => due.expired.push(run.fact.id),
-            RunState::Open => {}
-            RunState::Closed { at, .. } if now.since(at) > REMEMBERED => {
-                due.forgotten.push(run.fact.id);
+            RunState::Open if now >= run.fact.expires_at => due.expired.push(id),
+            RunState::Open if world.live(id).is_some_and(|live| live.is_cancelled()) => {
+                due.cut.push(id);
             }
-            RunState::Closed { at, .. } => closed.push((at, run.fact.id)),
+            RunState::Open => {}
+            RunState::Closed { at, .. } if now.since(at) > REMEMBERED => due.forgotten.push(id),
+            RunState::Closed { at, .. } => closed.push((at, id)),
         }
     }
+    let over = world.approvals.all().filter(|approval| now >= approval.fact.until);
+    due.lapsed.extend(over.map(|approval| approval.fact.id));
     if closed.len() > MOST_REMEMBERED {
         closed.sort_unstable();
         let surplus = closed.len() - MOST_REMEMBERED;
         due.forgotten.extend(closed.into_iter().take(surplus).map(|(_, run)| run));
     }
+    // The order of ids, so that a seed replays.
     due.expired.sort_unstable();
+    due.cut.sort_unstable();
+    due.lapsed.sort_unstable();
     due
 }

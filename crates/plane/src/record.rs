@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marque_domain::{
-    Answer, Approval, ApprovalState, Body, Code, Connection, Decision, Digest, Event, Id,
+    Answer, Approval, ApprovalState, Body, Code, Connection, Decision, Digest, Event, Grant, Id,
     Operation, Refusal, Revised, Run,
 };
 use marque_store::Intent;
@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::lease::Lease;
 use crate::limits;
 use crate::live::LiveRun;
-use crate::mandate::Mandated;
+use crate::mandate::{self, Mandated};
 use crate::plane::Plane;
 use crate::run::Standing;
 use crate::sequence::Durability;
@@ -27,8 +27,6 @@ use crate::world::{MeterKey, Shelved, World};
 
 /// Questions one run may leave open.
 const MAX_WAITING: usize = 32;
-/// Refusals of strangers that are recorded one by one, in a minute; more are only counted.
-const STRANGERS_PER_MINUTE: u32 = 600;
 
 /// The unforgeable right to one act. Neither `Clone` nor `Deserialize`; consumed by value.
 ///
@@ -80,6 +78,7 @@ impl Permit {
 
 /// What the first seven stages let through.
 pub(crate) struct Cleared {
+    pub(crate) operation: Operation,
     pub(crate) live: Arc<LiveRun>,
     pub(crate) standing: Standing,
     pub(crate) mandated: Mandated,
@@ -161,7 +160,22 @@ fn must_be_unchanged(step: &Step<'_, '_>, cleared: &Cleared) -> Result<(), Stop>
             .all(|grant| is_current(world, &**grant) && grant.fact.is_live(step.now))
         && cleared.named.as_ref().is_none_or(|named| is_current(world, &*named.credential))
         && cleared.approval.as_ref().is_none_or(|approval| is_current(world, &**approval));
-    if stands { Ok(()) } else { Err(Stop::Stale) }
+    if stands && is_still_covered(step, cleared) { Ok(()) } else { Err(Stop::Stale) }
+}
+
+// A fact nobody used when the road was walked can forbid by now: a grant with a new `never`, or a
+// second connection at the endpoint.
+fn is_still_covered(step: &Step<'_, '_>, cleared: &Cleared) -> bool {
+    let (standing, then) = (&cleared.standing, &cleared.mandated);
+    let now = mandate::rule(step.world, standing, &cleared.operation, step.now);
+    now.is_ok_and(|now| {
+        let ids = |grants: &[Arc<Revised<Grant>>]| -> Vec<_> {
+            grants.iter().map(|grant| grant.fact.id).collect()
+        };
+        now.connection.fact.id == then.connection.fact.id
+            && now.hold.is_some() == then.hold.is_some()
+            && ids(&now.grants) == ids(&then.grants)
+    })
 }
 
 fn is_current<T: Shelved>(world: &World, revised: &Revised<T>) -> bool {
@@ -193,12 +207,15 @@ pub(crate) async fn refuse(plane: &Plane, draft: &Draft, refusal: Refusal) -> Re
     let id = plane.id();
     let record = draft.decided(id, answer);
     let recorded = plane.sequencer().submit(Durability::Read, move |step| {
-        match record.actor.as_ref() {
+        let key = match record.actor.as_ref() {
             Some(actor) => {
                 actor.chain.actors.iter().for_each(|one| step.world.count_refusal(one.run));
+                MeterKey::Refusals(actor.run)
             }
-            None if !may_record_stranger(step) => return Ok(None),
-            None => {}
+            None => MeterKey::Strangers,
+        };
+        if !step.may_record(key) {
+            return Ok(None);
         }
         step.append(Event::Decided(Box::new(record.clone())))?;
         Ok::<_, Failure>(Some(id))
@@ -207,20 +224,6 @@ pub(crate) async fn refuse(plane: &Plane, draft: &Draft, refusal: Refusal) -> Re
         Ok(decision) => Refusal { decision, ..refusal },
         Err(failure) => unwritable(&failure),
     }
-}
-
-// Nothing is recorded before the claim, which is entry 0.
-fn may_record_stranger(step: &mut Step<'_, '_>) -> bool {
-    if step.head.size() == 0 {
-        return false;
-    }
-    let limits = marque_domain::Limits {
-        calls_per_minute: Some(STRANGERS_PER_MINUTE),
-        ..marque_domain::Limits::default()
-    };
-    let meter = step.world.meter(MeterKey::Strangers);
-    let spent = marque_domain::limits::spend(&limits, &meter, step.now);
-    spent.map(|meter| step.world.set_meter(MeterKey::Strangers, meter)).is_ok()
 }
 
 /// Records a hold: asks a human, once for each operation, and returns the refusal that says so.
@@ -239,10 +242,13 @@ pub(crate) async fn hold(
     count("held", refusal.code);
     let id = plane.id();
     let record = draft.decided(id, answer);
+    let connection = draft.operation.connection.as_ref().map_or("", |name| name.as_str());
+    let line = operation.line(connection);
     let (reason, digest, ttl) =
         (refusal.message.clone(), draft.digest, plane.settings().approval_ttl);
     let recorded = plane.sequencer().submit(Durability::Disk, move |step| {
-        let question = Question { run, digest, operation: &operation, reason: &reason, ttl };
+        let question =
+            Question { run, digest, operation: &operation, line: &line, reason: &reason, ttl };
         let approval = question.ask(step)?;
         let decided = Decision { approval: Some(approval), ..record.clone() };
         step.append(Event::Decided(Box::new(decided)))?;
@@ -264,6 +270,7 @@ struct Question<'a> {
     run: Id<Run>,
     digest: Digest,
     operation: &'a Operation,
+    line: &'a str,
     reason: &'a str,
     ttl: Duration,
 }
@@ -285,6 +292,7 @@ impl Question<'_> {
             run: self.run,
             digest: self.digest,
             operation: self.operation.clone(),
+            line: self.line.to_owned(),
             reason: self.reason.to_owned(),
             asked_at: now,
             until: now.plus(self.ttl),
@@ -313,6 +321,11 @@ fn unwritable(failure: &Failure) -> Refusal {
             Code::Overloaded,
             "too many decisions, or too many open questions of this run, wait",
             "wait a moment and try again",
+        ),
+        Failure::Lost => Refusal::new(
+            Code::LogUnavailable,
+            "the log's disk failed, so nothing is allowed",
+            "restart the server on a disk that works",
         ),
         Failure::Stopped | Failure::Store(_) | Failure::Record(_) => Refusal::new(
             Code::LogUnavailable,

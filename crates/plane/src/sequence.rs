@@ -175,7 +175,7 @@ impl Sequencer {
 fn commit_all(
     mut committer: Committer,
     queue: &Receiver<Box<dyn Command>>,
-    syncers: Syncers,
+    mut syncers: Syncers,
     mut backfill: Backfill,
 ) {
     loop {
@@ -191,7 +191,7 @@ fn commit_all(
         batch.extend(queue.try_iter().take(BATCH - 1));
         if syncers.has_failed() {
             for command in batch {
-                command.fail(Failure::Stopped);
+                command.fail(Failure::Lost);
             }
             continue;
         }

@@ -142,8 +142,6 @@ impl Show<'_> {
     }
 
     pub(crate) fn approval_in(&self, approval: &Approval, run: &Run) -> ApprovalView {
-        let serving = self.world.connections_at(&approval.operation.endpoint).next();
-        let connection = serving.map_or("CONNECTION", |found| found.fact.name.as_str());
         let standing = crate::run::stand(self.world, run.id, self.now).ok();
         let score = standing.map(|standing| trust::score(&trust::inputs(self.world, &standing)));
         ApprovalView {
@@ -158,7 +156,7 @@ impl Show<'_> {
                 on_behalf_of: run.chain.on_behalf_of.map(|person| self.user(person)),
                 chain: run.chain.clone(),
             },
-            line: approval.operation.line(connection),
+            line: approval.line.clone(),
             trust: score.map_or(0, |score| score.score),
             approval: approval.clone(),
         }

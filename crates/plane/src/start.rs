@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
 use marque_crypto::factor::PassphraseHash;
+use marque_crypto::machine::MachineSecret;
 use marque_crypto::seal::Sealed;
 use marque_crypto::{Secret, random};
 use marque_domain::{Closing, Digest, Event, Outcome, Revised};
@@ -98,7 +99,8 @@ impl Plane {
         if found > 0 {
             tracing::warn!(intents = found, "acts without a known outcome were marked unknown");
         }
-        let secret = Secret::from_vec(random::bytes::<32>(&*parts.random).to_vec());
+        let text = MachineSecret::generate(&*parts.random).expose_text();
+        let secret = Secret::from_vec(text.as_bytes().to_vec());
         let decoy = PassphraseHash::create(parts.factor_cost, &*parts.random, &secret)
             .map_err(|error| StartError::Damaged(error.to_string()))?;
         let plane = Self::from_inner(Inner {

@@ -6,13 +6,16 @@
 use std::sync::Arc;
 
 use marque_crypto::Random;
-use marque_domain::{Digest, Event, Id, LogEntry, Named, Revised, Timestamp};
+use marque_domain::{Digest, Event, Id, Limits, LogEntry, Named, Revised, Timestamp, limits};
 use marque_store::Tx;
 use marque_tlog::{Frontier, leaf_hash};
 
 use crate::failure::Failure;
 use crate::live::LiveRun;
-use crate::world::{Shelved, World};
+use crate::world::{MeterKey, Shelved, World};
+
+/// Entries of one kind that anybody can cause, in a minute.
+const RECORDED_PER_MINUTE: u32 = 600;
 
 /// What one command works with.
 pub(crate) struct Step<'a, 'tx> {
@@ -66,6 +69,21 @@ impl Step<'_, '_> {
             self.tx.append_root(root.level, root.index, &root.hash)?;
         }
         Ok(Appended { index, leaf })
+    }
+
+    /// Whether one more entry of a kind that anybody can cause may be written now. What may not is
+    /// only counted, so that nobody fills the log with what they were refused.
+    pub(crate) fn may_record(&mut self, key: MeterKey) -> bool {
+        let limits = Limits { calls_per_minute: Some(RECORDED_PER_MINUTE), ..Limits::default() };
+        // INVARIANT: nothing is recorded before the claim, which is entry 0.
+        let spent = limits::spend(&limits, &self.world.meter(key), self.now);
+        match spent {
+            Ok(meter) if self.head.size() > 0 => {
+                self.world.set_meter(key, meter);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Cuts a run's streams once the batch is committed, and not before.

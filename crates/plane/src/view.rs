@@ -206,7 +206,7 @@ pub struct ApprovalView {
     pub actor: ActorSummary,
     /// The permission line that would cover it.
     pub line: String,
-    /// What the run's trust came to when it asked, 0 to 100.
+    /// What the run's trust comes to now, 0 to 100; 0 once the run is over.
     pub trust: u8,
 }
 

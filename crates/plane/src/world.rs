@@ -2,6 +2,7 @@
 //!
 //! Only the sequencer makes a new one. Readers hold an old one as long as they like.
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use marque_crypto::seal::Sealed;
@@ -41,6 +42,7 @@ pub(crate) struct World {
     connections_at: HashTrieMapSync<Endpoint, Arc<[Id<Connection>]>>,
     grants_of: HashTrieMapSync<Id<Agent>, Arc<[Id<Grant>]>>,
     approvals_of: HashTrieMapSync<Id<Run>, Arc<[Id<Approval>]>>,
+    children_of: HashTrieMapSync<Id<Run>, Arc<[Id<Run>]>>,
     sealed: HashTrieMapSync<Id<Credential>, Arc<Sealed>>,
     live: HashTrieMapSync<Id<Run>, Arc<LiveRun>>,
     callers: HashTrieMapSync<Digest, Id<Run>>,
@@ -63,8 +65,12 @@ pub(crate) enum MeterKey {
     Run(Id<Run>),
     /// Everybody's through one connection.
     Connection(Id<Connection>),
-    /// Refusals of callers nobody knows.
+    /// Recorded refusals of callers nobody knows.
     Strangers,
+    /// Recorded refusals of a run.
+    Refusals(Id<Run>),
+    /// Recorded wrong passphrases.
+    Factors,
 }
 
 /// A fact that has its shelf in the world.
@@ -97,6 +103,7 @@ impl World {
             connections_at: HashTrieMapSync::new_sync(),
             grants_of: HashTrieMapSync::new_sync(),
             approvals_of: HashTrieMapSync::new_sync(),
+            children_of: HashTrieMapSync::new_sync(),
             sealed: HashTrieMapSync::new_sync(),
             live: HashTrieMapSync::new_sync(),
             callers: HashTrieMapSync::new_sync(),
@@ -150,9 +157,10 @@ impl World {
         ids.iter().filter_map(|id| self.approvals.get(*id))
     }
 
-    /// The open runs a run opened itself.
+    /// The runs a run opened itself, as far as they are remembered, oldest first.
     pub(crate) fn children_of(&self, run: Id<Run>) -> impl Iterator<Item = &Arc<Revised<Run>>> {
-        self.runs.all().filter(move |child| child.fact.parent == Some(run))
+        let ids = self.children_of.get(&run).map_or(&[][..], |ids| ids);
+        ids.iter().filter_map(|id| self.runs.get(*id))
     }
 
     /// The sealed bytes of a credential's current revision.
@@ -189,8 +197,11 @@ impl World {
         self.meters.insert_mut(key, meter);
     }
 
+    /// Counts a refusal of a run, unless it is forgotten by now.
     pub(crate) fn count_refusal(&mut self, run: Id<Run>) {
-        self.refusals.insert_mut(run, self.refusals(run).saturating_add(1));
+        if self.runs.get(run).is_some() {
+            self.refusals.insert_mut(run, self.refusals(run).saturating_add(1));
+        }
     }
 
     pub(crate) fn enliven(&mut self, live: Arc<LiveRun>) {
@@ -218,12 +229,14 @@ impl World {
             self.approvals.forget(*approval);
         }
         self.approvals_of.remove_mut(&run);
+        self.children_of.remove_mut(&run);
+        self.meters.remove_mut(&MeterKey::Refusals(run));
         self.runs.forget(run);
     }
 }
 
 // Adds an id to a list that belongs to a key, once.
-fn join<K: std::hash::Hash + Eq + Clone, V: PartialEq + Copy>(
+fn join<K: Hash + Eq + Clone, V: PartialEq + Copy>(
     lists: &mut HashTrieMapSync<K, Arc<[V]>>,
     key: &K,
     value: V,
@@ -232,6 +245,26 @@ fn join<K: std::hash::Hash + Eq + Clone, V: PartialEq + Copy>(
     if !known.contains(&value) {
         let list = known.iter().copied().chain([value]).collect();
         lists.insert_mut(key.clone(), list);
+    }
+}
+
+// Takes an id off such a list.
+fn leave<K: Hash + Eq + Clone, V: PartialEq + Copy>(
+    lists: &mut HashTrieMapSync<K, Arc<[V]>>,
+    key: &K,
+    value: V,
+) {
+    let left: Arc<[V]> = lists
+        .get(key)
+        .map_or(&[][..], |list| list)
+        .iter()
+        .copied()
+        .filter(|one| *one != value)
+        .collect();
+    if left.is_empty() {
+        lists.remove_mut(key);
+    } else {
+        lists.insert_mut(key.clone(), left);
     }
 }
 
@@ -308,6 +341,9 @@ impl Shelved for Run {
     }
 
     fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        if let Some(parent) = revised.fact.parent {
+            join(&mut world.children_of, &parent, revised.fact.id);
+        }
         world.runs.put(revised);
     }
 
@@ -322,8 +358,14 @@ impl Shelved for Approval {
     }
 
     fn place(world: &mut World, revised: Arc<Revised<Self>>) {
-        join(&mut world.approvals_of, &revised.fact.run, revised.fact.id);
-        world.approvals.put(revised);
+        let (run, id) = (revised.fact.run, revised.fact.id);
+        if Approval::is_final(&revised.fact) {
+            world.approvals.forget(id);
+            leave(&mut world.approvals_of, &run, id);
+        } else {
+            join(&mut world.approvals_of, &run, id);
+            world.approvals.put(revised);
+        }
     }
 
     fn is_final(&self) -> bool {

@@ -3,14 +3,14 @@
 //! A uid proves nothing here: an agent may run under the same one. What proves a human is the
 //! passphrase, checked by a memory-hard function, few at a time and ever slower after failures.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::marker::PhantomData;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use marque_crypto::Secret;
 use marque_crypto::factor::PassphraseHash;
-use marque_domain::{Id, Timestamp, User, UserName, UserRef};
+use marque_domain::{Id, Run, Timestamp, User, UserName, UserRef};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -26,6 +26,10 @@ const FREE_FAILURES: u32 = 3;
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// Terminals that may be unlocked at once.
 const MAX_UNLOCKED: usize = 256;
+/// Terminals that runs may sit at, those whose launcher died included.
+const MAX_OCCUPIED: usize = 4_096;
+/// Places whose failures are remembered before old ones are forgotten.
+const MAX_PLACES: usize = 4_096;
 
 /// A human's proof of presence.
 pub struct Factor {
@@ -35,16 +39,31 @@ pub struct Factor {
     pub passphrase: Secret,
 }
 
-/// Who has unlocked which terminal, and who must wait.
+/// Who has unlocked which terminal, which ones runs sit at, and who must wait.
 pub(crate) struct Humans {
     checks: Semaphore,
     state: Mutex<State>,
+    decoy: PassphraseHash,
 }
+
+/// Whose passphrase is tried, from where.
+pub(crate) struct Tried {
+    /// Who is meant; `None` for a name nobody has.
+    pub(crate) user: Option<UserRef>,
+    /// What their passphrase is checked against.
+    pub(crate) hash: Option<PassphraseHash>,
+    /// The terminal it comes from.
+    pub(crate) session: Option<TerminalSession>,
+}
+
+/// Failures count by user and place.
+type Place = (Option<Id<User>>, Option<TerminalSession>);
 
 #[derive(Default)]
 struct State {
     unlocked: HashMap<TerminalSession, Unlocked>,
-    failures: HashMap<Id<User>, Failures>,
+    failures: HashMap<Place, Failures>,
+    occupied: HashMap<TerminalSession, HashSet<Id<Run>>>,
 }
 
 #[derive(Clone)]
@@ -59,33 +78,39 @@ struct Failures {
     again_at: Timestamp,
 }
 
-impl Default for Humans {
-    fn default() -> Self {
-        Self { checks: Semaphore::new(CHECKS), state: Mutex::default() }
-    }
-}
-
 impl Humans {
-    /// Checks a factor. `Err` with [`AdminKind::BadFactor`] counts against the user.
+    /// Nobody has unlocked anything yet. `decoy` is checked for users nobody knows, so that a
+    /// wrong name takes as long as a wrong passphrase.
+    pub(crate) fn new(decoy: PassphraseHash) -> Self {
+        Self { checks: Semaphore::new(CHECKS), state: Mutex::default(), decoy }
+    }
+
+    /// Checks a passphrase. A wrong one counts against the user at that terminal, and against
+    /// nobody elsewhere: whoever guesses in one place locks nobody out of another.
     pub(crate) async fn prove(
         &self,
-        world: &World,
-        stored: impl Fn(Id<User>) -> Option<PassphraseHash>,
-        (factor, now): (Factor, Timestamp),
+        tried: Tried,
+        passphrase: Secret,
+        now: Timestamp,
         tasks: &TaskTracker,
     ) -> Result<UserRef, AdminError> {
-        let user = who_is_meant(world, factor.user.as_ref())?;
-        self.must_not_wait(user.id, now)?;
-        let hash = stored(user.id).ok_or_else(AdminError::bad_factor)?;
         let _slot = self.checks.acquire().await.map_err(|_| AdminError::unavailable())?;
-        let passphrase = factor.passphrase;
+        let place = (tried.user.as_ref().map(|user| user.id), tried.session);
+        // ORDER: after the slot. Whoever waited for it waited while others guessed wrong.
+        self.must_not_wait(place, now)?;
+        let hash = tried.hash.unwrap_or_else(|| self.decoy.clone());
         let check = tasks.spawn_blocking(move || hash.verify(&passphrase));
-        if check.await.unwrap_or(false) {
-            self.state().failures.remove(&user.id);
-            return Ok(user);
+        let is_right = check.await.unwrap_or(false);
+        match tried.user {
+            Some(user) if is_right => {
+                self.state().failures.remove(&place);
+                Ok(user)
+            }
+            _ => {
+                self.count_failure(place, now);
+                Err(AdminError::bad_factor())
+            }
         }
-        self.count_failure(user.id, now);
-        Err(AdminError::bad_factor())
     }
 
     /// Opens a terminal for administrative verbs. Only a peer with a terminal has one to open.
@@ -96,13 +121,10 @@ impl Humans {
         until: Timestamp,
         now: Timestamp,
     ) -> Result<(), AdminError> {
-        let session = peer.session.ok_or_else(|| {
-            AdminError::new(AdminKind::Invalid, "there is no terminal to unlock")
-                .hint("give the passphrase with each command: `--passphrase-file FILE`")
-        })?;
+        let session = peer.session.ok_or_else(AdminError::no_terminal)?;
         let mut state = self.state();
         state.unlocked.retain(|_, unlocked| now < unlocked.until);
-        if state.unlocked.len() >= MAX_UNLOCKED {
+        if state.unlocked.len() >= MAX_UNLOCKED && !state.unlocked.contains_key(&session) {
             return Err(AdminError::unavailable());
         }
         state.unlocked.insert(session, Unlocked { user, until });
@@ -115,27 +137,62 @@ impl Humans {
     }
 
     /// Who has unlocked the peer's terminal, and until when.
+    ///
+    /// Nobody, while a run may sit there: a process that lost its launcher looks like any other
+    /// of the terminal it was started from.
     pub(crate) fn at_terminal(&self, peer: &Peer, now: Timestamp) -> Option<(UserRef, Timestamp)> {
         let state = self.state();
-        let unlocked = peer.session.and_then(|session| state.unlocked.get(&session))?;
+        let session = peer.session.filter(|session| !state.occupied.contains_key(session))?;
+        let unlocked = state.unlocked.get(&session)?;
         (now < unlocked.until).then(|| (unlocked.user.clone(), unlocked.until))
     }
 
-    fn must_not_wait(&self, user: Id<User>, now: Timestamp) -> Result<(), AdminError> {
-        let again_at = self.state().failures.get(&user).map(|failures| failures.again_at);
+    /// A run sits at the terminal from now on.
+    pub(crate) fn occupy(&self, session: TerminalSession, run: Id<Run>) -> Result<(), AdminError> {
+        let mut state = self.state();
+        if state.occupied.len() >= MAX_OCCUPIED && !state.occupied.contains_key(&session) {
+            return Err(AdminError::unavailable());
+        }
+        state.occupied.entry(session).or_default().insert(run);
+        Ok(())
+    }
+
+    /// The run's launcher says that no process of the run is left there. Without that word the
+    /// terminal stays occupied for good.
+    pub(crate) fn vacate(&self, session: TerminalSession, run: Id<Run>) {
+        let mut state = self.state();
+        if let Some(runs) = state.occupied.get_mut(&session) {
+            runs.remove(&run);
+            if runs.is_empty() {
+                state.occupied.remove(&session);
+            }
+        }
+    }
+
+    /// A run that may sit at the terminal.
+    pub(crate) fn occupant(&self, session: TerminalSession) -> Option<Id<Run>> {
+        self.state().occupied.get(&session).and_then(|runs| runs.iter().min().copied())
+    }
+
+    fn must_not_wait(&self, place: Place, now: Timestamp) -> Result<(), AdminError> {
+        let again_at = self.state().failures.get(&place).map(|failures| failures.again_at);
         match again_at {
             Some(again_at) if now < again_at => {
                 let secs = again_at.since(now).as_secs().max(1);
                 let message = format!("too many wrong passphrases: the next try is in {secs} s");
-                Err(AdminError::new(AdminKind::BadFactor, message))
+                Err(AdminError::new(AdminKind::Delayed, message)
+                    .hint("nothing was checked; wait, or use another terminal"))
             }
             _ => Ok(()),
         }
     }
 
-    fn count_failure(&self, user: Id<User>, now: Timestamp) {
+    fn count_failure(&self, place: Place, now: Timestamp) {
         let mut state = self.state();
-        let failures = state.failures.entry(user).or_insert(Failures { count: 0, again_at: now });
+        if state.failures.len() >= MAX_PLACES {
+            state.failures.retain(|_, failures| now < failures.again_at.plus(LONGEST_WAIT));
+        }
+        let failures = state.failures.entry(place).or_insert(Failures { count: 0, again_at: now });
         failures.count = failures.count.saturating_add(1);
         let doublings = failures.count.saturating_sub(FREE_FAILURES).min(16);
         if doublings > 0 {
@@ -148,14 +205,13 @@ impl Humans {
     }
 }
 
-fn who_is_meant(world: &World, named: Option<&UserName>) -> Result<UserRef, AdminError> {
+/// Whom a factor names: the only user there is, if it names none.
+pub(crate) fn who_is_meant(world: &World, named: Option<&UserName>) -> Option<UserRef> {
     let found = match named {
         Some(name) => world.user_named(name),
         None => world.users.all().next().filter(|_| world.users.len() == 1),
     };
-    // An unknown user is answered like a wrong passphrase: names are not for the guessing.
-    let found = found.filter(|user| user.fact.is_live()).ok_or_else(AdminError::bad_factor)?;
-    Ok(UserRef::from(&found.fact))
+    found.filter(|user| user.fact.is_live()).map(|user| UserRef::from(&user.fact))
 }
 
 impl Acting<User> {

@@ -91,16 +91,23 @@ impl Syncers {
     }
 
     /// Syncs what is left, then ends the threads.
-    pub(super) fn stop(self) {
+    pub(super) fn stop(&mut self) {
         self.shared.pending().is_stopping = true;
         self.shared.wake.notify_all();
-        for thread in self.threads {
+        for thread in std::mem::take(&mut self.threads) {
             drop(thread.join());
         }
         let left = std::mem::take(&mut self.shared.pending().waiters);
         for command in left {
             command.fail(Failure::Stopped);
         }
+    }
+}
+
+// A committer that panics must not leave threads behind that keep the store open.
+impl Drop for Syncers {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -131,7 +138,7 @@ impl Shared {
                     self.has_failed.store(true, Ordering::Release);
                     tracing::error!(error, "the log could not be put on disk; nothing is allowed");
                     for one in waiters {
-                        one.fail(Failure::Stopped);
+                        one.fail(Failure::Lost);
                     }
                 }
             }

@@ -97,7 +97,7 @@ impl Plane {
         let (by, which, plane) = (Self::by(who), which.to_owned(), self.clone());
         self.change(who, move |step| {
             let agent = find_agent(step.world, &which)?;
-            must_answer_for(step.world, &agent, &by)?;
+            must_answer_for(step.world, &agent, &by, verb)?;
             let moved =
                 next(agent, by.id, step.now).map_err(|error| AdminError::conflict(&error))?;
             let agent = step.save(moved)?;
@@ -171,10 +171,16 @@ pub(crate) fn find_agent(world: &World, which: &str) -> Result<Agent, AdminError
     agent.ok_or_else(|| AdminError::not_found("agent", which, "marque agent list"))
 }
 
-// Owner, sponsor or an administrator.
-fn must_answer_for(world: &World, agent: &Agent, by: &UserRef) -> Result<(), AdminError> {
+// Either its owner or its sponsor may stop an agent; only its owner or an administrator restarts it.
+fn must_answer_for(
+    world: &World,
+    agent: &Agent,
+    by: &UserRef,
+    verb: Verb,
+) -> Result<(), AdminError> {
     let is_admin = world.users.get(by.id).is_some_and(|user| user.fact.is_admin);
-    if is_admin || agent.owner == by.id || agent.sponsor == by.id {
+    let stops = verb != Verb::AgentResumed && agent.sponsor == by.id;
+    if is_admin || agent.owner == by.id || stops {
         return Ok(());
     }
     let message = format!("`{}` does not answer for agent `{}`", by.name, agent.name);

@@ -14,6 +14,7 @@ use crate::plane::Plane;
 use crate::sequence::Durability;
 use crate::step::Step;
 use crate::view::{ClaimView, UnlockView, WhoamiView};
+use crate::world::MeterKey;
 
 /// The longest a terminal stays unlocked.
 const MAX_UNLOCK_SECS: u64 = 8 * 3_600;
@@ -66,10 +67,11 @@ impl Plane {
                 format!("a terminal can be unlocked for 1 s to {} h", MAX_UNLOCK_SECS / 3_600);
             return Err(AdminError::new(AdminKind::Invalid, message));
         }
+        let tty = peer.session.ok_or_else(AdminError::no_terminal)?.tty;
+        self.must_be_free(peer)?;
         let user = self.prove_human(peer, factor).await?;
         let now = self.clock().now();
         let until = now.plus(Duration::from_secs(ttl_secs));
-        let tty = peer.session.map_or(0, |session| session.tty);
         let by = user.clone();
         self.sequencer()
             .submit(Durability::Disk, move |step| {
@@ -115,20 +117,26 @@ impl Plane {
         })
     }
 
-    pub(crate) fn stored_factor(&self, user: Id<User>) -> Option<PassphraseHash> {
-        let stored = self.inner().store.read("factor", |tx| tx.factor(user)).ok().flatten()?;
-        PassphraseHash::from_phc(&stored).ok()
+    pub(crate) async fn stored_factor(
+        &self,
+        user: Id<User>,
+    ) -> Result<Option<PassphraseHash>, AdminError> {
+        let store = self.inner().store.clone();
+        let read = self.blocking(move || store.read("factor", |tx| tx.factor(user)));
+        Ok(read.await??.and_then(|stored| PassphraseHash::from_phc(&stored).ok()))
     }
 
-    pub(crate) async fn record_failed_factor(&self, error: &AdminError) {
-        // Which user was tried is not known for a name nobody has; the accountable one is shown.
-        let Some(claim) = self.world().users.all().next().map(|user| UserRef::from(&user.fact))
-        else {
-            return;
-        };
-        let label = error.message.clone();
+    /// Records that a wrong passphrase was given for a user there is; a name nobody has is only
+    /// counted, because an entry names a human.
+    pub(crate) async fn record_failed_factor(&self, tried: Option<UserRef>) {
+        metrics::counter!("marque_factors_failed_total").increment(1);
+        let Some(tried) = tried else { return };
         let recorded = self.sequencer().submit(Durability::Read, move |step| {
-            step.append(changed(Verb::FactorFailed, &claim, None, &label).event())?;
+            if !step.may_record(MeterKey::Factors) {
+                return Ok(());
+            }
+            let label = "a wrong passphrase was given";
+            step.append(changed(Verb::FactorFailed, &tried, None, label).event())?;
             Ok::<_, Failure>(())
         });
         if let Err(failure) = recorded.await {

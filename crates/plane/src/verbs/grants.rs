@@ -1,6 +1,7 @@
 //! Grants: giving an agent its standing ceiling, and taking it away.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use marque_domain::grant::GrantState;
 use marque_domain::{Grant, Id, User, Verb};
@@ -12,6 +13,9 @@ use crate::error::{AdminError, AdminKind};
 use crate::plane::Plane;
 use crate::spec::GrantSpec;
 use crate::view::GrantView;
+
+/// The longest a grant may last.
+const LONGEST: Duration = Duration::from_secs(3_653 * 86_400);
 
 impl Plane {
     /// Lets an agent do what the lines say, until a date.
@@ -36,6 +40,9 @@ impl Plane {
             if spec.until <= step.now {
                 let message = format!("{} is over already", spec.until);
                 return Err(AdminError::new(AdminKind::Invalid, message));
+            }
+            if spec.until > step.now.plus(LONGEST) {
+                return Err(AdminError::new(AdminKind::Invalid, "a grant ends within ten years"));
             }
             let grant = step.save(Grant {
                 id: step.id(),

@@ -25,15 +25,44 @@ impl Plane {
         target: KillTarget,
     ) -> Result<KilledView, AdminError> {
         let (by, started) = (Self::by(who), self.clock().elapsed());
-        let runs = self
+        let aim = target.clone();
+        let struck = self
             .change(who, move |step| {
-                let (label, runs) = strike(step, &target, &by)?;
+                let (label, runs) = strike(step, &aim, &by)?;
                 let entry = changed(Verb::Killed, &by, None, label);
                 step.append(entry.detail("runs", runs.len()).event())?;
                 Ok(runs)
             })
-            .await?;
-        Ok(KilledView { runs, took_micros: self.micros_since(started) })
+            .await;
+        match struck {
+            Ok(runs) => Ok(KilledView { runs, took_micros: self.micros_since(started) }),
+            Err(error) if error.kind == AdminKind::Unavailable && !who.is_dry_run => {
+                Err(self.cut_unrecorded(&target, &error))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    // Taking authority away must not wait for a log that cannot be written. The reaper records the
+    // kill once it can.
+    fn cut_unrecorded(&self, target: &KillTarget, error: &AdminError) -> AdminError {
+        let world = self.world();
+        let is_meant = |run: &Run| match target {
+            KillTarget::Run(which) => {
+                run.chain.actors.iter().any(|actor| actor.run.to_string() == *which)
+            }
+            KillTarget::Agent(name) => world
+                .agent_named(name)
+                .is_some_and(|agent| run.chain.actors.iter().any(|one| one.agent == agent.fact.id)),
+            KillTarget::All => true,
+        };
+        let meant = world
+            .all_live()
+            .filter(|live| world.runs.get(live.run).is_some_and(|run| is_meant(&run.fact)));
+        let cut = meant.inspect(|live| live.cut()).count();
+        let message = format!("{cut} runs were cut, but the log does not say so yet: {error}");
+        AdminError::new(AdminKind::Unavailable, message)
+            .hint("it is recorded once the log can be written; look at the server's output")
     }
 
     /// Closes a task: ends its runs, and lets none be opened for it again.

@@ -9,12 +9,12 @@ use marque_domain::authority::{beyond, narrow};
 use marque_domain::event::RunOpened;
 use marque_domain::{
     Actor, ActorChain, Agent, Approval, Authority, Closing, Event, Grant, Id, Revised, Run,
-    RunState, TaskRef, User, UserRef,
+    RunState, TaskRef, Tier, User, UserRef,
 };
 
 use super::agents::find_agent;
 use super::lines;
-use crate::caller::{Acting, Peer};
+use crate::caller::{Acting, Peer, TerminalSession};
 use crate::error::{AdminError, AdminKind};
 use crate::failure::Failure;
 use crate::live::LiveRun;
@@ -23,10 +23,12 @@ use crate::sequence::Durability;
 use crate::spec::{Lines, RunSpec};
 use crate::step::Step;
 use crate::view::{EndedView, OpenedRunView, RunView};
-use crate::world::World;
+use crate::world::{MeterKey, World};
 
 /// Runs open at once.
 const MAX_OPEN: usize = 10_000;
+/// Runs open at once in one tree of parents and children.
+const MAX_TREE: usize = 64;
 /// Closed runs shown at most.
 const MAX_SHOWN: u64 = 1_000;
 
@@ -46,11 +48,19 @@ impl Plane {
         spec: RunSpec,
     ) -> Result<OpenedRunView, AdminError> {
         let opening = Opening { opener: Self::by(who), parent: None };
-        let prepared = self.prepare(launcher, &spec)?;
+        let prepared = self.prepare(launcher, launcher.session, &spec)?;
+        let run = prepared.live.run;
+        let sitting = launcher.session.filter(|_| !who.is_dry_run);
+        // ORDER: the terminal is occupied before there is a run that could use its unlock.
+        if let Some(session) = sitting {
+            self.inner().humans.occupy(session, run)?;
+        }
         let (plane, inside) = (self.clone(), prepared.clone());
-        let opened =
-            self.change(who, move |step| plane.open(step, &opening, &spec, &inside)).await?;
-        Ok(prepared.hand_out(opened))
+        let opened = self.change(who, move |step| plane.open(step, &opening, &spec, &inside)).await;
+        if let (Some(session), Err(_)) = (sitting, &opened) {
+            self.inner().humans.vacate(session, run);
+        }
+        Ok(prepared.hand_out(opened?))
     }
 
     /// Opens a child run for a run: inside its mandate, never past its end, closed with it.
@@ -61,7 +71,7 @@ impl Plane {
         spec: RunSpec,
     ) -> Result<OpenedRunView, AdminError> {
         let parent = who.run();
-        let prepared = self.prepare(launcher, &spec)?;
+        let prepared = self.prepare(launcher, None, &spec)?;
         let (plane, inside) = (self.clone(), prepared.clone());
         let opened = self
             .sequencer()
@@ -118,10 +128,12 @@ impl Plane {
         Ok(self.show(&world).run(&run.fact))
     }
 
-    /// The run's launcher says that its command has ended.
-    pub async fn end_run(&self, who: &Acting<Run>) -> Result<EndedView, AdminError> {
-        let run = who.run();
-        let plane = self.clone();
+    /// The run's launcher says that its command has ended and that no process of it is left.
+    ///
+    /// Nobody else can: the run's secret lies inside the run.
+    pub async fn end_run(&self, who: &Acting<Run>, peer: &Peer) -> Result<EndedView, AdminError> {
+        must_be_launcher(who, peer)?;
+        let (run, plane) = (who.run(), self.clone());
         let view = self
             .sequencer()
             .submit(Durability::Disk, move |step| {
@@ -130,32 +142,58 @@ impl Plane {
                 Ok::<_, AdminError>(plane.show(step.world).run(&closed.fact))
             })
             .await?;
+        if let Some(session) = who.live().session {
+            self.inner().humans.vacate(session, run);
+        }
         Ok(EndedView { run: view, checkpoint: self.checkpoint(Some(run)).await? })
     }
 
-    /// Resolves when the run is closed, by whomever.
-    pub async fn hold_run(&self, who: &Acting<Run>) -> Result<RunView, AdminError> {
+    /// Takes hold of a run. Only its launcher can, and only once.
+    pub fn hold_run(&self, who: &Acting<Run>, peer: &Peer) -> Result<(), AdminError> {
+        must_be_launcher(who, peer)?;
+        if who.live().take_hold() {
+            return Ok(());
+        }
+        let message = format!("run `{}` is held already", who.run());
+        Err(AdminError::new(AdminKind::Conflict, message))
+    }
+
+    /// Resolves when the run is closed, by whomever, and that is on disk.
+    pub async fn closed_run(&self, who: &Acting<Run>) -> Result<RunView, AdminError> {
         let live = Arc::clone(who.live());
         live.cancelled().await;
+        self.sequencer().submit(Durability::Disk, |_| Ok::<_, Failure>(())).await?;
         let world = self.world();
         let run = world.runs.get(live.run).ok_or_else(AdminError::unavailable)?;
         Ok(self.show(&world).run(&run.fact))
     }
 
-    /// The run's launcher is gone without a word: whatever is left of the run is closed.
+    /// The run's launcher is gone without a word, or never took hold: the run is closed.
     ///
-    /// Its terminal is locked as well: a process the run left behind could now pass for a human's.
-    pub async fn abandon_run(&self, run: Id<Run>, launcher: &Peer) {
-        self.lock(launcher);
+    /// The terminal it was opened from stays occupied: a process the run left behind there could
+    /// pass for a human's.
+    pub async fn abandon_run(&self, run: Id<Run>) {
         let closed = self.sequencer().submit_patiently(Durability::Disk, move |step| {
             close_tree(step, run, Closing::Orphaned, None)
         });
         if let Err(failure) = closed.await {
-            tracing::error!(%run, %failure, "an abandoned run could not be closed; it will expire");
+            tracing::error!(%run, %failure, "an abandoned run could not be closed; it is cut");
+            if let Some(live) = self.world().live(run) {
+                live.cut();
+            }
         }
     }
 
-    fn prepare(&self, launcher: &Peer, spec: &RunSpec) -> Result<Arc<Prepared>, AdminError> {
+    fn prepare(
+        &self,
+        launcher: &Peer,
+        session: Option<TerminalSession>,
+        spec: &RunSpec,
+    ) -> Result<Arc<Prepared>, AdminError> {
+        if spec.tier != Tier::Advisory {
+            let message = format!("this version of marque holds no run in tier {}", spec.tier);
+            return Err(AdminError::new(AdminKind::Invalid, message));
+        }
         let ttl = Duration::from_secs(spec.ttl_secs).min(self.settings().max_run_ttl);
         if ttl.is_zero() {
             return Err(AdminError::new(AdminKind::Invalid, "a run lasts at least one second"));
@@ -170,7 +208,7 @@ impl Plane {
         let hash = machine::hash(self.machine_key(), text.as_bytes());
         let intercept = InterceptAuthority::create(&id.to_string(), now, ttl)
             .map_err(|error| AdminError::invalid(&error))?;
-        let live = Arc::new(LiveRun::new(id, intercept, (process, launcher.session), hash));
+        let live = Arc::new(LiveRun::new(id, intercept, (process, session), hash));
         Ok(Arc::new(Prepared { live, secret: text, proxy, ttl }))
     }
 
@@ -202,9 +240,7 @@ impl Plane {
         spec: &RunSpec,
         (agent, mandate, prepared): (&Agent, Authority, &Prepared),
     ) -> Result<Run, AdminError> {
-        if step.world.all_live().filter(|live| !live.is_cancelled()).count() >= MAX_OPEN {
-            return Err(AdminError::unavailable());
-        }
+        must_have_room(step, opening)?;
         let actor = Actor { agent: agent.id, run: prepared.live.run };
         let expires_at = step.now.plus(prepared.ttl);
         let parent = opening.parent.as_ref().map(|parent| &parent.fact);
@@ -240,6 +276,29 @@ impl Plane {
             state: RunState::Open,
         })
     }
+}
+
+// One tree of runs cannot take the room of all others (threat 45).
+fn must_have_room(step: &Step<'_, '_>, opening: &Opening) -> Result<(), AdminError> {
+    let root = |run: &Run| run.chain.actors.first().map(|first| first.run);
+    let tree = opening.parent.as_ref().and_then(|parent| root(&parent.fact));
+    let open: Vec<_> = step.world.runs.all().filter(|run| run.fact.is_open(step.now)).collect();
+    let kin = open.iter().filter(|run| tree.is_some() && root(&run.fact) == tree).count();
+    if open.len() >= MAX_OPEN || kin >= MAX_TREE {
+        let message = format!("{} runs are open, {kin} of them in this tree", open.len());
+        return Err(AdminError::new(AdminKind::Unavailable, message)
+            .hint("let some end first: `marque run list`"));
+    }
+    Ok(())
+}
+
+fn must_be_launcher(who: &Acting<Run>, peer: &Peer) -> Result<(), AdminError> {
+    if peer.process() == Some(who.live().launcher) {
+        return Ok(());
+    }
+    let message = "only the launcher of a run can hold or end it";
+    Err(AdminError::new(AdminKind::Forbidden, message)
+        .hint("a run ends when its command does; a human can end it with `marque kill`"))
 }
 
 // What a run needs that must not be made inside a transaction.
@@ -415,10 +474,7 @@ pub(crate) fn close_tree(
     let mut closed = Vec::new();
     let mut pending = vec![run];
     while let Some(id) = pending.pop() {
-        let mut children: Vec<_> = step.world.children_of(id).map(|child| child.fact.id).collect();
-        // The order of ids, so that a seed replays.
-        children.sort_unstable();
-        pending.extend(children);
+        pending.extend(step.world.children_of(id).map(|child| child.fact.id));
         let found = step.world.runs.get(id).map(|run| run.fact.clone());
         let Some(Ok(over)) = found.map(|run| run.close(cause.clone(), step.now)) else { continue };
         step.save(over)?;
@@ -428,7 +484,10 @@ pub(crate) fn close_tree(
         for lapsed in open.into_iter().filter_map(|approval| approval.lapse(now).ok()) {
             step.save(lapsed)?;
         }
-        step.append(Event::RunClosed { run: id, cause: cause.clone(), by: by.cloned() })?;
+        let calls = step.world.meter(MeterKey::Run(id)).calls;
+        let refusals = step.world.refusals(id);
+        let (cause, by) = (cause.clone(), by.cloned());
+        step.append(Event::RunClosed { run: id, cause, by, calls, refusals })?;
         if let Some(live) = step.world.live(id).cloned() {
             step.cut(live);
         }

@@ -18,8 +18,10 @@ pub(crate) fn of(entry: &LogEntry) -> String {
         ),
         Event::Changed(change) => changed(change),
         Event::RunOpened(opened) => run_opened(opened),
-        Event::RunClosed { run, cause, by: Some(by) } => format!("{run} {cause} by {}", by.name),
-        Event::RunClosed { run, cause, by: None } => format!("{run} {cause}"),
+        Event::RunClosed { run, cause, by, calls, refusals } => {
+            let by = by.as_ref().map(|by| format!(" by {}", by.name)).unwrap_or_default();
+            format!("{run} {cause}{by}; {calls} calls, {refusals} refused")
+        }
         Event::Decided(decision) => decided(decision),
         Event::Outcome { decision, result, sent_bytes, received_bytes, .. } => {
             let how = match result {

@@ -86,19 +86,30 @@ impl Open {
         let hold = Request::get("/v1/run/hold").waiting();
         let mut hold = std::pin::pin!(run.send::<EndedView>(&hold));
         let ended = self.launch(context, hold.as_mut(), (&opened, run.socket())).await;
-        let told = run.send(&Request::post("/v1/run/end")).await;
-        let ended = ended?;
-        let last = match ended.cause {
-            Cause::Closed(last) => {
-                context.output.warning(&format!("the run was closed: {}", last.run.state));
-                Ok(*last)
-            }
-            Cause::Lost(failure) => Err(failure),
-            Cause::Itself => told,
+        let is_clean = ended.as_ref().is_ok_and(|ended| ended.is_clean);
+        // ORDER: the server takes an end for the word that no process of the run is left at this
+        // terminal. Without that word it closes the run when the hold below is dropped.
+        let told: Option<EndedView> = if is_clean || ended.is_err() {
+            run.send(&Request::post("/v1/run/end")).await.ok()
+        } else {
+            context.output.warning(
+                "a process of this run could not be ended: this terminal's unlock no longer counts",
+            );
+            None
         };
-        if !ended.is_clean {
-            context.output.warning("a process of this run could not be ended");
-        }
+        let ended = ended?;
+        let last = match (ended.cause, told) {
+            (Cause::Lost(failure), None) => Err(failure),
+            (Cause::Closed(last), told) => {
+                context.output.warning(&format!("the run was closed: {}", last.run.state));
+                // The end's checkpoint was made later, and covers what the kill recorded.
+                Ok(told.unwrap_or(*last))
+            }
+            (_, Some(told)) => Ok(told),
+            (Cause::Itself, None) => {
+                Err(Failure::new(Exit::Failed, "the run's end could not be told to the server"))
+            }
+        };
         match last {
             Ok(last) => self.conclude(context, &desk, &last)?,
             Err(failure) => context.output.failure(&failure),

@@ -1,7 +1,7 @@
 //! Request bodies on their way up: streamed, or read whole where a human must see them.
 //!
-//! Owns the bound on what is held in memory and the count of what was sent. Trailers of requests
-//! are dropped: no decision covers them (threat 74).
+//! Owns how much of one body is held in memory, and the count of what was sent. Trailers of
+//! requests are dropped: no decision covers them (threat 74).
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -16,26 +16,19 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use marque_crypto::hash::Hasher;
 use marque_domain::Body;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use crate::places::{BodyPlace, RunPlace};
 use crate::refuse::{Notice, Stop};
 
 /// Largest body that is read for a human.
 pub(crate) const READ_MAX_BYTES: usize = 1024 * 1024;
-/// Most bodies held in memory at once, so 32 MiB in all.
-const READ_MAX_BODIES: usize = 32;
 /// Longest beginning of a body that a human is shown, in bytes.
 const PREVIEW_MAX_BYTES: usize = 4 * 1024;
 /// How long a client may take to send a body that is read whole.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the rest of a refused body is read, so that the client gets to read the refusal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Room for bodies that are read whole.
-pub(crate) fn reading_room() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(READ_MAX_BODIES))
-}
 
 /// What was sent of a body, seen from elsewhere.
 #[derive(Default)]
@@ -63,7 +56,7 @@ pub(crate) struct Upload {
     rest: Option<Incoming>,
     waits_for_continue: bool,
     progress: Arc<Progress>,
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<BodyPlace>,
 }
 
 impl Upload {
@@ -90,9 +83,9 @@ impl Upload {
 
     /// Reads the body whole and says what it is; [`Body::Streamed`] where it is longer than
     /// [`READ_MAX_BYTES`]. What was read is kept and sent first.
-    pub(crate) async fn read_whole(&mut self, room: &Arc<Semaphore>) -> Result<Body, Stop> {
+    pub(crate) async fn read_whole(&mut self, place: &RunPlace) -> Result<Body, Stop> {
         let reading = async {
-            self.place = Arc::clone(room).acquire_owned().await.ok();
+            self.place = place.of_body().await;
             self.read_to_bound().await
         };
         let late = || Notice::malformed("body", "the body did not come in time", "send it at once");
@@ -105,6 +98,8 @@ impl Upload {
         if announced > READ_MAX_BYTES as u64 {
             return Ok(Body::Streamed);
         }
+        // Reading is what tells the client to go on.
+        self.waits_for_continue = false;
         while let Some(rest) = &mut self.rest {
             let Some(frame) = rest.frame().await else {
                 self.rest = None;

@@ -8,29 +8,32 @@ use std::time::Duration;
 
 use marque_plane::Plane;
 use thiserror::Error;
-use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::body::reading_room;
 use crate::dial::Dialer;
 use crate::door;
 use crate::leaf::Leaves;
-use crate::refuse::Notice;
+use crate::places::Places;
+use crate::session::Session;
 
 /// How long the door rests when the system has no descriptor left for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long a refused connection may take to read its refusal.
-const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Bounds of a gateway.
 #[derive(Debug, Clone)]
 pub struct GatewaySettings {
-    /// Client connections served at once; one more is answered 503 and closed.
+    /// Connections of runs served at once; on one more, requests are answered 503.
     pub connections_max: usize,
+    /// How many of them may be of one run, so that it leaves room for others.
+    pub run_connections_max: usize,
+    /// Connections that have not proven yet whose they are, besides the above; one more and the
+    /// oldest is cut.
+    pub strangers_max: usize,
+    /// How long a connection may take to prove whose it is.
+    pub proof: Duration,
     /// How long a connection may stay silent in both directions before it is cut.
     pub silence: Duration,
     /// How long requests under way may take to end once the gateway stops.
@@ -41,6 +44,9 @@ impl Default for GatewaySettings {
     fn default() -> Self {
         Self {
             connections_max: 1_024,
+            run_connections_max: 256,
+            strangers_max: 256,
+            proof: Duration::from_secs(10),
             silence: Duration::from_secs(300),
             drain: Duration::from_secs(10),
         }
@@ -105,8 +111,7 @@ pub(crate) struct Shared {
     pub(crate) settings: GatewaySettings,
     pub(crate) dialer: Dialer,
     pub(crate) leaves: Leaves,
-    /// Room for bodies that are read whole.
-    pub(crate) reading: Arc<Semaphore>,
+    pub(crate) places: Places,
     pub(crate) tasks: TaskTracker,
     /// No new request is taken.
     pub(crate) shutdown: CancellationToken,
@@ -121,9 +126,9 @@ impl Shared {
         Self {
             plane: gateway.plane,
             dialer: Dialer::new(Arc::clone(&provider), tasks.clone(), gateway.settings.silence),
+            places: Places::new(&gateway.settings),
             settings: gateway.settings,
             leaves: Leaves::new(provider),
-            reading: reading_room(),
             tasks,
             shutdown,
             cut: CancellationToken::new(),
@@ -132,7 +137,6 @@ impl Shared {
 }
 
 async fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
-    let room = Arc::new(Semaphore::new(shared.settings.connections_max));
     loop {
         let accepted = tokio::select! {
             biased;
@@ -147,22 +151,8 @@ async fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
                 continue;
             }
         };
-        match Arc::clone(&room).try_acquire_owned() {
-            Ok(place) => {
-                let shared_too = Arc::clone(shared);
-                shared.tasks.spawn(async move {
-                    door::proxy::serve(shared_too, stream).await;
-                    drop(place);
-                });
-            }
-            Err(_) => turn_away(stream).await,
-        }
+        // Made here, so that a connection has its place before the next one is accepted.
+        let session = Arc::new(Session::new(Arc::clone(shared)));
+        shared.tasks.spawn(door::proxy::serve(session, stream));
     }
-}
-
-// The answer fits any socket's buffer, so writing it does not hold up the door.
-async fn turn_away(mut stream: TcpStream) {
-    tracing::warn!("a connection was turned away: too many are open");
-    let notice = Notice::overcrowded().raw();
-    let _told = timeout(FAREWELL, stream.write_all(&notice)).await;
 }

@@ -14,15 +14,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 /// A guard that its socket shares with whoever tells it about the other direction.
-pub(crate) struct Shared<G>(Arc<Mutex<G>>);
+pub(crate) struct SharedGuard<G>(Arc<Mutex<G>>);
 
-impl<G> Shared<G> {
+impl<G> SharedGuard<G> {
     pub(crate) fn lock(&self) -> MutexGuard<'_, G> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<G> Clone for Shared<G> {
+impl<G> Clone for SharedGuard<G> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
@@ -31,7 +31,7 @@ impl<G> Clone for Shared<G> {
 /// A guarded socket.
 pub(crate) struct Guarded<IO, G> {
     io: IO,
-    guard: Shared<G>,
+    guard: SharedGuard<G>,
     malformed: Option<Malformed>,
     silence: Duration,
     deadline: Pin<Box<Sleep>>,
@@ -42,7 +42,7 @@ impl<IO, G: Guard> Guarded<IO, G> {
     pub(crate) fn new(io: IO, guard: G, silence: Duration) -> Self {
         Self {
             io,
-            guard: Shared(Arc::new(Mutex::new(guard))),
+            guard: SharedGuard(Arc::new(Mutex::new(guard))),
             malformed: None,
             silence,
             deadline: Box::pin(sleep(silence)),
@@ -50,7 +50,7 @@ impl<IO, G: Guard> Guarded<IO, G> {
     }
 
     /// The guard, to tell it about the other direction.
-    pub(crate) fn guard(&self) -> Shared<G> {
+    pub(crate) fn guard(&self) -> SharedGuard<G> {
         self.guard.clone()
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, UPGRADE};
+use http::header::{ACCEPT_ENCODING, HOST, HeaderName, HeaderValue, UPGRADE, USER_AGENT};
 use http::{HeaderMap, Uri};
 use marque_crypto::hash::sha256;
 use marque_domain::{Endpoint, Slot};
@@ -17,8 +17,7 @@ const SHOWN_MAX_BYTES: usize = 512;
 
 /// Fields that are sent on but do not identify the effect: they name the client's software or
 /// how bytes are packed on the way. Clients vary them between two sends of one request.
-const VOLATILE: [HeaderName; 3] =
-    [http::header::USER_AGENT, http::header::ACCEPT_ENCODING, CONTENT_LENGTH];
+const VOLATILE: [HeaderName; 2] = [USER_AGENT, ACCEPT_ENCODING];
 
 /// Words in the name of a field whose value may be a secret.
 const SECRETIVE: [&str; 8] =
@@ -29,16 +28,28 @@ pub(crate) fn asks_upgrade(headers: &HeaderMap) -> bool {
     headers.contains_key(UPGRADE)
 }
 
-/// Strips a request of everything that must not cross, and of what the client put into the slots
-/// of the connections that may serve it (threats 64, 88 and 89).
+/// Strips a request of everything that must not cross, of what frames and routes it, which
+/// [`address`] writes anew, and of what the client put into the slots of the connections that may
+/// serve it, in whatever spelling (threats 64, 65, 88 and 89).
 pub(crate) fn strip<'a>(headers: &mut HeaderMap, slots: impl Iterator<Item = &'a Slot>) {
-    hop::strip(headers);
-    for slot in slots {
-        if let Slot::Header { name } = slot {
-            headers.remove(name.as_str());
-        }
-    }
+    let slots: Vec<String> = slots
+        .filter_map(|slot| match slot {
+            Slot::Header { name } => Some(folded(name)),
+            // `authorization`, which is stripped of every request.
+            Slot::Bearer | Slot::Basic { .. } => None,
+        })
+        .collect();
+    remove_where(headers, |name| {
+        let folded = folded(name);
+        hop::is_stripped(&folded) || slots.contains(&folded)
+    });
     headers.remove(HOST);
+}
+
+/// A name as servers that read fields from the environment see it (RFC 3875 §4.1.18): there a
+/// hyphen, and to some of them any other mark, is `_`, so names of several spellings are one.
+fn folded(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
 /// The parameters of an operation for the fields that will be sent on (threat 127).
@@ -76,13 +87,14 @@ pub(crate) fn address(
     endpoint: &Endpoint,
     injection: Option<Injection>,
 ) -> Option<()> {
-    // The body's own size frames the request anew.
-    headers.remove(CONTENT_LENGTH);
     headers.insert(HOST, HeaderValue::from_str(&authority(scheme, endpoint)).ok()?);
     if let Some(Injection { header, value }) = injection {
         let name = HeaderName::from_bytes(header.as_bytes()).ok()?;
         let mut value = HeaderValue::from_bytes(value.expose()).ok()?;
         value.set_sensitive(true);
+        // The connection may have been registered after the request was stripped.
+        let slot = folded(name.as_str());
+        remove_where(headers, |name| folded(name) == slot);
         headers.insert(name, value);
     }
     Some(())
@@ -91,9 +103,13 @@ pub(crate) fn address(
 /// Strips an upstream's answer of what belongs to its connection, and of what only we may say.
 pub(crate) fn strip_response(headers: &mut HeaderMap) {
     hop::strip_response(headers);
-    let ours: Vec<HeaderName> =
-        headers.keys().filter(|name| name.as_str().starts_with("marque-")).cloned().collect();
-    for name in ours {
+    remove_where(headers, |name| folded(name).starts_with("marque_"));
+}
+
+fn remove_where(headers: &mut HeaderMap, is_dropped: impl Fn(&str) -> bool) {
+    let dropped: Vec<HeaderName> =
+        headers.keys().filter(|name| is_dropped(name.as_str())).cloned().collect();
+    for name in dropped {
         headers.remove(name);
     }
 }

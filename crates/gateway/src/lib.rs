@@ -21,6 +21,7 @@ mod guarded;
 mod headers;
 mod leaf;
 mod pipeline;
+mod places;
 mod recognise;
 mod refuse;
 mod relay;

@@ -47,10 +47,13 @@ pub(crate) async fn forward(
     let (presented, operation, mut call) = recognise(plane, exchange)?;
 
     let mut ask = Ask { presented, operation };
-    if ask.operation.body == Body::Streamed && plane.preview(&ask) == Preview::WouldHold {
+    if ask.operation.body == Body::Streamed
+        && plane.preview(&ask) == Preview::WouldHold
+        && let Some(place) = session.place()
+    {
         // A human must see what would be sent, so all of it is read now; what is too long for
         // that stays a stream, which the road never holds but refuses.
-        ask.operation.body = call.body.read_whole(&session.shared.reading).await?;
+        ask.operation.body = call.body.read_whole(place).await?;
     }
 
     let opened = match decide(session, ask).await {

@@ -120,11 +120,10 @@ impl Notice {
         )
     }
 
-    /// The door is full.
-    pub(crate) fn overcrowded() -> Self {
-        let message = "too many connections are open";
+    /// There is no place left for the client's connection.
+    pub(crate) fn crowded(message: &str, remedy: &str) -> Self {
         let mut notice =
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, "failed.crowded", message, "try again");
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, "failed.crowded", message, remedy);
         notice.retry_after_secs = Some(1);
         notice
     }

@@ -8,16 +8,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use marque_plane::LiveRun;
 use tokio::sync::SetOnce;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::dial::{Key, Upstream};
 use crate::gateway::Shared;
+use crate::places::{RunPlace, StrangerPlace};
 use crate::refuse::Notice;
 use crate::tally;
 
 /// What is known of one client connection.
 pub(crate) struct Session {
     pub(crate) shared: Arc<Shared>,
-    run: SetOnce<Arc<LiveRun>>,
+    run: SetOnce<Member>,
+    /// Held until the run is known.
+    stranger: Mutex<Option<StrangerPlace>>,
+    crowded_out: CancellationToken,
     upstream: Mutex<Option<Upstream>>,
     in_flight: AtomicUsize,
 }
@@ -25,20 +31,29 @@ pub(crate) struct Session {
 impl Session {
     /// A connection that belongs to nobody yet.
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let stranger = shared.places.of_stranger();
         Self {
             shared,
             run: SetOnce::new(),
+            crowded_out: stranger.lost(),
+            stranger: Mutex::new(Some(stranger)),
             upstream: Mutex::new(None),
             in_flight: AtomicUsize::new(0),
         }
     }
 
-    /// Makes the connection that run's; says so where it is another's already.
+    /// Makes the connection that run's; says so where it is another's already, or where the run
+    /// has no place left for it.
     pub(crate) fn belong_to(&self, live: &Arc<LiveRun>) -> Result<(), Notice> {
-        // Losing this race to another request of the same run is fine.
-        let _first = self.run.set(Arc::clone(live));
+        if !self.run.initialized() {
+            let place = self.shared.places.of_run(live.run);
+            let place = place.inspect_err(|_| tally::ended("crowded"))?;
+            // Losing this race to another request of the same run is fine.
+            let _first = self.run.set(Member { live: Arc::clone(live), place });
+            *self.stranger.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
         match self.run.get() {
-            Some(owner) if owner.run == live.run => Ok(()),
+            Some(owner) if owner.live.run == live.run => Ok(()),
             _ => Err(Notice::malformed(
                 "caller",
                 "this connection belongs to another run",
@@ -47,12 +62,26 @@ impl Session {
         }
     }
 
-    /// Resolves once nothing more may pass: the run was cut, or the gateway was.
+    /// The place of a connection that belongs to a run.
+    pub(crate) fn place(&self) -> Option<&RunPlace> {
+        self.run.get().map(|member| &member.place)
+    }
+
+    /// Resolves once nothing more may pass: the run was cut, nobody knows in time which run it
+    /// is, or the gateway was cut.
     pub(crate) async fn cut(&self) {
-        let run_cut = async { self.run.wait().await.cancelled().await };
         tokio::select! {
-            () = run_cut => {}
+            () = self.run_cut() => {}
             () = self.shared.cut.cancelled() => {}
+        }
+    }
+
+    async fn run_cut(&self) {
+        tokio::select! {
+            biased;
+            member = self.run.wait() => member.live.cancelled().await,
+            () = self.crowded_out.cancelled() => {}
+            () = sleep(self.shared.settings.proof) => {}
         }
     }
 
@@ -77,21 +106,29 @@ impl Session {
     }
 }
 
+struct Member {
+    live: Arc<LiveRun>,
+    place: RunPlace,
+}
+
 /// Counts as under way for as long as it lives.
 pub(crate) struct InFlight(Arc<Session>);
 
 impl InFlight {
     /// One more request of that connection.
     pub(crate) fn new(session: &Arc<Session>) -> Self {
-        session.in_flight.fetch_add(1, Ordering::Relaxed);
-        tally::entered();
+        // A request and its act overlap; they are one request.
+        if session.in_flight.fetch_add(1, Ordering::Relaxed) == 0 {
+            tally::entered();
+        }
         Self(Arc::clone(session))
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-        tally::left();
+        if self.0.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
+            tally::left();
+        }
     }
 }

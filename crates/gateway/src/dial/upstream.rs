@@ -18,7 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{Dialer, Line};
 use crate::body::Upload;
 use crate::failure::Failure;
-use crate::guarded::{Guarded, Shared};
+use crate::guarded::{Guarded, SharedGuard};
 
 /// How long the end of the last answer may take to be noticed before another line is opened.
 const READY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ impl Key {
 pub(crate) struct Upstream {
     key: Key,
     sender: http1::SendRequest<Upload>,
-    guard: Shared<ResponseGuard>,
+    guard: SharedGuard<ResponseGuard>,
     _line: DropGuard,
 }
 

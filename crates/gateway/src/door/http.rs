@@ -30,10 +30,10 @@ use crate::tally;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Room for one head and what follows it.
 const BUFFER_MAX_BYTES: usize = 2 * HEAD_MAX_BYTES;
-/// How long a client may take to read a last word.
+/// How long a client may take to read the last answer.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// Most bytes that are read and dropped after a last word.
-const FAREWELL_MAX_BYTES: u64 = 64 * 1024;
+/// Most bytes that are read and dropped after the last answer.
+const FAREWELL_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A client's socket, which can be broken off so that the client notices.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
@@ -68,11 +68,12 @@ where
     let service = service_fn(|request| {
         let (answer, in_flight) = (answer(request), InFlight::new(session));
         Box::pin(async move {
-            let answered = answer.await;
-            drop(in_flight);
-            answered
+            let _in_flight = in_flight;
+            answer.await
         })
     });
+    // A client that closes its half is taken for gone, which is the library's default: only so
+    // does an act end when its client does (threat 94).
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -109,23 +110,33 @@ where
         }
         (false, Some(notice), _) => {
             tally::ended(notice.kind());
-            let _told = timeout(FAREWELL, last_word(io, &notice)).await;
+            last_word(io, session, &notice.raw()).await;
             None
         }
         (false, None, Some(Ok(()))) if parts.read_buf.is_empty() => Some(io),
-        (false, None, _) => None,
+        (false, None, _) => {
+            close(io, session).await;
+            None
+        }
     }
 }
 
-// Closing a socket with unread bytes resets it, and the client would not see the answer.
-async fn last_word<IO: Socket>(mut io: IO, notice: &Notice) -> std::io::Result<()> {
-    io.write_all(&notice.raw()).await?;
-    io.shutdown().await?;
-    tokio::io::copy(&mut io.take(FAREWELL_MAX_BYTES), &mut tokio::io::sink()).await?;
-    Ok(())
+/// Ends a connection in good order.
+pub(super) async fn close<IO: Socket>(io: IO, session: &Session) {
+    last_word(io, session, &[]).await;
 }
 
-/// Ends a connection in good order.
-pub(super) async fn close<IO: Socket>(mut io: IO) {
-    let _closed = timeout(FAREWELL, io.shutdown()).await;
+// A socket that is closed with unread bytes is reset, and a client that still sends would not see
+// the answer; so what it sends is read for a moment, unless its place is needed.
+async fn last_word<IO: Socket>(mut io: IO, session: &Session, word: &[u8]) {
+    let farewell = async {
+        io.write_all(word).await?;
+        io.shutdown().await?;
+        tokio::io::copy(&mut io.take(FAREWELL_MAX_BYTES), &mut tokio::io::sink()).await
+    };
+    tokio::select! {
+        biased;
+        () = session.cut() => {}
+        _ended = timeout(FAREWELL, farewell) => {}
+    }
 }

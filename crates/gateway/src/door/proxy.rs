@@ -19,20 +19,17 @@ use tokio::net::TcpStream;
 use super::http::{close, serve as serve_http};
 use super::tunnel::{self, Tunnel};
 use super::{Reply, endpoint, reply};
-use crate::gateway::Shared;
-use crate::guarded::{Guarded, Shared as SharedGuard};
+use crate::guarded::{Guarded, SharedGuard};
 use crate::pipeline::{self, Exchange};
 use crate::refuse::{Notice, Place, Stop, Style};
-use crate::relay::Cut;
+use crate::relay::{Cut, Relay};
 use crate::session::Session;
 
 /// Serves one client of the proxy, from its first request to the end of its tunnel.
-pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
+pub(crate) async fn serve(session: Arc<Session>, stream: TcpStream) {
     // Only latency is lost where the system refuses.
     let _prompt = stream.set_nodelay(true);
-    let silence = shared.settings.silence;
-    let session = Arc::new(Session::new(shared));
-    let io = Guarded::new(stream, RequestGuard::new(), silence);
+    let io = Guarded::new(stream, RequestGuard::new(), session.shared.settings.silence);
     let door = Arc::new(Proxy {
         session: Arc::clone(&session),
         guard: io.guard(),
@@ -45,7 +42,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
     let Some(stream) = serve_http(io, &session, answer).await else { return };
     match door.opened_tunnel() {
         Some(tunnel) => tunnel::intercept(session, tunnel, stream).await,
-        None => close(stream).await,
+        None => close(stream, &session).await,
     }
 }
 
@@ -64,10 +61,7 @@ impl Proxy {
         reply(self.forward(request).await, style)
     }
 
-    async fn forward(
-        &self,
-        request: Request<Incoming>,
-    ) -> Result<Response<crate::relay::Relay>, Stop> {
+    async fn forward(&self, request: Request<Incoming>) -> Result<Response<Relay>, Stop> {
         let (head, body) = request.into_parts();
         let target = RequestTarget::parse(&head.method, &head.uri.to_string());
         let (authority, path) = match target {

@@ -6,7 +6,8 @@ use marque_domain::Outcome;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use world::{CREDENTIAL, World, read_answer, read_head};
+use crate::GatewaySettings;
+use world::{CREDENTIAL, PATIENCE, World, read_answer, read_head};
 
 const ANSWERED: Outcome = Outcome::Answered { status: 200 };
 
@@ -166,6 +167,18 @@ async fn a_body_too_large_to_be_shown_is_refused_where_a_human_would_be_asked() 
 }
 
 #[tokio::test]
+async fn a_client_that_reads_only_after_it_has_sent_all_still_reads_the_refusal() {
+    let world = World::new().await;
+    let body = "x".repeat(8 * 1024 * 1024);
+    for line in ["DELETE /v1/items", "POST /v1/items", "GET /v1/%2e%2e"] {
+        let answer = world.asks(line, "", &body).await;
+        assert!(answer.starts_with("HTTP/1.1 40"), "{line}: {answer}");
+        assert!(answer.contains("\nhint: "), "{line}: {answer}");
+    }
+    assert_eq!(world.upstream_saw(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_body_that_nobody_must_see_streams_past_whole() {
     let world = World::new().await;
     let body = "x".repeat(3 * 1024 * 1024);
@@ -181,11 +194,7 @@ async fn a_body_that_nobody_must_see_streams_past_whole() {
 async fn a_kill_cuts_a_stream_in_the_middle_and_it_never_looks_complete() {
     let world = World::new().await;
     let mut stream = world.connects().await;
-    let request = format!(
-        "GET http://plain.test/slow HTTP/1.1\r\nHost: plain.test\r\nProxy-Authorization: {}\r\n\r\n",
-        world.credentials()
-    );
-    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(world.plain("GET /slow").as_bytes()).await.unwrap();
     assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 200"));
     world.kills_the_run().await;
     let mut rest = Vec::new();
@@ -204,11 +213,7 @@ async fn a_kill_cuts_a_stream_in_the_middle_and_it_never_looks_complete() {
 async fn a_client_that_goes_away_leaves_an_outcome_behind() {
     let world = World::new().await;
     let mut stream = world.connects().await;
-    let request = format!(
-        "GET http://plain.test/slow HTTP/1.1\r\nHost: plain.test\r\nProxy-Authorization: {}\r\n\r\n",
-        world.credentials()
-    );
-    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(world.plain("GET /slow").as_bytes()).await.unwrap();
     read_head(&mut stream).await;
     drop(stream);
     assert_eq!(world.outcomes(1).await, [Outcome::Abandoned]);
@@ -241,14 +246,142 @@ async fn one_connection_serves_many_requests_and_each_is_a_decision() {
     let world = World::new().await;
     let mut stream = world.connects().await;
     for path in ["/v1/a", "/v2/never", "/v1/b"] {
-        let request = format!(
-            "GET http://plain.test{path} HTTP/1.1\r\nHost: plain.test\r\n\
-             Proxy-Authorization: {}\r\n\r\n",
-            world.credentials()
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.write_all(world.plain(&format!("GET {path}")).as_bytes()).await.unwrap();
         read_answer(&mut stream).await;
     }
     assert_eq!(world.upstream_saw().len(), 2);
     assert_eq!(world.outcomes(2).await, [ANSWERED, ANSWERED]);
+}
+
+// threat 93
+#[tokio::test]
+async fn a_connection_that_never_says_whose_it_is_is_cut_and_one_of_a_run_is_not() {
+    let proof = Duration::from_millis(100);
+    let world = World::with(GatewaySettings { proof, ..GatewaySettings::default() }).await;
+    let (mut stranger, mut known) = (world.connects().await, world.connects().await);
+    stranger.write_all(b"GET http://plain.test/v1/a HTTP/1.1\r\nHost:").await.unwrap();
+    known.write_all(world.plain("GET /v1/a").as_bytes()).await.unwrap();
+    assert!(read_answer(&mut known).await.ends_with("hello"));
+    let cut = timeout(PATIENCE, stranger.read(&mut [0; 1])).await.unwrap();
+    assert_eq!(cut.unwrap_or(0), 0);
+    known.write_all(world.plain("GET /v1/a").as_bytes()).await.unwrap();
+    assert!(read_answer(&mut known).await.ends_with("hello"));
+}
+
+// threat 93
+#[tokio::test]
+async fn strangers_take_no_place_from_a_run_and_the_oldest_makes_room() {
+    let settings = GatewaySettings { strangers_max: 2, ..GatewaySettings::default() };
+    let world = World::with(settings).await;
+    let mut known = world.connects().await;
+    known.write_all(world.plain("GET /v1/a").as_bytes()).await.unwrap();
+    assert!(read_answer(&mut known).await.ends_with("hello"));
+
+    let mut oldest = world.connects().await;
+    let _idle = [world.connects().await, world.connects().await, world.connects().await];
+    let cut = timeout(PATIENCE, oldest.read(&mut [0; 1])).await.unwrap();
+    assert_eq!(cut.unwrap_or(0), 0);
+    assert!(world.asks("GET /v1/a", "", "").await.ends_with("hello"), "a newcomer gets in");
+    known.write_all(world.plain("GET /v1/a").as_bytes()).await.unwrap();
+    assert!(read_answer(&mut known).await.ends_with("hello"), "who was in stays in");
+}
+
+// threat 93
+#[tokio::test]
+async fn a_run_is_told_that_it_has_too_many_connections_open() {
+    let settings = GatewaySettings { run_connections_max: 1, ..GatewaySettings::default() };
+    let world = World::with(settings).await;
+    let (first, answer) = world.tunnels("private.test:443").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    is(&world.tunnels("private.test:443").await.1, 503, "failed.crowded");
+    is(&world.asks("GET /v1/a", "", "").await, 503, "failed.crowded");
+    drop(first);
+    let again = async { while !world.asks("GET /v1/a", "", "").await.ends_with("hello") {} };
+    timeout(PATIENCE, again).await.unwrap();
+}
+
+#[tokio::test]
+async fn answers_without_a_body_and_a_closing_upstream_leave_the_clients_connection_in_step() {
+    let world = World::new().await;
+    let mut stream = world.connects().await;
+    for (line, status, length) in [
+        ("HEAD /v1/head", "200 OK", Some("content-length: 5")),
+        ("GET /v1/nothing", "204 No Content", None),
+        ("GET /v1/same", "304 Not Modified", None),
+    ] {
+        stream.write_all(world.plain(line).as_bytes()).await.unwrap();
+        let head = read_head(&mut stream).await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{head}");
+        assert_eq!(head.lines().find(|line| line.starts_with("content-length")), length, "{head}");
+    }
+    for line in ["GET /v1/closing", "GET /v1/a", "GET /v1/closing", "GET /v1/closing"] {
+        stream.write_all(world.plain(line).as_bytes()).await.unwrap();
+        let answer = read_answer(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{line}: {answer}");
+        assert!(answer.ends_with("hello") && !answer.contains("connection:"), "{line}: {answer}");
+    }
+    let answered = |status| Outcome::Answered { status };
+    let expected = [200, 204, 304, 200, 200, 200, 200].map(answered);
+    assert_eq!(world.outcomes(7).await, expected);
+}
+
+// threat 76, threat 78
+#[tokio::test]
+async fn an_address_in_brackets_is_a_host_like_any_other() {
+    let world = World::new().await;
+    let ask = |target: &str, host: &str| {
+        let credentials = world.credentials();
+        format!(
+            "GET http://{target}/v1/a HTTP/1.1\r\nHost: {host}\r\n\
+             Proxy-Authorization: {credentials}\r\n\r\n"
+        )
+    };
+    let answer = world.says(&ask("[2001:DB8:0::1]", "[2001:db8::1]:80")).await;
+    assert!(answer.ends_with("hello"), "{answer}");
+    assert!(world.upstream_saw().concat().contains("\r\nhost: [2001:db8::1]\r\n"));
+    for (target, host) in [("[2001:db8::1]", "plain.test"), ("[2001:db8::1%25lo]", "[2001:db8::1]")]
+    {
+        is(&world.says(&ask(target, host)).await, 400, "malformed.head");
+    }
+    for other in ["[2001:db8::1]:81", "[2001:db8::2]", "[::ffff:127.0.0.1]"] {
+        is(&world.says(&ask(other, other)).await, 403, "refused.mandate.nothing_allows");
+    }
+    assert_eq!(world.upstream_saw().len(), 1);
+}
+
+#[tokio::test]
+async fn curl_sends_a_large_body_where_it_may_and_reads_why_where_it_may_not() {
+    let world = World::new().await;
+    for origin in ["http://plain.test", "https://private.test"] {
+        let url = format!("{origin}/v1/items");
+        assert_eq!(world.curls(&url, &["--request", "GET"]).await, ("hello".into(), Some(0)));
+        for (arguments, code) in [
+            (&["--request", "DELETE"][..], "refused.mandate.nothing_allows"),
+            (&["--request", "DELETE", "--header", "Expect:"], "refused.mandate.nothing_allows"),
+            (&["--request", "POST"], "refused.mandate.body_too_large"),
+            (&["--request", "POST", "--header", "Expect:"], "refused.mandate.body_too_large"),
+            (
+                &["--request", "POST", "--header", "Transfer-Encoding: chunked"],
+                "refused.mandate.body_too_large",
+            ),
+        ] {
+            let (said, exit) = world.curls(&url, arguments).await;
+            assert_eq!(exit, Some(0), "{url} {arguments:?}: {said}");
+            assert!(said.starts_with(&format!("marque: {code}\n")), "{url} {arguments:?}: {said}");
+        }
+    }
+    assert_eq!(world.upstream_saw().len(), 2);
+}
+
+// threat 94: half a close is what a client that went away looks like, and is taken for it.
+#[tokio::test]
+async fn a_client_that_half_closes_is_taken_for_gone_at_once() {
+    let world = World::new().await;
+    let mut stream = world.connects().await;
+    stream.write_all(world.plain("GET /slow").as_bytes()).await.unwrap();
+    read_head(&mut stream).await;
+    stream.shutdown().await.unwrap();
+    assert_eq!(world.outcomes(1).await, [Outcome::Abandoned]);
+    let ended = timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await.unwrap();
+    assert!(ended.is_err(), "the stream must be reset, so that it never looks complete");
 }

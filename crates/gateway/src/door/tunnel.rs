@@ -54,7 +54,7 @@ pub(super) async fn intercept(session: Arc<Session>, tunnel: Tunnel, stream: Tcp
     let inside = Arc::new(Inside { session: Arc::clone(&session), tunnel });
     let answer = move |request| Arc::clone(&inside).answer(request);
     if let Some(stream) = serve(io, &session, answer).await {
-        close(stream).await;
+        close(stream, &session).await;
     }
 }
 

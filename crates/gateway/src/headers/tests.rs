@@ -39,12 +39,19 @@ fn nothing_the_client_says_about_itself_crosses() {
         ("marque-run", "run_1"),
         ("connection", "keep-alive"),
         ("host", "api.test"),
+        ("content_length", "5"),
+        ("x.real.ip", "10.0.0.1"),
         ("x-api-key", "placeholder"),
+        ("x_api_key", "placeholder"),
+        ("x-api_key", "placeholder"),
+        ("x.api.key", "placeholder"),
+        ("x-tenant", "placeholder"),
+        ("x-apikey", "kept"),
         ("accept", "*/*"),
     ]);
-    let slots = [Slot::Bearer, Slot::Header { name: "x-api-key".to_owned() }];
-    strip(&mut headers, slots.iter());
-    assert_eq!(names(&headers), ["accept"]);
+    let slots = ["x-api-key", "x_tenant"].map(|name| Slot::Header { name: name.to_owned() });
+    strip(&mut headers, slots.iter().chain([&Slot::Bearer]));
+    assert_eq!(names(&headers), ["accept", "x-apikey"]);
 }
 
 // threat 127
@@ -78,7 +85,7 @@ fn a_value_that_may_be_secret_is_known_by_its_digest_which_no_text_can_pass_for(
 
 #[test]
 fn the_credential_replaces_whatever_stood_in_its_slot_and_the_host_is_written_anew() {
-    let mut headers = fields(&[("authorization", "Bearer mine"), ("content-length", "5")]);
+    let mut headers = fields(&[("authorization", "Bearer mine"), ("host", "elsewhere.test")]);
     let injection = Injection {
         header: "authorization".to_owned(),
         value: Secret::from_vec(b"Bearer ours".to_vec()),
@@ -91,6 +98,18 @@ fn the_credential_replaces_whatever_stood_in_its_slot_and_the_host_is_written_an
 
     address(&mut headers, "http", &endpoint("[2001:db8::1]", 8080), None).unwrap();
     assert_eq!(headers.get("host").unwrap(), "[2001:db8::1]:8080");
+}
+
+// threat 65
+#[test]
+fn no_other_spelling_of_its_slot_goes_beside_the_credential() {
+    let spellings = [("x_api_key", "mine"), ("x-api-key", "mine"), ("x.api_key", "mine")];
+    let mut headers = fields(&spellings);
+    let injection =
+        Injection { header: "x-api-key".to_owned(), value: Secret::from_vec(b"ours".to_vec()) };
+    address(&mut headers, "https", &endpoint("api.test", 443), Some(injection)).unwrap();
+    assert_eq!(names(&headers), ["host", "x-api-key"]);
+    assert_eq!(headers.get("x-api-key").unwrap(), "ours");
 }
 
 // threat 87
@@ -108,6 +127,7 @@ fn a_credential_with_a_line_break_is_never_set() {
 fn an_upstream_cannot_speak_in_our_name() {
     let mut headers = fields(&[
         ("marque-refusal", "refused.run.killed"),
+        ("marque_refusal", "refused.run.killed"),
         ("connection", "x-hop"),
         ("x-hop", "1"),
         ("location", "https://elsewhere.test/"),

@@ -34,7 +34,8 @@ use crate::{Gateway, GatewaySettings};
 /// What the upstream demands and no client may ever see.
 pub(super) const CREDENTIAL: &str = "s3cr3t-of-the-upstream";
 const PASSPHRASE: &str = "correct horse battery staple";
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long anything may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 struct SystemClock;
 
@@ -59,9 +60,14 @@ pub(super) struct World {
 }
 
 impl World {
-    /// `http://plain.test` and `https://private.test` lead to an upstream of ours; the run may GET
-    /// anything under `/v1` and `/slow`, and must ask before it POSTs.
+    /// `http://plain.test`, `http://[2001:db8::1]` and `https://private.test` lead to an upstream
+    /// of ours; the run may GET anything under `/v1` and `/slow`, and must ask before it POSTs.
     pub(super) async fn new() -> Self {
+        Self::with(GatewaySettings::default()).await
+    }
+
+    /// The same, with other bounds.
+    pub(super) async fn with(settings: GatewaySettings) -> Self {
         let plane = Plane::start_inline(Store::in_memory().unwrap(), parts(), Settings::default());
         let plane = plane.unwrap();
         let seen = Arc::default();
@@ -74,7 +80,7 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = listener.local_addr().unwrap();
         plane.set_proxy_address(proxy);
-        let gateway = Gateway::new(plane.clone(), GatewaySettings::default());
+        let gateway = Gateway::new(plane.clone(), settings);
         tokio::spawn(gateway.serve(listener, stop.clone()));
 
         plane.claim(&peer(), factor()).await.unwrap();
@@ -90,6 +96,11 @@ impl World {
         for spec in [
             ConnectionSpec { plain_http: true, ..connection("plain", plain) },
             ConnectionSpec {
+                plain_http: true,
+                hosts: vec!["[2001:db8::1]".to_owned()],
+                ..connection("literal", plain)
+            },
+            ConnectionSpec {
                 authority_pem: Some(authority.ca_pem()),
                 ..connection("private", private)
             },
@@ -97,9 +108,9 @@ impl World {
             let secret = Secret::from_string(CREDENTIAL.to_owned());
             plane.add_connection(&alice, spec, Some(secret)).await.unwrap();
         }
-        let own = |line: &str| ["plain", "private"].map(|name| format!("{name}:{line}"));
+        let own = |line: &str| ["plain", "literal", "private"].map(|name| format!("{name}:{line}"));
         let lines = Lines {
-            allow: [own("GET /v1/**"), own("GET /slow")].concat(),
+            allow: [own("GET /v1/**"), own("HEAD /v1/**"), own("GET /slow")].concat(),
             ask: own("POST /v1/**").to_vec(),
             never: Vec::new(),
         };
@@ -127,6 +138,16 @@ impl World {
         read_answer(&mut stream).await
     }
 
+    /// A request for `http://plain.test` and this path, without a body.
+    pub(super) fn plain(&self, line: &str) -> String {
+        let (method, path) = line.split_once(' ').unwrap();
+        format!(
+            "{method} http://plain.test{path} HTTP/1.1\r\nHost: plain.test\r\n\
+             Proxy-Authorization: {}\r\n\r\n",
+            self.credentials()
+        )
+    }
+
     /// Asks for `http://plain.test` and this path, with a body and more field lines.
     pub(super) async fn asks(&self, line: &str, fields: &str, body: &str) -> String {
         let (method, path) = line.split_once(' ').unwrap();
@@ -137,6 +158,23 @@ impl World {
             body.len()
         ))
         .await
+    }
+
+    /// Sends 2 MiB with curl through the proxy: what it printed, without the fields of the answer,
+    /// and its exit code. Waits for a missing `100 Continue` until it gives up.
+    pub(super) async fn curls(&self, url: &str, arguments: &[&str]) -> (String, Option<i32>) {
+        let proxy = format!("http://{}:{}@{}", self.run.run.id, self.run.secret, self.proxy);
+        let mut command = tokio::process::Command::new("sh");
+        command
+            .args(["-c", r#"head -c 2097152 /dev/zero | curl "$@""#, "curl", "--silent"])
+            .args(["--show-error", "--insecure", "--noproxy", "", "--proxy", &proxy])
+            .args(["--max-time", "10", "--expect100-timeout", "20", "--data-binary", "@-"])
+            .args(arguments)
+            .arg(url)
+            .kill_on_drop(true);
+        let output = timeout(PATIENCE * 3, command.output()).await.unwrap().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (String::from_utf8(said).unwrap(), output.status.code())
     }
 
     pub(super) async fn connects(&self) -> TcpStream {
@@ -279,11 +317,18 @@ async fn answer<IO: AsyncRead + AsyncWrite + Unpin>(mut stream: IO, seen: &Mutex
                 "302 Found\r\nLocation: https://elsewhere.test/\r\nContent-Length: 0\r\n\r\n"
             }
             "/v1/switch" => "101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+            "/v1/closing" => "200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
+            "/v1/nothing" => "204 No Content\r\n\r\n",
+            "/v1/same" => "304 Not Modified\r\nETag: \"a\"\r\nContent-Length: 5\r\n\r\n",
+            "/v1/head" => "200 OK\r\nContent-Length: 5\r\n\r\n",
             "/v1/broken" => "200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
             "/slow" => "200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
             _ => "200 OK\r\nContent-Length: 5\r\n\r\nhello",
         };
         let _told = stream.write_all(format!("HTTP/1.1 {answer}").as_bytes()).await;
+        if path == "/v1/closing" {
+            return;
+        }
         while path == "/slow" && stream.write_all(b"1\r\n.\r\n").await.is_ok() {
             sleep(Duration::from_millis(5)).await;
         }

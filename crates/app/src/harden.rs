@@ -18,8 +18,11 @@ pub(crate) fn process() -> io::Result<()> {
     Ok(())
 }
 
-/// For the server, which starts no commands: also a core limit of zero and private files.
+/// For the server, which starts no commands: also a core limit of zero and private files, and as
+/// many descriptors as the system grants: two for each connection of each run.
 pub(crate) fn server() -> io::Result<()> {
+    let files = rustix::process::getrlimit(Resource::Nofile);
+    rustix::process::setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files })?;
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::setrlimit(Resource::Core, none)?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));

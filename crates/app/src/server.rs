@@ -174,7 +174,8 @@ async fn until_the_end(
             _ = round.tick() => {
                 metrics.fold();
                 let is_idle = idle_exit.is_some_and(|limit| api.idle() >= limit);
-                if is_idle && plane.status().open_runs == 0 {
+                let is_needed = plane.status().open_runs > 0 || plane.is_anybody_unlocked();
+                if is_idle && !is_needed {
                     return Ok("nobody needs it");
                 }
             }

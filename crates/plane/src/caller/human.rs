@@ -131,6 +131,11 @@ impl Humans {
         Ok(())
     }
 
+    /// Whether a terminal is unlocked now.
+    pub(crate) fn is_anybody_unlocked(&self, now: Timestamp) -> bool {
+        self.state().unlocked.values().any(|unlocked| now < unlocked.until)
+    }
+
     /// Closes a terminal again.
     pub(crate) fn lock(&self, session: TerminalSession) {
         self.state().unlocked.remove(&session);

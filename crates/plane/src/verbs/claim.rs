@@ -84,6 +84,11 @@ impl Plane {
         Ok(UnlockView { user: user.name, until })
     }
 
+    /// Whether a terminal is unlocked: a promise that would end with the server.
+    pub fn is_anybody_unlocked(&self) -> bool {
+        self.inner().humans.is_anybody_unlocked(self.clock().now())
+    }
+
     /// Closes the peer's terminal again.
     pub fn lock(&self, peer: &Peer) {
         if let Some(session) = peer.session {

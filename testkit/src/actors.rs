@@ -225,7 +225,7 @@ impl RunActor {
 
     /// Its command has ended.
     pub async fn ends(&self) -> EndedView {
-        self.plane.plane().end_run(&self.acting()).await.unwrap()
+        self.plane.plane().end_run(&self.acting(), &self.launcher).await.unwrap()
     }
 
     async fn act(&self, call: Call) -> Result<Done, Refusal> {
@@ -243,7 +243,7 @@ impl RunActor {
     }
 }
 
-/// A run of that agent with all it was granted, for an hour, held as firmly as can be.
+/// A run of that agent with all it was granted, for an hour.
 pub fn run_of(agent: &str) -> RunSpec {
     RunSpec { agent: Some(agent.parse().unwrap()), ..child() }
 }
@@ -258,7 +258,7 @@ pub fn child() -> RunSpec {
         file_mandate: None,
         limits: Limits::default(),
         ttl_secs: 3_600,
-        tier: Tier::Captured,
+        tier: Tier::Advisory,
     }
 }
 

@@ -102,7 +102,8 @@ impl TestPlane {
         Human::at_terminal(self.clone(), "alice", 1)
     }
 
-    /// Alice, who has connected `api`, registered the agent `bot`, and granted it those lines if any.
+    /// Alice, who has connected `api`, registered the agent `bot`, and granted it those lines, if
+    /// any.
     pub async fn alice_with_bot(&self, lines: &[&str]) -> Human {
         let alice = self.alice();
         alice.connects("api").await;

@@ -1,0 +1,29 @@
+//! The plane's stories, told through its front door over real parts.
+//!
+//! One binary; a module for each thing that is promised.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod approvals;
+mod authority;
+mod children;
+mod claim;
+mod coverage;
+mod credentials;
+mod explain;
+mod faults;
+mod kill;
+mod life;
+mod limits;
+mod log;
+mod pen;
+mod policy;
+mod random;
+mod rehearsal;
+mod road;
+mod trust;
+mod twins;

@@ -4,7 +4,7 @@
 //! that never cross the gateway. Does not build requests, buffer bodies or decide anything.
 //!
 //! ```text
-//! socket bytes ─▶ Guard::admit ─▶ HTTP library ─▶ hop::strip ─▶ the road
+//! socket bytes ─▶ Guard::admit ─▶ HTTP library ─▶ hop ─▶ the road
 //!                   │ Malformed: 400 at the head, cut in the body
 //! ```
 

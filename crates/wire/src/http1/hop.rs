@@ -58,6 +58,9 @@ const FRAMING: [&str; 2] = ["content-length", "host"];
 
 /// Whether a request field with this lower-case `name` is stripped before anything is sent on.
 ///
+/// The guard has refused requests whose `Connection` names anything but hop-by-hop fields, so
+/// nothing named there needs to be dropped as well (threat 89).
+///
 /// Some servers read `_` as `-`, so the underscore spelling of a stripped field is stripped too
 /// (threat 65).
 pub fn is_stripped(name: &str) -> bool {
@@ -74,14 +77,6 @@ pub fn is_hop_by_hop(name: &str) -> bool {
     HOP_BY_HOP.contains(&name)
 }
 
-/// Strips an inbound request: see [`is_stripped`].
-///
-/// The guard has refused requests whose `Connection` names anything else, so nothing named
-/// there needs to be dropped (threat 89).
-pub fn strip(headers: &mut HeaderMap) {
-    remove_where(headers, is_stripped);
-}
-
 /// Strips an upstream's response of hop-by-hop fields and of those its `Connection` names.
 pub fn strip_response(headers: &mut HeaderMap) {
     let named: Vec<String> = headers
@@ -91,7 +86,14 @@ pub fn strip_response(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .map(|option| option.trim().to_ascii_lowercase())
         .collect();
-    remove_where(headers, |name| is_hop_by_hop(name) || named.iter().any(|named| named == name));
+    let is_dropped = |name: &HeaderName| {
+        is_hop_by_hop(name.as_str()) || named.iter().any(|named| named == name.as_str())
+    };
+    let dropped: Vec<HeaderName> =
+        headers.keys().filter(|name| is_dropped(name)).cloned().collect();
+    for name in dropped {
+        headers.remove(name);
+    }
 }
 
 fn is_unwanted(name: &str) -> bool {
@@ -99,14 +101,6 @@ fn is_unwanted(name: &str) -> bool {
         || CREDENTIALS.contains(&name)
         || PROVENANCE.contains(&name)
         || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-}
-
-fn remove_where(headers: &mut HeaderMap, is_dropped: impl Fn(&str) -> bool) {
-    let dropped: Vec<HeaderName> =
-        headers.keys().filter(|name| is_dropped(name.as_str())).cloned().collect();
-    for name in dropped {
-        headers.remove(name);
-    }
 }
 
 #[cfg(test)]

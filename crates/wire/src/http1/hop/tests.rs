@@ -18,26 +18,24 @@ fn left(headers: &HeaderMap) -> Vec<&str> {
 
 #[test]
 fn threat_88_credentials_and_our_own_fields_do_not_pass() {
-    let mut headers = headers(&[
-        "Authorization",
-        "Proxy-Authorization",
-        "Cookie",
-        "Marque-Run",
-        "X-Marque-Run",
-        "Accept",
-        "Proxy-Connection",
-        "TE",
-        "Upgrade",
-        "Keep-Alive",
-        "Expect",
-        "Content-Length",
-        "Host",
-        "X-Api-Key",
-        "Trailer",
-    ]);
-    headers.append("authorization", HeaderValue::from_static("again"));
-    strip(&mut headers);
-    assert_eq!(left(&headers), ["accept", "content-length", "host", "x-api-key"]);
+    for name in [
+        "authorization",
+        "proxy-authorization",
+        "cookie",
+        "marque-run",
+        "x-marque-run",
+        "proxy-connection",
+        "te",
+        "upgrade",
+        "keep-alive",
+        "expect",
+        "trailer",
+    ] {
+        assert!(is_stripped(name), "{name}");
+    }
+    for name in ["accept", "content-length", "host", "x-api-key"] {
+        assert!(!is_stripped(name), "{name}");
+    }
 }
 
 #[test]

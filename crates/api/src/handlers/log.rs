@@ -3,9 +3,8 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use marque_domain::{Id, LogEntry, Run};
-use marque_plane::Plane;
 use marque_plane::view::CheckpointView;
-use marque_store::{GroupBy, LogQuery};
+use marque_plane::{GroupBy, LogQuery, Plane};
 use serde::Deserialize;
 
 use crate::exchange::{Count, LogParameters, ReceiptView};

@@ -2,18 +2,20 @@
 //!
 //! Every rejection is a problem document. Secrets go from the wire straight into [`Secret`].
 
-use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{FromRequestParts, Query};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
-use marque_crypto::Secret;
+use http_body_util::BodyExt as _;
 use marque_domain::{Run, User};
-use marque_plane::{Acting, Factor, Peer, Presented};
+use marque_plane::{Acting, Factor, Peer, Presented, Secret};
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use crate::exchange::{BODY_MAX_BYTES, DRY_RUN, RUN_SCHEME};
 use crate::problem::Problem;
@@ -110,15 +112,46 @@ impl<T: DeserializeOwned> FromRequestParts<Shared> for Asked<T> {
     }
 }
 
-/// A JSON body of at most 256 KiB.
+/// A body that was read whole, in memory that is wiped: it may hold a secret. What the connection
+/// was read into before that is the HTTP library's, and it wipes nothing.
+#[derive(Clone)]
+pub(crate) struct Whole(Arc<Secret>);
+
+impl Whole {
+    /// Reads a body of at most 256 KiB.
+    pub(crate) async fn read(mut body: Body) -> Result<Self, Problem> {
+        // All the room there may be need of, since a buffer that grows leaves copies behind.
+        let expected = body.size_hint().upper().and_then(|upper| usize::try_from(upper).ok());
+        let room = expected.map_or(BODY_MAX_BYTES, |expected| expected.min(BODY_MAX_BYTES));
+        let mut whole = Zeroizing::new(Vec::with_capacity(room));
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| Problem::unreadable("the body broke off"))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if data.len() > BODY_MAX_BYTES.saturating_sub(whole.len()) {
+                let message = format!("the body has more than {BODY_MAX_BYTES} bytes");
+                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
+            }
+            whole.extend_from_slice(&data);
+        }
+        Ok(Self(Arc::new(Secret::from_vec(std::mem::take(&mut *whole)))))
+    }
+
+    fn of(parts: &Parts) -> Result<&[u8], Problem> {
+        let whole = parts.extensions.get::<Self>();
+        whole.map(|whole| whole.0.expose()).ok_or_else(|| Problem::unreadable("there is no body"))
+    }
+}
+
+/// A JSON body.
 pub(crate) struct Given<T>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Given<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Given<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let bytes = read_whole(request.into_body()).await?;
-        parse(bytes.expose()).map(Self)
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let read = serde_json::from_slice(Whole::of(parts)?);
+        let read = read.map_err(|error| Problem::unreadable(one_line(&error.to_string())));
+        read.map(Self)
     }
 }
 
@@ -128,12 +161,11 @@ pub(crate) struct GivenSecretly<T> {
     pub(crate) secret: Option<Secret>,
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for GivenSecretly<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for GivenSecretly<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let bytes = read_whole(request.into_body()).await?;
-        let read = serde_json::from_slice(bytes.expose());
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let read = serde_json::from_slice(Whole::of(parts)?);
         // serde quotes what it stumbles over, and that may be the secret: say only where.
         let WithSecret { rest, secret } = read.map_err(|error| {
             let (line, column) = (error.line(), error.column());
@@ -161,25 +193,11 @@ impl<'de> serde::Deserialize<'de> for SecretText {
     }
 }
 
-/// The whole body, in memory that is wiped: it may hold a secret.
-async fn read_whole(body: Body) -> Result<Secret, Problem> {
-    let too_large = || {
-        let message = format!("the body has more than {BODY_MAX_BYTES} bytes");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
-    };
-    let collected = Limited::new(body, BODY_MAX_BYTES).collect().await.map_err(|_| too_large())?;
-    Ok(Secret::from_vec(collected.to_bytes().into()))
-}
-
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| Problem::unreadable(one_line(&error.to_string())))
-}
-
 fn peer(parts: &Parts) -> Result<Peer, Problem> {
     parts.extensions.get::<Peer>().cloned().ok_or_else(Problem::unknown_process)
 }
 
-fn is_dry_run(headers: &HeaderMap) -> Result<bool, Problem> {
+pub(crate) fn is_dry_run(headers: &HeaderMap) -> Result<bool, Problem> {
     match single(headers, &HeaderName::from_static(DRY_RUN))?.map(str::as_bytes) {
         None => Ok(false),
         Some(b"true") => Ok(true),

@@ -4,30 +4,28 @@
 //! ids, a header or a body.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
-use http::header;
-use marque_plane::Peer;
+use http::{HeaderMap, header};
 
 use crate::exchange::RUN_SCHEME;
+use crate::extract::{self, Whole};
+use crate::peer::Pinned;
+use crate::places::Side;
 use crate::problem::Problem;
-use crate::routes::{HOLD, is_for_runs};
+use crate::routes::{HOLD, is_for_runs, without_rehearsal};
 use crate::shared::Shared;
-use crate::{extract, peer};
 
 /// How long a request may take; a hold takes as long as its run.
 const DEADLINE: Duration = Duration::from_secs(30);
-
-/// The other end of the socket, as it was when it connected.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Connected {
-    pub(crate) uid: u32,
-    pub(crate) pid: Option<i32>,
-}
+/// How long its body may take before that.
+const BODY_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Everything around a handler.
 pub(crate) async fn around(State(shared): State<Shared>, request: Request, next: Next) -> Response {
@@ -63,32 +61,43 @@ async fn pass(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let connected = request.extensions().get::<Connected>().copied();
-    let peer = connected.map(|connected| peer::observe(connected.uid, connected.pid));
-    let peer = peer.ok_or_else(Problem::unknown_process)?;
-    let presents_run = extract::scheme(request.headers(), &header::AUTHORIZATION)
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(RUN_SCHEME));
-    admit(shared, route, &peer, presents_run)?;
+    let pinned = request.extensions().get::<Arc<Pinned>>();
+    let peer = pinned.and_then(|pinned| pinned.observe()).ok_or_else(Problem::unknown_process)?;
+    let side = Side::of(&shared.plane, &peer);
+    admit(route, side, request.headers())?;
     request.extensions_mut().insert(peer);
     if route == HOLD {
+        let _place = shared.held.take(side).ok_or_else(Problem::busy)?;
         return Ok(next.run(request).await);
     }
-    let _slot = shared.slots.try_acquire().map_err(|_| Problem::busy())?;
+    // ORDER: before it takes a place, so that a body that never comes keeps nobody else waiting.
+    let request = whole(request).await?;
+    let _place = shared.requests.take(side).ok_or_else(Problem::busy)?;
     let answer = tokio::time::timeout(DEADLINE, next.run(request)).await;
     answer.map_err(|_| Problem::too_slow())
 }
 
 /// INVARIANT: whatever belongs to a run, by descent or by what it presents, passes to its own run
 /// and to nothing else, whatever else it presents (threats 126, 165, 166).
-fn admit(shared: &Shared, route: &str, peer: &Peer, presents_run: bool) -> Result<(), Problem> {
-    if is_for_runs(route) {
-        return Ok(());
+fn admit(route: &str, side: Side, headers: &HeaderMap) -> Result<(), Problem> {
+    let presents_run = extract::scheme(headers, &header::AUTHORIZATION)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(RUN_SCHEME));
+    match side {
+        _ if is_for_runs(route) => {}
+        Side::Outside if !presents_run => {}
+        Side::Unknown if !presents_run => return Err(Problem::unknown_process()),
+        _ => return Err(Problem::inside_a_run()),
     }
-    if presents_run || shared.plane.run_of(peer).is_some() {
-        return Err(Problem::inside_a_run());
+    match without_rehearsal(route) {
+        Some(what) if extract::is_dry_run(headers)? => Err(Problem::no_rehearsal(what)),
+        _ => Ok(()),
     }
-    if cfg!(target_os = "linux") && peer.ancestors.is_empty() {
-        return Err(Problem::unknown_process());
-    }
-    Ok(())
+}
+
+/// The request with its body beside it, read whole.
+async fn whole(request: Request) -> Result<Request, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let read = tokio::time::timeout(BODY_DEADLINE, Whole::read(body)).await;
+    parts.extensions.insert(read.map_err(|_| Problem::slow_body())??);
+    Ok(Request::from_parts(parts, Body::empty()))
 }

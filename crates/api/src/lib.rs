@@ -12,6 +12,7 @@ mod handlers;
 mod hold;
 mod metrics;
 mod peer;
+mod places;
 mod problem;
 mod routes;
 mod server;

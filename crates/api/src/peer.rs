@@ -1,14 +1,84 @@
 //! Who is on the other end of the socket, as the kernel describes it (`/proc`, Linux).
 //!
-//! Read anew for each request: the process may have exec'd or exited since it connected. What
-//! cannot be read twice with the same answer is not believed (threat 70: a reused process id).
+//! Read anew for each request: the process may have exec'd since it connected. Believed only of the
+//! very process that connected, which is pinned then (threat 70: a reused process id), and only if
+//! two readings agree.
+
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use marque_plane::{Peer, ProcessKey, TerminalSession};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tokio::net::UnixStream;
 
 /// Most ancestors that are followed. A deeper tree is not believed.
 const MAX_DEPTH: usize = 64;
 /// How often an ancestry that changes under our eyes is read again.
 const ATTEMPTS: usize = 4;
+
+/// The process that connected, and no other that is given its number later.
+pub(crate) struct Pinned {
+    uid: u32,
+    pid: Option<i32>,
+    pin: Pin,
+}
+
+enum Pin {
+    /// The kernel's own handle on it.
+    Handle(OwnedFd),
+    /// As it was found when it connected, where the kernel hands out none (Linux before 6.5).
+    Found(Option<ProcessKey>),
+}
+
+impl Pinned {
+    /// The process at the other end of a stream; none if it is gone, or cannot be pinned.
+    pub(crate) fn of(stream: &UnixStream) -> Option<Self> {
+        let credentials = stream.peer_cred().ok()?;
+        let (uid, pid) = (credentials.uid(), credentials.pid());
+        let pin = match handle(stream) {
+            Ok(handle) => Pin::Handle(handle),
+            Err(Errno::ENOPROTOOPT) => Pin::Found(observe(uid, pid).process()),
+            Err(error) => {
+                tracing::debug!(%error, "a process connected that cannot be pinned");
+                return None;
+            }
+        };
+        Some(Self { uid, pid, pin })
+    }
+
+    /// The user id it had when it connected.
+    pub(crate) fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// The process as it is now; none if it is gone. Its ancestors are empty where they cannot be
+    /// told.
+    pub(crate) fn observe(&self) -> Option<Peer> {
+        let peer = observe(self.uid, self.pid);
+        // ORDER: after the reading. What lives now lived all the while, and its number with it.
+        let is_it = match &self.pin {
+            Pin::Handle(handle) => is_alive(handle),
+            Pin::Found(key) => peer.process() == *key,
+        };
+        is_it.then_some(peer)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn handle(stream: &UnixStream) -> nix::Result<OwnedFd> {
+    nix::sys::socket::getsockopt(stream, nix::sys::socket::sockopt::PeerPidfd)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn handle(_: &UnixStream) -> nix::Result<OwnedFd> {
+    Err(Errno::ENOPROTOOPT)
+}
+
+/// pidfd_open(2): readable once the process has ended, even before it is reaped.
+fn is_alive(handle: &OwnedFd) -> bool {
+    let mut handles = [PollFd::new(handle.as_fd(), PollFlags::POLLIN)];
+    poll(&mut handles, PollTimeout::ZERO) == Ok(0)
+}
 
 /// One line of `/proc/<pid>/stat`, as far as it matters (proc_pid_stat(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +89,7 @@ struct Stat {
     tty: u32,
 }
 
-/// The process that connected. Its ancestors are empty where they cannot be told.
-pub(crate) fn observe(uid: u32, pid: Option<i32>) -> Peer {
+fn observe(uid: u32, pid: Option<i32>) -> Peer {
     let pid = pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
     let seen = pid.and_then(|pid| (0..ATTEMPTS).find_map(|_| settled(pid)));
     let Some((ancestors, session)) = seen else {
@@ -86,36 +155,4 @@ fn parse(pid: u32, line: &str) -> Option<Stat> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{MAX_DEPTH, observe, parse};
-
-    #[test]
-    fn a_process_name_cannot_forge_the_fields_after_it() {
-        let line = "7 (a) S 1 1 1 (b) R 5 6 7 34816 7 0 0 0 0 0 0 0 0 0 20 0 1 0 4242 0 0";
-        let stat = parse(7, line).unwrap();
-        assert_eq!((stat.parent, stat.session, stat.tty), (5, 7, 34_816));
-        assert_eq!(stat.key.started, 4242);
-        assert!(parse(7, "7 (a) R 5 6").is_none());
-    }
-
-    #[test]
-    fn our_own_ancestry_starts_with_us_and_ends_with_the_first_process() {
-        let us = std::process::id();
-        let peer = observe(0, i32::try_from(us).ok());
-        let pids: Vec<u32> = peer.ancestors.iter().map(|key| key.pid).collect();
-        assert_eq!(pids.first(), Some(&us));
-        assert!(pids.len() > 1 && pids.len() <= MAX_DEPTH);
-    }
-
-    // threat 70
-    #[test]
-    fn a_process_that_is_gone_has_neither_ancestors_nor_a_terminal() {
-        let mut child = std::process::Command::new("true").spawn().unwrap();
-        let pid = i32::try_from(child.id()).ok();
-        child.wait().unwrap();
-        for gone in [pid, Some(0), Some(-1), None] {
-            let peer = observe(0, gone);
-            assert!(peer.ancestors.is_empty() && peer.session.is_none());
-        }
-    }
-}
+mod tests;

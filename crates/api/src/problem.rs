@@ -50,6 +50,18 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }
 
+    /// It is not in a state that allows the move.
+    pub(crate) fn conflict(error: &impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", error.to_string())
+    }
+
+    /// A rehearsal is asked for of what has none.
+    pub(crate) fn no_rehearsal(what: &str) -> Self {
+        let message = format!("{what} has no rehearsal, and nothing was done");
+        Self::new(StatusCode::BAD_REQUEST, "no_rehearsal", message)
+            .remedy("leave out `--dry-run` to do it")
+    }
+
     /// A human's factor is wanted and none came.
     pub(crate) fn no_factor() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "locked", "this needs a human's passphrase")
@@ -75,6 +87,12 @@ impl Problem {
     pub(crate) fn busy() -> Self {
         let message = "too many requests are being answered";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).remedy("try again in a moment")
+    }
+
+    /// The body did not come.
+    pub(crate) fn slow_body() -> Self {
+        let message = "the body did not arrive within 5 s, and nothing was done";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "slow_body", message)
     }
 
     /// The server is on its way up.
@@ -112,6 +130,7 @@ impl From<AdminError> for Problem {
             AdminKind::AlreadyClaimed => (StatusCode::CONFLICT, "already_claimed"),
             AdminKind::Locked => (StatusCode::UNAUTHORIZED, "locked"),
             AdminKind::BadFactor => (StatusCode::UNAUTHORIZED, "bad_factor"),
+            AdminKind::Delayed => (StatusCode::TOO_MANY_REQUESTS, "delayed"),
             AdminKind::InsideRun => (StatusCode::FORBIDDEN, "refused.caller.run"),
             AdminKind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             AdminKind::Conflict => (StatusCode::CONFLICT, "conflict"),

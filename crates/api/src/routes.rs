@@ -57,6 +57,18 @@ pub(crate) fn is_for_runs(path: &str) -> bool {
     path == "/healthz" || path.starts_with("/v1/run/")
 }
 
+/// What a route does, if it cannot be judged without being done.
+pub(crate) fn without_rehearsal(path: &str) -> Option<&'static str> {
+    match path {
+        "/v1/claim" => Some("a claim"),
+        "/v1/unlock" => Some("an unlock"),
+        "/v1/lock" => Some("a lock"),
+        "/v1/run/children" => Some("a child run"),
+        "/v1/run/end" => Some("the end of a run"),
+        _ => None,
+    }
+}
+
 #[rustfmt::skip]
 fn table() -> Vec<Route> {
     use Who::{Anybody, Human, Outside, Present, Run};
@@ -118,7 +130,7 @@ fn remove(path: &'static str, who: Who, handler: MethodRouter<Shared>) -> Route 
 
 #[cfg(test)]
 mod tests {
-    use super::{Who, is_for_runs, listing};
+    use super::{RouteLine, Who, is_for_runs, listing, without_rehearsal};
 
     // threat 165
     #[test]
@@ -128,6 +140,18 @@ mod tests {
             assert_eq!(is_for_runs(line.path), expected, "{} {}", line.method, line.path);
         }
         assert!(!is_for_runs("none") && !is_for_runs("/v1/runs"));
+    }
+
+    #[test]
+    fn what_changes_something_is_rehearsed_or_says_that_it_cannot_be() {
+        // A human's verbs are rehearsed by the plane; giving an approval, by its handler.
+        let is_rehearsed = |line: &RouteLine| {
+            line.who == Who::Human || line.path == "/v1/approvals/{approval}/give"
+        };
+        for line in listing().iter().filter(|line| line.method != "GET") {
+            let told = without_rehearsal(line.path);
+            assert_ne!(is_rehearsed(line), told.is_some(), "{} {}", line.method, line.path);
+        }
     }
 
     #[test]

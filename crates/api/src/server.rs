@@ -22,21 +22,25 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use crate::gate::{self, Connected};
+use crate::gate;
 use crate::handlers::status;
 use crate::metrics::Metrics;
+use crate::peer::Pinned;
+use crate::places::{Place, Places, Room, Side};
 use crate::problem::Problem;
 use crate::routes;
 use crate::shared::Shared;
 
-/// Connections at once. Held runs take one each.
-const MAX_CONNECTIONS: usize = 2_048;
+/// Connections at once. Held runs take one each; what else they take leaves some for humans.
+const CONNECTIONS: Room = Room { outside: 1_536, inside: 512, of_one_run: 128 };
+/// Connections at once to the metrics.
+const METRICS_CONNECTIONS: usize = 16;
 /// How long a head may take, and how long a connection may idle between requests (threat 162).
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const HEAD_MAX_BYTES: usize = 32 * 1024;
 const HEAD_MAX_FIELDS: usize = 64;
 /// How long the end waits for requests that are being answered.
-const DRAIN: Duration = Duration::from_secs(10);
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// Takes the socket at `path`, readable and writable by its owner alone (0600).
 ///
@@ -60,14 +64,18 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
 #[derive(Clone)]
 pub struct Api {
     shared: Shared,
-    connections: Arc<Semaphore>,
+    connections: Arc<Places>,
+    metrics_connections: Arc<Semaphore>,
 }
 
 impl Api {
     /// Not serving yet. Cancelling `shutdown` ends it.
     pub fn new(plane: Plane, metrics: Metrics, shutdown: CancellationToken) -> Self {
-        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        Self { shared: Shared::new(plane, metrics, shutdown), connections }
+        Self {
+            shared: Shared::new(plane, metrics, shutdown),
+            connections: Arc::new(Places::new(CONNECTIONS)),
+            metrics_connections: Arc::new(Semaphore::new(METRICS_CONNECTIONS)),
+        }
     }
 
     /// How long no request has been open. A held run is an open request.
@@ -75,7 +83,7 @@ impl Api {
         self.shared.activity.idle(&self.shared.plane)
     }
 
-    /// Serves until the shutdown, then lets open requests end, for at most 10 seconds.
+    /// Serves until the shutdown, then lets open requests end, for at most 5 seconds.
     pub async fn serve(&self, listener: UnixListener) {
         let router = routes::router()
             .fallback(|| async { no_such_route() })
@@ -83,8 +91,9 @@ impl Api {
             .layer(from_fn_with_state(self.shared.clone(), gate::around))
             .with_state(self.shared.clone());
         while let Some(stream) = self.next(|| listener.accept()).await {
-            let Some(connected) = known_peer(&stream) else { continue };
-            self.connection(stream, router.clone(), Some(connected)).await;
+            if let Some((peer, place)) = self.welcome(&stream) {
+                self.connection(stream, router.clone(), Some(Arc::new(peer)), place);
+            }
         }
         self.shared.tasks.close();
         if tokio::time::timeout(DRAIN, self.shared.tasks.wait()).await.is_err() {
@@ -100,7 +109,9 @@ impl Api {
             .route("/metrics", get(status::metrics))
             .with_state(self.shared.clone());
         while let Some(stream) = self.next(|| listener.accept()).await {
-            self.connection(stream, router.clone(), None).await;
+            if let Ok(place) = Arc::clone(&self.metrics_connections).try_acquire_owned() {
+                self.connection(stream, router.clone(), None, place);
+            }
         }
     }
 
@@ -125,18 +136,40 @@ impl Api {
         }
     }
 
-    /// Serves one connection in a task of its own, once there is room for it.
-    async fn connection<S>(&self, stream: S, router: Router, connected: Option<Connected>)
-    where
+    /// The peer and its place, if it runs under our own user or as root. Others cannot reach the
+    /// directory anyway.
+    // ORDER: never waits, so that whoever is sent away holds up nobody behind them.
+    fn welcome(&self, stream: &UnixStream) -> Option<(Pinned, Place)> {
+        let peer = Pinned::of(stream)?;
+        let ours = rustix::process::geteuid().as_raw();
+        if peer.uid() != ours && peer.uid() != 0 {
+            tracing::warn!(uid = peer.uid(), "another user reached the socket");
+            return None;
+        }
+        let side = Side::of(&self.shared.plane, &peer.observe()?);
+        let place = self.connections.take(side);
+        if place.is_none() {
+            tracing::debug!(?side, "a connection is dropped: too many are open");
+        }
+        Some((peer, place?))
+    }
+
+    /// Serves one connection in a task of its own, which keeps its place.
+    fn connection<S>(
+        &self,
+        stream: S,
+        router: Router,
+        peer: Option<Arc<Pinned>>,
+        place: impl Send + 'static,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Ok(room) = Arc::clone(&self.connections).acquire_owned().await else { return };
         let shutdown = self.shared.shutdown.clone();
         self.shared.tasks.spawn(async move {
-            let _room = room;
+            let _place = place;
             let service = service_fn(move |request: Request<Incoming>| {
                 let mut request = request.map(Body::new);
-                connected.and_then(|connected| request.extensions_mut().insert(connected));
+                peer.clone().and_then(|peer| request.extensions_mut().insert(peer));
                 router.clone().oneshot(request)
             });
             let mut http = http1::Builder::new();
@@ -156,17 +189,6 @@ impl Api {
             ended.unwrap_or_else(|error| tracing::debug!(%error, "a connection broke off"));
         });
     }
-}
-
-/// The peer, if it runs under our own user or as root. Others cannot reach the directory anyway.
-fn known_peer(stream: &UnixStream) -> Option<Connected> {
-    let peer = stream.peer_cred().ok()?;
-    let ours = rustix::process::geteuid().as_raw();
-    if peer.uid() != ours && peer.uid() != 0 {
-        tracing::warn!(uid = peer.uid(), "another user reached the socket");
-        return None;
-    }
-    Some(Connected { uid: peer.uid(), pid: peer.pid() })
 }
 
 fn no_such_route() -> Problem {

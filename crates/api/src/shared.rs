@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use marque_plane::Plane;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::hold::Holds;
 use crate::metrics::Metrics;
+use crate::places::{Places, Room};
 
-/// Requests answered at once, runs that are held apart.
-const MAX_REQUESTS: usize = 64;
+/// Requests answered at once, holds apart.
+const REQUESTS: Room = Room { outside: 64, inside: 32, of_one_run: 8 };
+/// Holds at once: few enough to leave connections for everything else.
+const HOLDS: Room = Room { outside: 1_024, inside: 384, of_one_run: 96 };
 
 #[derive(Clone)]
 pub(crate) struct Shared {
@@ -22,7 +24,10 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) activity: Arc<Activity>,
     pub(crate) holds: Holds,
-    pub(crate) slots: Arc<Semaphore>,
+    /// For requests being answered.
+    pub(crate) requests: Arc<Places>,
+    /// For runs being held.
+    pub(crate) held: Arc<Places>,
     pub(crate) tasks: TaskTracker,
     pub(crate) shutdown: CancellationToken,
 }
@@ -33,7 +38,8 @@ impl Shared {
         Self {
             activity: Arc::new(Activity::default()),
             holds: Holds::new(plane.clone(), tasks.clone(), shutdown.clone()),
-            slots: Arc::new(Semaphore::new(MAX_REQUESTS)),
+            requests: Arc::new(Places::new(REQUESTS)),
+            held: Arc::new(Places::new(HOLDS)),
             plane,
             metrics,
             tasks,

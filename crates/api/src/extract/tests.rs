@@ -1,8 +1,8 @@
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Request};
 
-use super::{Body, FromRequest as _, GivenSecretly, Presented, factor, presented};
-use crate::exchange::ConnectionBody;
+use super::{Body, FromRequestParts as _, GivenSecretly, Presented, Whole, factor, presented};
+use crate::exchange::{BODY_MAX_BYTES, ConnectionBody};
 
 fn with(value: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -47,9 +47,10 @@ fn a_run_is_presented_with_its_id_and_secret() {
 
 #[tokio::test]
 async fn a_secret_is_set_apart_and_never_quoted() {
-    let read = |body: &'static str| {
-        let request = Request::post("/").body(Body::from(body)).unwrap();
-        GivenSecretly::<ConnectionBody>::from_request(request, &())
+    let read = async |body: &'static str| {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.extensions.insert(Whole::read(Body::from(body)).await.unwrap());
+        GivenSecretly::<ConnectionBody>::from_request_parts(&mut parts, &()).await
     };
     let body = r#"{"connection":{"name":"api","hosts":["api.example"]},"secret":"hunter2"}"#;
     let given = read(body).await.unwrap();
@@ -62,4 +63,17 @@ async fn a_secret_is_set_apart_and_never_quoted() {
         let told = format!("{:?}", read(wrong).await.err().unwrap());
         assert!(!told.contains("424242"), "{told}");
     }
+}
+
+#[tokio::test]
+async fn a_body_in_pieces_is_read_whole_up_to_256_kib() {
+    let pieces = |count: usize| {
+        let pieces = std::iter::repeat_n("x".repeat(1_024), count);
+        Body::from_stream(futures_util::stream::iter(pieces.map(Ok::<_, std::io::Error>)))
+    };
+    let whole = Whole::read(pieces(BODY_MAX_BYTES / 1_024)).await.unwrap();
+    assert_eq!(whole.0.len(), BODY_MAX_BYTES);
+    let told =
+        format!("{:?}", Whole::read(pieces(BODY_MAX_BYTES / 1_024 + 1)).await.err().unwrap());
+    assert!(told.contains("too_large"), "{told}");
 }

@@ -2,8 +2,9 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use marque_plane::Plane;
+use marque_domain::{Digest, User};
 use marque_plane::view::ApprovalView;
+use marque_plane::{Acting, Plane};
 use serde::Deserialize;
 
 use crate::exchange::ApproveBody;
@@ -43,9 +44,24 @@ pub(crate) async fn give(
 ) -> Result<Json<ApprovalView>, Problem> {
     if is_dry_run {
         let who = plane.identify(&peer, Some(factor), true).await?;
-        return Ok(Json(plane.approval(&who, &approval).await?));
+        return rehearse(&plane, &who, &approval, body.digest).await.map(Json);
     }
     Ok(Json(plane.give_approval(&peer, factor, &approval, body.digest).await?))
+}
+
+/// What a yes would come to.
+async fn rehearse(
+    plane: &Plane,
+    who: &Acting<User>,
+    approval: &str,
+    digest: Digest,
+) -> Result<ApprovalView, Problem> {
+    let shown = plane.approval(who, approval).await?;
+    let given = shown.approval.give(who.user().id, digest, plane.clock().now());
+    let given = given.map_err(|error| Problem::conflict(&error))?;
+    // Who may not say no may not say yes, and the plane rehearses a no.
+    plane.decline_approval(who, approval).await?;
+    Ok(ApprovalView { approval: given, state: "given".to_owned(), ..shown })
 }
 
 pub(crate) async fn decline(

@@ -1,84 +1,13 @@
-//! Stories at the socket: who reaches what, over real HTTP and a real plane.
+//! Who reaches what.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use marque_api::{Api, Metrics, RouteLine, Who, bind, listing};
-use marque_domain::{Id, Run};
-use marque_plane::{Peer, ProcessKey};
-use marque_testkit::{CANARY, Human, PASSPHRASE, TestPlane, run_of};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use marque_api::{RouteLine, Who, listing};
+use marque_plane::spec::KillTarget;
+use marque_testkit::{CANARY, asking, run_of};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-/// A plane behind a socket.
-struct Served {
-    plane: TestPlane,
-    dir: tempfile::TempDir,
-    shutdown: CancellationToken,
-    tasks: TaskTracker,
-}
-
-struct Answer {
-    status: u16,
-    body: String,
-}
-
-impl Served {
-    async fn new() -> (Self, Human) {
-        static METRICS: OnceLock<Metrics> = OnceLock::new();
-        let metrics = METRICS.get_or_init(|| Metrics::install().unwrap()).clone();
-        let plane = TestPlane::new().await;
-        let alice = plane.alice_with_bot(&["api:GET /**"]).await;
-        let (dir, shutdown) = (tempfile::tempdir().unwrap(), CancellationToken::new());
-        let listener = bind(&dir.path().join("marque.sock")).unwrap();
-        let api = Api::new(plane.plane().clone(), metrics, shutdown.clone());
-        let tasks = TaskTracker::new();
-        tasks.spawn(async move { api.serve(listener).await });
-        (Self { plane, dir, shutdown, tasks }, alice)
-    }
-
-    async fn asks(&self, line: (&str, &str), authorization: &str, body: &str) -> Answer {
-        let mut stream = self.connects().await;
-        stream.write_all(head(line, authorization, body).as_bytes()).await.unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await.unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, body: body.to_owned() }
-    }
-
-    async fn connects(&self) -> UnixStream {
-        UnixStream::connect(self.dir.path().join("marque.sock")).await.unwrap()
-    }
-
-    async fn state_of(&self, alice: &Human, run: &str) -> String {
-        let run = self.plane.plane().run(&alice.acting().await, run).await.unwrap();
-        run.state
-    }
-
-    async fn ends(self) {
-        self.shutdown.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-        self.plane.stop().await;
-    }
-}
-
-fn head((method, path): (&str, &str), authorization: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "{method} {path} HTTP/1.1\r\nhost: marque\r\nconnection: close\r\n{authorization}\
-         content-length: {length}\r\n\r\n{body}"
-    )
-}
-
-fn factor() -> String {
-    use base64::Engine as _;
-    let pair = format!("alice:{PASSPHRASE}");
-    format!("authorization: Basic {}\r\n", base64::engine::general_purpose::STANDARD.encode(pair))
-}
+use super::served::{Served, factor, head, our_parent, proof};
 
 /// A route with something in place of each parameter.
 fn filled(line: &RouteLine) -> (&'static str, String) {
@@ -88,19 +17,6 @@ fn filled(line: &RouteLine) -> (&'static str, String) {
 
 fn outside_runs() -> impl Iterator<Item = RouteLine> {
     listing().into_iter().filter(|line| !matches!(line.who, Who::Run | Who::Anybody))
-}
-
-/// The process that started this one, as a launcher.
-fn our_parent() -> Peer {
-    let stat = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let field = |pid: u32, place: usize| {
-        let line = stat(pid);
-        let fields = line.rsplit_once(')').unwrap().1;
-        fields.split_whitespace().nth(place).unwrap().parse::<u64>().unwrap()
-    };
-    let parent = u32::try_from(field(std::process::id(), 1)).unwrap();
-    let key = ProcessKey { pid: parent, started: field(parent, 19) };
-    Peer { uid: 0, session: None, ancestors: vec![key] }
 }
 
 // threats 165, 166
@@ -125,9 +41,7 @@ async fn what_presents_a_run_reaches_nothing_but_that_run() {
 #[tokio::test]
 async fn a_process_inside_a_run_is_refused_whatever_it_knows() {
     let (served, alice) = Served::new().await;
-    let acting = alice.acting().await;
-    let plane = served.plane.plane();
-    let opened = plane.open_run(&acting, &our_parent(), run_of("bot")).await.ok().unwrap();
+    let opened = served.opens(&alice, our_parent()).await;
     for line in outside_runs() {
         let (method, path) = filled(&line);
         let answer = served.asks((method, &path), &factor(), "{}").await;
@@ -216,17 +130,68 @@ async fn a_run_whose_launcher_goes_away_is_closed() {
 #[tokio::test]
 async fn a_held_run_that_is_killed_tells_its_launcher() {
     let (served, alice) = Served::new().await;
-    let run = alice.starts_a_run("bot").await;
-    let proof = format!("authorization: Marque-Run {}:{}\r\n", run.id(), run.opened().secret);
+    let opened = served.opens(&alice, std::process::id()).await;
+    let proof = proof(&opened);
+    let body = serde_json::to_string(&KillTarget::Run(opened.run.id.to_string())).unwrap();
     let kill = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        alice.kills(&run).await
+        served.asks(("POST", "/v1/kill"), &factor(), &body).await
     };
     let (told, killed) = tokio::join!(served.asks(("GET", "/v1/run/hold"), &proof, ""), kill);
+    assert_eq!(killed.status, 200, "{}", killed.body);
     let told: serde_json::Value = serde_json::from_str(&told.body).unwrap();
     assert_eq!(told["run"]["state"], "killed");
     assert!(told["checkpoint"]["leaves"].as_array().is_some_and(|leaves| !leaves.is_empty()));
-    let killed: Vec<Id<Run>> = killed.runs;
-    assert_eq!(killed, [run.id()]);
+    served.ends().await;
+}
+
+#[tokio::test]
+async fn what_has_no_rehearsal_is_refused_and_not_done() {
+    let (served, alice) = Served::new().await;
+    let opened = served.opens(&alice, std::process::id()).await;
+    let before = served.plane.log().size();
+    let child = serde_json::to_string(&marque_testkit::child()).unwrap();
+    for (path, proof, body) in [
+        ("/v1/run/children", proof(&opened), child.as_str()),
+        ("/v1/run/end", proof(&opened), ""),
+        ("/v1/claim", factor(), ""),
+        ("/v1/unlock", factor(), r#"{"ttl_secs":60}"#),
+        ("/v1/lock", String::new(), ""),
+    ] {
+        let fields = format!("{proof}marque-dry-run: true\r\n");
+        let answer = served.asks(("POST", path), &fields, body).await;
+        assert_eq!(answer.status, 400, "{path}: {}", answer.body);
+        assert!(answer.body.contains("has no rehearsal"), "{path}: {}", answer.body);
+    }
+    assert_eq!(served.plane.log().size(), before);
+    assert_eq!(served.state_of(&alice, &opened.run.id.to_string()).await, "open");
+    served.ends().await;
+}
+
+#[tokio::test]
+async fn a_rehearsed_yes_is_judged_and_not_given() {
+    let (served, alice) = Served::new().await;
+    alice.grants_lines("bot", asking(&["api:POST /v1/orders"])).await;
+    let run = alice.starts_a_run("bot").await;
+    let approval = run.calls("POST", "/v1/orders").await.is_held("refused.mandate.needs_approval");
+    let acting = alice.acting().await;
+    let shown = served.plane.plane().approval(&acting, &approval.to_string()).await.unwrap();
+    let path = format!("/v1/approvals/{approval}/give");
+    let yes = |digest: String| format!(r#"{{"digest":"{digest}"}}"#);
+    let fields = format!("{}marque-dry-run: true\r\n", factor());
+    let other = format!("sha256:{}", "0".repeat(64));
+    let wrong = served.asks(("POST", &path), &fields, &yes(other)).await;
+    assert_eq!(wrong.status, 409, "{}", wrong.body);
+    let right = yes(shown.approval.digest.to_string());
+    for _ in 0..2 {
+        let judged = served.asks(("POST", &path), &fields, &right).await;
+        assert_eq!(judged.status, 200, "{}", judged.body);
+        assert!(judged.body.contains(r#""state":"given""#), "{}", judged.body);
+    }
+    let after = served.plane.plane().approval(&acting, &approval.to_string()).await.unwrap();
+    assert_eq!(after.state, "asked");
+    served.asks(("POST", &path), &factor(), &right).await;
+    let late = served.asks(("POST", &path), &fields, &right).await;
+    assert_eq!(late.status, 409, "{}", late.body);
     served.ends().await;
 }

@@ -4,6 +4,7 @@
 //! very process that connected, which is pinned then (threat 70: a reused process id), and only if
 //! two readings agree.
 
+use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use marque_plane::{Peer, ProcessKey, TerminalSession};
@@ -28,22 +29,24 @@ enum Pin {
     Handle(OwnedFd),
     /// As it was found when it connected, where the kernel hands out none (Linux before 6.5).
     Found(Option<ProcessKey>),
+    /// It cannot be pinned: it ended before it was looked at.
+    Gone,
 }
 
 impl Pinned {
-    /// The process at the other end of a stream; none if it is gone, or cannot be pinned.
-    pub(crate) fn of(stream: &UnixStream) -> Option<Self> {
-        let credentials = stream.peer_cred().ok()?;
+    /// The process at the other end of a stream.
+    pub(crate) fn of(stream: &UnixStream) -> io::Result<Self> {
+        let credentials = stream.peer_cred()?;
         let (uid, pid) = (credentials.uid(), credentials.pid());
         let pin = match handle(stream) {
             Ok(handle) => Pin::Handle(handle),
             Err(Errno::ENOPROTOOPT) => Pin::Found(observe(uid, pid).process()),
             Err(error) => {
                 tracing::debug!(%error, "a process connected that cannot be pinned");
-                return None;
+                Pin::Gone
             }
         };
-        Some(Self { uid, pid, pin })
+        Ok(Self { uid, pid, pin })
     }
 
     /// The user id it had when it connected.
@@ -59,6 +62,7 @@ impl Pinned {
         let is_it = match &self.pin {
             Pin::Handle(handle) => is_alive(handle),
             Pin::Found(key) => peer.process() == *key,
+            Pin::Gone => false,
         };
         is_it.then_some(peer)
     }

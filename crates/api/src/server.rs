@@ -140,13 +140,14 @@ impl Api {
     /// directory anyway.
     // ORDER: never waits, so that whoever is sent away holds up nobody behind them.
     fn welcome(&self, stream: &UnixStream) -> Option<(Pinned, Place)> {
-        let peer = Pinned::of(stream)?;
+        let peer = Pinned::of(stream).ok()?;
         let ours = rustix::process::geteuid().as_raw();
         if peer.uid() != ours && peer.uid() != 0 {
             tracing::warn!(uid = peer.uid(), "another user reached the socket");
             return None;
         }
-        let side = Side::of(&self.shared.plane, &peer.observe()?);
+        let seen = peer.observe();
+        let side = seen.map_or(Side::Unknown, |seen| Side::of(&self.shared.plane, &seen));
         let place = self.connections.take(side);
         if place.is_none() {
             tracing::debug!(?side, "a connection is dropped: too many are open");

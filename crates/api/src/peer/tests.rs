@@ -55,6 +55,7 @@ fn a_process_with_the_number_of_one_that_connected_does_not_pass_for_it() {
     let earlier = ProcessKey { pid: std::process::id(), started: 1 };
     assert!(reused(Pin::Found(Some(earlier))).observe().is_none());
     assert!(reused(Pin::Found(None)).observe().is_none());
+    assert!(reused(Pin::Gone).observe().is_none());
 }
 
 #[tokio::test]

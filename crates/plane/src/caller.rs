@@ -111,7 +111,7 @@ pub(crate) fn prove(
         Refusal::new(
             Code::CallerUnknown,
             "the proxy secret belongs to no run of this server",
-            "the run is over, or the server was restarted: start the command again with `marque run`",
+            "the run is over, or the server was restarted: start it again with `marque run`",
         )
     })
 }

@@ -19,7 +19,7 @@ const MAX_LEAVES: u64 = 10_000;
 
 impl Plane {
     /// Signs what is on disk of the log, and with it names the leaves of one run.
-    // ORDER: the note is stored before it is given away, so that a restart never signs a fork of it.
+    // ORDER: the note is stored before it is given away, so that no restart signs a fork of it.
     pub async fn checkpoint(&self, run: Option<Id<Run>>) -> Result<CheckpointView, AdminError> {
         let head = self.sequencer().synced();
         let origin = self.inner().log_name.clone();

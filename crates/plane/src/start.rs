@@ -49,7 +49,7 @@ pub enum StartError {
     BadTrustDomain(String),
     /// The configured name is not the one this plane was made with.
     #[error(
-        "this plane is called `{stored}` and cannot become `{wanted}`: names of its agents stand in \
+        "this plane is called `{stored}` and cannot become `{wanted}`: its agents' names stand in \
          other systems; remove `trust_domain` from the configuration, or start on a new data \
          directory"
     )]

@@ -256,7 +256,7 @@ pub struct CheckpointView {
     pub root: Digest,
     /// The signed note.
     pub note: String,
-    /// Leaf hashes of the asked run's entries, by index, so that an anchor can name the exact entry.
+    /// Leaf hashes of the asked run's entries, by index, so that an anchor names the exact entry.
     pub leaves: Vec<(u64, Digest)>,
 }
 

@@ -116,7 +116,7 @@ fn check(spec: &AgentSpec) -> Result<(), AdminError> {
     let chars = spec.purpose.chars().count();
     if chars == 0 || chars > MAX_PURPOSE_CHARS || spec.purpose.chars().any(char::is_control) {
         let message = format!(
-            "a purpose is one line of 1 to {MAX_PURPOSE_CHARS} characters: say what the agent is for"
+            "a purpose is one line of 1 to {MAX_PURPOSE_CHARS} characters: what the agent is for"
         );
         return Err(AdminError::new(AdminKind::Invalid, message));
     }
@@ -171,7 +171,7 @@ pub(crate) fn find_agent(world: &World, which: &str) -> Result<Agent, AdminError
     agent.ok_or_else(|| AdminError::not_found("agent", which, "marque agent list"))
 }
 
-// Either its owner or its sponsor may stop an agent; only its owner or an administrator restarts it.
+// Its owner and its sponsor may stop an agent; its owner or an administrator restarts it.
 fn must_answer_for(
     world: &World,
     agent: &Agent,

@@ -101,7 +101,12 @@ impl Plane {
         let id: Id<Approval> = which.parse().map_err(|error| AdminError::invalid(&error))?;
         let (by, which, plane) = (Self::by(who), which.to_owned(), self.clone());
         let answered = self.change(who, move |step| {
-            let found = step.world.approvals.get(id).map(|approval| approval.fact.clone());
+            // One that is over is no longer in the world; the store still tells how it ended.
+            let open = step.world.approvals.get(id).map(|approval| approval.fact.clone());
+            let found = match open {
+                Some(open) => Some(open),
+                None => step.tx.get(id)?.map(|over| over.fact),
+            };
             let approval = found
                 .ok_or_else(|| AdminError::not_found("approval", &which, "marque approval list"))?;
             must_be_theirs(step.world, &approval, &by)?;

@@ -3,14 +3,17 @@
 //! Inside the sequencer everything is looked at once more: whoever changed a fact since the
 //! decision was made was there first, and the road is walked again.
 
+mod question;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use marque_domain::{
-    Answer, Approval, ApprovalState, Body, Code, Connection, Decision, Digest, Event, Grant, Id,
-    Operation, Refusal, Revised, Run,
+    Answer, Approval, Body, Code, Connection, Decision, Digest, Event, Grant, Id, Operation,
+    Refusal, Revised, Run,
 };
 use marque_store::Intent;
+
+use question::Question;
 
 use crate::broker::Named;
 use crate::draft::Draft;
@@ -24,9 +27,6 @@ use crate::run::Standing;
 use crate::sequence::Durability;
 use crate::step::Step;
 use crate::world::{MeterKey, Shelved, World};
-
-/// Questions one run may leave open.
-const MAX_WAITING: usize = 32;
 
 /// The unforgeable right to one act. Neither `Clone` nor `Deserialize`; consumed by value.
 ///
@@ -263,42 +263,6 @@ pub(crate) async fn hold(
             Refusal { approval: Some(approval), decision: Some(id), ..refusal }
         }
         Err(failure) => unwritable(&failure),
-    }
-}
-
-struct Question<'a> {
-    run: Id<Run>,
-    digest: Digest,
-    operation: &'a Operation,
-    line: &'a str,
-    reason: &'a str,
-    ttl: Duration,
-}
-
-impl Question<'_> {
-    // One open question for each operation of a run: asking again is not another question.
-    fn ask(&self, step: &mut Step<'_, '_>) -> Result<Id<Approval>, Failure> {
-        let now = step.now;
-        let waiting: Vec<_> =
-            step.world.approvals_of(self.run).filter(|open| open.fact.is_waiting(now)).collect();
-        if let Some(same) = waiting.iter().find(|open| open.fact.digest == self.digest) {
-            return Ok(same.fact.id);
-        }
-        if waiting.len() >= MAX_WAITING {
-            return Err(Failure::Overloaded);
-        }
-        let asked = Approval {
-            id: step.id(),
-            run: self.run,
-            digest: self.digest,
-            operation: self.operation.clone(),
-            line: self.line.to_owned(),
-            reason: self.reason.to_owned(),
-            asked_at: now,
-            until: now.plus(self.ttl),
-            state: ApprovalState::Asked,
-        };
-        Ok(step.save(asked)?.fact.id)
     }
 }
 

@@ -1,0 +1,245 @@
+//! Opening a run: everything it stands on is looked at inside one savepoint.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use marque_crypto::intercept::InterceptAuthority;
+use marque_crypto::machine::{self, MachineSecret};
+use marque_domain::event::RunOpened;
+use marque_domain::{
+    Actor, ActorChain, Agent, Authority, Event, FactRef, Id, Revised, Run, RunState, TaskRef, Tier,
+    Timestamp, User, UserRef,
+};
+
+use super::{bounds, closed_task};
+use crate::caller::{Acting, Peer, TerminalSession};
+use crate::error::{AdminError, AdminKind};
+use crate::live::LiveRun;
+use crate::plane::Plane;
+use crate::sequence::Durability;
+use crate::spec::RunSpec;
+use crate::step::Step;
+use crate::verbs::lines;
+use crate::view::{OpenedRunView, RunView};
+use crate::world::World;
+
+/// Runs open at once.
+const MAX_OPEN: usize = 10_000;
+/// Runs open at once in one tree of parents and children.
+const MAX_TREE: usize = 64;
+
+// Who opens a run, and what that bounds it by.
+#[derive(Clone)]
+pub(super) struct Opening {
+    pub(super) opener: UserRef,
+    pub(super) parent: Option<Arc<Revised<Run>>>,
+}
+
+impl Plane {
+    /// Opens a run for a human.
+    pub async fn open_run(
+        &self,
+        who: &Acting<User>,
+        launcher: &Peer,
+        spec: RunSpec,
+    ) -> Result<OpenedRunView, AdminError> {
+        let opening = Opening { opener: Self::by(who), parent: None };
+        let prepared = self.prepare(launcher, launcher.session, &spec)?;
+        let run = prepared.live.run;
+        let sitting = launcher.session.filter(|_| !who.is_dry_run);
+        // ORDER: the terminal is occupied before there is a run that could use its unlock.
+        if let Some(session) = sitting {
+            self.inner().humans.occupy(session, run)?;
+        }
+        let (plane, inside) = (self.clone(), prepared.clone());
+        let opened = self.change(who, move |step| plane.open(step, &opening, &spec, &inside)).await;
+        if let (Some(session), Err(_)) = (sitting, &opened) {
+            self.inner().humans.vacate(session, run);
+        }
+        Ok(prepared.hand_out(opened?))
+    }
+
+    /// Opens a child run for a run: inside its mandate, never past its end, closed with it.
+    pub async fn open_child(
+        &self,
+        who: &Acting<Run>,
+        launcher: &Peer,
+        spec: RunSpec,
+    ) -> Result<OpenedRunView, AdminError> {
+        let parent = who.run();
+        let prepared = self.prepare(launcher, None, &spec)?;
+        let (plane, inside) = (self.clone(), prepared.clone());
+        let opened = self
+            .sequencer()
+            .submit(Durability::Disk, move |step| {
+                let parent = open_parent(step.world, parent, step.now)?;
+                let opener = step.world.users.get(parent.fact.opened_by);
+                let opener = opener.ok_or_else(AdminError::unavailable)?;
+                let opener = UserRef::from(&opener.fact);
+                let opening = Opening { opener, parent: Some(parent) };
+                plane.open(step, &opening, &spec, &inside)
+            })
+            .await?;
+        Ok(prepared.hand_out(opened))
+    }
+
+    fn prepare(
+        &self,
+        launcher: &Peer,
+        session: Option<TerminalSession>,
+        spec: &RunSpec,
+    ) -> Result<Arc<Prepared>, AdminError> {
+        if spec.tier != Tier::Advisory {
+            let message = format!("this version of marque holds no run in tier {}", spec.tier);
+            return Err(AdminError::new(AdminKind::Invalid, message));
+        }
+        let ttl = Duration::from_secs(spec.ttl_secs).min(self.settings().max_run_ttl);
+        if ttl.is_zero() {
+            return Err(AdminError::new(AdminKind::Invalid, "a run lasts at least one second"));
+        }
+        let process = launcher.process().ok_or_else(|| {
+            AdminError::new(AdminKind::Invalid, "the launcher's process cannot be told")
+        })?;
+        let proxy = self.inner().proxy.get().copied().ok_or_else(AdminError::unavailable)?;
+        let (id, now) = (self.id::<Run>(), self.clock().now());
+        let secret = MachineSecret::generate(self.random());
+        let text = secret.expose_text();
+        let hash = machine::hash(self.machine_key(), text.as_bytes());
+        let intercept = InterceptAuthority::create(&id.to_string(), now, ttl)
+            .map_err(|error| AdminError::invalid(&error))?;
+        let live = Arc::new(LiveRun::new(id, intercept, (process, session), hash));
+        Ok(Arc::new(Prepared { live, secret: text, proxy, ttl }))
+    }
+
+    // Everything that bounds a run is looked at here, inside its savepoint.
+    fn open(
+        &self,
+        step: &mut Step<'_, '_>,
+        opening: &Opening,
+        spec: &RunSpec,
+        prepared: &Prepared,
+    ) -> Result<(RunView, Vec<String>), AdminError> {
+        let agent = bounds::wanted_agent(step.world, opening, spec)?;
+        let grants = bounds::grants_for(step.world, &agent, &opening.opener, step.now)?;
+        let (mandate, left_out) = bounds::mandate(step.world, opening, spec, &grants)?;
+        let run = self.bounded(step, opening, spec, (&agent, mandate, prepared))?;
+        let run = step.save(run)?;
+        step.world.enliven(Arc::clone(&prepared.live));
+        let mut facts = vec![run.reference()];
+        facts.extend(step.world.agents.get(agent.id).map(|agent| agent.reference()));
+        facts.extend(grants.iter().map(|grant| grant.reference()));
+        step.append(Event::RunOpened(Box::new(opened(&run.fact, &agent, opening, facts))))?;
+        Ok((self.show(step.world).run(&run.fact), left_out))
+    }
+
+    fn bounded(
+        &self,
+        step: &mut Step<'_, '_>,
+        opening: &Opening,
+        spec: &RunSpec,
+        (agent, mandate, prepared): (&Agent, Authority, &Prepared),
+    ) -> Result<Run, AdminError> {
+        must_have_room(step, opening)?;
+        let actor = Actor { agent: agent.id, run: prepared.live.run };
+        let expires_at = step.now.plus(prepared.ttl);
+        let parent = opening.parent.as_ref().map(|parent| &parent.fact);
+        let chain = match parent {
+            Some(parent) => parent
+                .chain
+                .extended(actor, self.settings().max_depth)
+                .map_err(|error| AdminError::conflict(&error))?,
+            None => ActorChain::starting(bounds::on_behalf_of(step.world, opening, spec)?, actor),
+        };
+        let task = spec.task.clone().or_else(|| parent.map(|parent| parent.task.clone()));
+        let task = match task {
+            Some(task) => task,
+            None => unnamed_task(prepared.live.run)?,
+        };
+        if step.tx.setting(&closed_task(&task))?.is_some() {
+            let message = format!("task `{task}` is closed");
+            return Err(AdminError::new(AdminKind::Conflict, message).hint("name another task"));
+        }
+        Ok(Run {
+            id: prepared.live.run,
+            agent: agent.id,
+            version: agent.version,
+            task,
+            opened_by: opening.opener.id,
+            parent: parent.map(|parent| parent.id),
+            chain,
+            mandate,
+            limits: spec.limits,
+            tier: parent.map_or(spec.tier, |parent| parent.tier),
+            opened_at: step.now,
+            expires_at: parent.map_or(expires_at, |parent| expires_at.min(parent.expires_at)),
+            state: RunState::Open,
+        })
+    }
+}
+
+// What a run needs that must not be made inside a transaction.
+struct Prepared {
+    live: Arc<LiveRun>,
+    secret: zeroize::Zeroizing<String>,
+    proxy: std::net::SocketAddr,
+    ttl: Duration,
+}
+
+impl Prepared {
+    fn hand_out(&self, (run, left_out): (RunView, Vec<String>)) -> OpenedRunView {
+        OpenedRunView {
+            run,
+            secret: self.secret.to_string(),
+            proxy: self.proxy.to_string(),
+            ca_pem: self.live.intercept.ca_pem(),
+            left_out,
+        }
+    }
+}
+
+// One tree of runs cannot take the room of all others (threat 45).
+fn must_have_room(step: &Step<'_, '_>, opening: &Opening) -> Result<(), AdminError> {
+    let root = |run: &Run| run.chain.actors.first().map(|first| first.run);
+    let tree = opening.parent.as_ref().and_then(|parent| root(&parent.fact));
+    let open: Vec<_> = step.world.runs.all().filter(|run| run.fact.is_open(step.now)).collect();
+    let kin = open.iter().filter(|run| tree.is_some() && root(&run.fact) == tree).count();
+    if open.len() >= MAX_OPEN || kin >= MAX_TREE {
+        let message = format!("{} runs are open, {kin} of them in this tree", open.len());
+        return Err(AdminError::new(AdminKind::Unavailable, message)
+            .hint("let some end first: `marque run list`"));
+    }
+    Ok(())
+}
+
+fn unnamed_task(run: Id<Run>) -> Result<TaskRef, AdminError> {
+    format!("unnamed:{run}").parse().map_err(|error| AdminError::invalid(&error))
+}
+
+fn open_parent(
+    world: &World,
+    parent: Id<Run>,
+    now: Timestamp,
+) -> Result<Arc<Revised<Run>>, AdminError> {
+    let parent = world.runs.get(parent).filter(|run| run.fact.is_open(now));
+    parent.cloned().ok_or_else(|| AdminError::new(AdminKind::Conflict, "the opening run is closed"))
+}
+
+fn opened(run: &Run, agent: &Agent, opening: &Opening, facts: Vec<FactRef>) -> RunOpened {
+    RunOpened {
+        run: run.id,
+        agent: agent.id,
+        agent_name: agent.name.clone(),
+        version: run.version,
+        task: run.task.clone(),
+        opened_by: opening.opener.clone(),
+        on_behalf_of: run.chain.on_behalf_of.map(|_| opening.opener.clone()),
+        parent: run.parent,
+        chain: run.chain.clone(),
+        tier: run.tier,
+        allow: lines::print(&run.mandate.allow),
+        ask: lines::print(&run.mandate.ask),
+        never: lines::print(&run.mandate.never),
+        expires_at: run.expires_at,
+        facts,
+    }
+}

@@ -1,0 +1,163 @@
+//! Shelving: where each kind of fact goes in the world, and the indexes that follow it.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use marque_domain::{
+    Agent, AgentVersion, Approval, Connection, Credential, Fact, Grant, Revised, Run, RunState,
+    User,
+};
+use rpds::HashTrieMapSync;
+
+use super::World;
+use crate::shelf::Shelf;
+
+/// A fact that has its shelf in the world.
+pub(crate) trait Shelved: Fact {
+    /// Where its current revisions are.
+    fn shelf(world: &World) -> &Shelf<Self>;
+    /// Puts a new revision there, indexes included.
+    fn place(world: &mut World, revised: Arc<Revised<Self>>);
+    /// Whether no revision will follow, so that a start need not read it.
+    fn is_final(&self) -> bool {
+        false
+    }
+}
+
+// Adds an id to a list that belongs to a key, once.
+fn join<K: Hash + Eq + Clone, V: PartialEq + Copy>(
+    lists: &mut HashTrieMapSync<K, Arc<[V]>>,
+    key: &K,
+    value: V,
+) {
+    let known = lists.get(key).map_or(&[][..], |list| list);
+    if !known.contains(&value) {
+        let list = known.iter().copied().chain([value]).collect();
+        lists.insert_mut(key.clone(), list);
+    }
+}
+
+// Takes an id off such a list.
+fn leave<K: Hash + Eq + Clone, V: PartialEq + Copy>(
+    lists: &mut HashTrieMapSync<K, Arc<[V]>>,
+    key: &K,
+    value: V,
+) {
+    let left: Arc<[V]> = lists
+        .get(key)
+        .map_or(&[][..], |list| list)
+        .iter()
+        .copied()
+        .filter(|one| *one != value)
+        .collect();
+    if left.is_empty() {
+        lists.remove_mut(key);
+    } else {
+        lists.insert_mut(key.clone(), left);
+    }
+}
+
+impl Shelved for User {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.users
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        world.users.put(revised);
+    }
+}
+
+impl Shelved for Agent {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.agents
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        world.agents_by_name.insert_mut(revised.fact.name.clone(), revised.fact.id);
+        world.agents.put(revised);
+    }
+}
+
+impl Shelved for AgentVersion {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.versions
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        world.versions.put(revised);
+    }
+}
+
+impl Shelved for Connection {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.connections
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        let connection = &revised.fact;
+        world.connections_by_name.insert_mut(connection.name.clone(), connection.id);
+        for endpoint in &connection.hosts {
+            join(&mut world.connections_at, endpoint, connection.id);
+        }
+        world.connections.put(revised);
+    }
+}
+
+impl Shelved for Credential {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.credentials
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        world.credentials.put(revised);
+    }
+}
+
+impl Shelved for Grant {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.grants
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        join(&mut world.grants_of, &revised.fact.agent, revised.fact.id);
+        world.grants.put(revised);
+    }
+}
+
+impl Shelved for Run {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.runs
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        if let Some(parent) = revised.fact.parent {
+            join(&mut world.children_of, &parent, revised.fact.id);
+        }
+        world.runs.put(revised);
+    }
+
+    fn is_final(&self) -> bool {
+        matches!(self.state, RunState::Closed { .. })
+    }
+}
+
+impl Shelved for Approval {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.approvals
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        let (run, id) = (revised.fact.run, revised.fact.id);
+        if Approval::is_final(&revised.fact) {
+            world.approvals.forget(id);
+            leave(&mut world.approvals_of, &run, id);
+        } else {
+            join(&mut world.approvals_of, &run, id);
+            world.approvals.put(revised);
+        }
+    }
+
+    fn is_final(&self) -> bool {
+        Approval::is_final(self)
+    }
+}

@@ -12,7 +12,7 @@ use marque_crypto::seal::Sealed;
 use marque_crypto::{Secret, random};
 use marque_domain::{Closing, Digest, Event, Outcome, Revised};
 use marque_store::{Store, StoreError, Tx};
-use marque_tlog::{Checkpoint, Frontier, HashSource, KeyName};
+use marque_tlog::{Checkpoint, Frontier, HashSource, KeyName, VerifierKey};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -89,12 +89,17 @@ impl Plane {
         let digest = marque_crypto::hash::sha256(parts.policies.canonical_text().as_bytes());
         let policies = Arc::new(Policies { set: Arc::clone(&parts.policies), digest });
         let (world, head) = load(&store, policies)?;
+        let size = head.size();
         let (clock, drawn) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
         let mut committer = Committer::new(store.writer()?, world, head, clock, drawn);
         let trust_domain = name_plane(&mut committer, &parts, settings.trust_domain.clone())?;
         let log_name: KeyName = format!("{trust_domain}/log").parse().map_err(|_| {
             StartError::Damaged(format!("`{trust_domain}` cannot be the name of a log"))
         })?;
+        // ORDER: nothing is appended to a log that is not ours, or not whole (threat 151).
+        let key = VerifierKey::new(log_name.clone(), parts.log_key.public().clone());
+        must_be_its_key(&store, &parts)?;
+        must_know_its_log(&store, &key, size)?;
         let found = committer.commit_alone(settle)?;
         if found > 0 {
             tracing::warn!(intents = found, "acts without a known outcome were marked unknown");
@@ -115,46 +120,55 @@ impl Plane {
             stopping: CancellationToken::new(),
             proxy: OnceLock::new(),
         });
-        plane.must_know_its_log()?;
         reaper::start(&plane);
         Ok(plane)
     }
+}
 
-    // Checkpoints signed by another key would read as a fork to whoever kept an older one.
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "the method by itself is not general over the transaction's lifetime"
-    )]
-    fn must_know_its_log(&self) -> Result<(), StartError> {
-        let latest = self.inner().store.read("log.latest", |tx| tx.latest_checkpoint())?;
-        if let Some(latest) = latest {
-            let opened = Checkpoint::open(&latest.note, &self.verifier_key());
-            let signed = opened.map_err(|error| StartError::OtherLogKey(error.to_string()))?;
-            self.must_extend(&signed)?;
+// Entry 0 names the key that signs this log.
+fn must_be_its_key(store: &Store, parts: &Parts) -> Result<(), StartError> {
+    let Some(first) = store.read("log.first", |tx| tx.entry(0))? else { return Ok(()) };
+    let own = marque_crypto::hash::sha256(parts.log_key.public().as_bytes());
+    match first.entry()?.event {
+        Event::Claimed { log_key, .. } if log_key == own => Ok(()),
+        Event::Claimed { .. } => {
+            Err(StartError::OtherLogKey("the claim in entry 0 names that one".to_owned()))
         }
-        Ok(())
+        _ => Err(StartError::Damaged("entry 0 of the log is not the claim".to_owned())),
     }
+}
 
-    // A head that does not extend the last signed one would be a fork, signed by ourselves.
-    fn must_extend(&self, signed: &Checkpoint) -> Result<(), StartError> {
-        let now = self.sequencer().synced().size;
-        let damaged = |what: String| Err(StartError::Damaged(what));
-        if now < signed.size {
-            let was = signed.size;
-            return damaged(format!("the log has {now} entries, and {was} were signed before"));
-        }
-        let restored = self.inner().store.read("log.head", |tx| {
-            Ok(Frontier::restore(signed.size, &StoredHashes(RefCell::new(tx))))
-        })?;
-        match restored {
-            Ok(head) if head.root() == signed.root => Ok(()),
-            Ok(_) => damaged(format!(
-                "the first {} entries of the log are not those that were signed; `marque log \
-                 verify` says which",
-                signed.size
-            )),
-            Err(error) => damaged(error.0),
-        }
+// Checkpoints signed by another key would read as a fork to whoever kept an older one.
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method by itself is not general over the transaction's lifetime"
+)]
+fn must_know_its_log(store: &Store, key: &VerifierKey, size: u64) -> Result<(), StartError> {
+    let latest = store.read("log.latest", |tx| tx.latest_checkpoint())?;
+    let Some(latest) = latest else { return Ok(()) };
+    let opened = Checkpoint::open(&latest.note, key);
+    let signed = opened.map_err(|error| StartError::OtherLogKey(error.to_string()))?;
+    must_extend(store, &signed, size)
+}
+
+// A head that does not extend the last signed one would be a fork, signed by ourselves.
+fn must_extend(store: &Store, signed: &Checkpoint, size: u64) -> Result<(), StartError> {
+    let damaged = |what: String| Err(StartError::Damaged(what));
+    if size < signed.size {
+        let was = signed.size;
+        return damaged(format!("the log has {size} entries, and {was} were signed before"));
+    }
+    let restored = store.read("log.head", |tx| {
+        Ok(Frontier::restore(signed.size, &StoredHashes(RefCell::new(tx))))
+    })?;
+    match restored {
+        Ok(head) if head.root() == signed.root => Ok(()),
+        Ok(_) => damaged(format!(
+            "the first {} entries of the log are not those that were signed; `marque log \
+             verify` says which",
+            signed.size
+        )),
+        Err(error) => damaged(error.0),
     }
 }
 

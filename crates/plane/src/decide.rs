@@ -46,15 +46,19 @@ pub(crate) async fn decide(plane: &Plane, ask: Ask) -> Result<Permit, Refusal> {
                     let run = cleared.standing.run.fact.id;
                     return Err(record::hold(plane, &draft, run, (ask.operation, hold)).await);
                 }
-                _ => match record::allow(plane, cleared, &mut draft).await {
-                    Ok(permit) => {
-                        metrics::counter!("marque_decisions_total", "answer" => "allowed")
-                            .increment(1);
-                        return Ok(permit);
+                _ => {
+                    let mut laps = Laps::start(plane.clock());
+                    match record::allow(plane, cleared, &mut draft).await {
+                        Ok(permit) => {
+                            laps.passed(Stage::Record);
+                            metrics::counter!("marque_decisions_total", "answer" => "allowed")
+                                .increment(1);
+                            return Ok(permit);
+                        }
+                        Err(Stop::Stale) => continue,
+                        Err(Stop::Refused(refusal)) => refusal,
                     }
-                    Err(Stop::Stale) => continue,
-                    Err(Stop::Refused(refusal)) => refusal,
-                },
+                }
             },
             Err(refusal) => refusal,
         };

@@ -75,9 +75,15 @@ impl Verify {
         for named in &against {
             hold_against(&mut evidence, named)?;
         }
-        let misfiled = source.first_misfiled()?;
+        let mut misfiled = source.first_misfiled()?;
         let mut verifier = evidence.verifier();
-        source.each(|entry| verifier.entry(entry.index, &entry.bytes, &entry.leaf))?;
+        source.each(|entry| {
+            let says_another = || entry.entry().is_ok_and(|own| own.index != entry.index);
+            if self.export.is_some() && misfiled.is_none() && says_another() {
+                misfiled = Some(entry.index);
+            }
+            verifier.entry(entry.index, &entry.bytes, &entry.leaf)
+        })?;
         let mut found = Found::new(&verifier.finish(), misfiled, against, &key);
         found.key_is_its_own = self.export.is_some() && self.key.is_none();
         let exit = if found.ok { Exit::Done } else { Exit::Failed };
@@ -144,12 +150,13 @@ impl Found {
         key: &VerifierKey,
     ) -> Self {
         let fault = report.first_bad.as_ref();
-        let (first, last) = match (fault, misfiled) {
-            (Some(fault), _) => (Some(fault.first), Some(fault.last)),
-            (None, misfiled) => (misfiled, misfiled),
-        };
+        // An entry that says another index than its place was moved there, and that can be seen
+        // before the first place that some evidence from outside speaks of.
+        let moved = misfiled.filter(|index| fault.is_none_or(|fault| *index < fault.first));
+        let first = moved.or(fault.map(|fault| fault.first));
+        let last = fault.map(|fault| fault.last).or(moved);
         let mut words = report.to_string();
-        if let (None, Some(index)) = (fault, misfiled) {
+        if let Some(index) = moved {
             words = format!("entry {index}: filed under other words than it says\n{words}");
         }
         Self {

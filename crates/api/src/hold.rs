@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use marque_domain::{Id, Run};
-use marque_plane::{Peer, Plane};
+use marque_plane::Plane;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,7 +27,6 @@ pub(crate) struct Holds {
 /// A launcher's hold on its run. Dropping it before the run is closed abandons the run.
 pub(crate) struct Hold {
     run: Id<Run>,
-    launcher: Peer,
     holds: Holds,
 }
 
@@ -37,7 +36,7 @@ impl Holds {
     }
 
     /// Expects the launcher of a new run to hold it soon.
-    pub(crate) fn expect(&self, run: Id<Run>, launcher: Peer) {
+    pub(crate) fn expect(&self, run: Id<Run>) {
         let holds = self.clone();
         self.tasks.spawn(async move {
             tokio::select! {
@@ -46,15 +45,15 @@ impl Holds {
                 () = holds.shutdown.cancelled() => return,
             }
             if !holds.held().contains(&run) {
-                holds.plane.abandon_run(run, &launcher).await;
+                holds.plane.abandon_run(run).await;
             }
         });
     }
 
     /// Holds a run. The set is bounded by the runs the plane has open.
-    pub(crate) fn hold(&self, run: Id<Run>, launcher: Peer) -> Hold {
+    pub(crate) fn hold(&self, run: Id<Run>) -> Hold {
         self.held().insert(run);
-        Hold { run, launcher, holds: self.clone() }
+        Hold { run, holds: self.clone() }
     }
 
     /// The run is closed: there is nothing left to abandon.
@@ -69,11 +68,11 @@ impl Holds {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let (run, launcher) = (self.run, self.launcher.clone());
+        let run = self.run;
         let plane = self.holds.plane.clone();
         if !self.holds.held().remove(&run) {
             return;
         }
-        self.holds.tasks.spawn(async move { plane.abandon_run(run, &launcher).await });
+        self.holds.tasks.spawn(async move { plane.abandon_run(run).await });
     }
 }

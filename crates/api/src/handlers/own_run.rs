@@ -25,7 +25,7 @@ pub(crate) async fn open_child(
     Given(spec): Given<RunSpec>,
 ) -> Result<Json<OpenedRunView>, Problem> {
     let opened = shared.plane.open_child(&parent, &launcher, spec).await?;
-    shared.holds.expect(opened.run.id, launcher);
+    shared.holds.expect(opened.run.id);
     Ok(Json(opened))
 }
 
@@ -35,9 +35,10 @@ pub(crate) async fn hold(
     ThisRun(run): ThisRun,
     Asking(launcher): Asking,
 ) -> Result<Json<EndedView>, Problem> {
-    let _hold = shared.holds.hold(run.run(), launcher);
+    shared.plane.hold_run(&run, &launcher)?;
+    let _hold = shared.holds.hold(run.run());
     let closed = tokio::select! {
-        closed = shared.plane.hold_run(&run) => closed?,
+        closed = shared.plane.closed_run(&run) => closed?,
         () = shared.shutdown.cancelled() => return Err(Problem::stopping()),
     };
     shared.holds.release(run.run());
@@ -48,8 +49,9 @@ pub(crate) async fn hold(
 pub(crate) async fn end(
     State(shared): State<Shared>,
     ThisRun(run): ThisRun,
+    Asking(launcher): Asking,
 ) -> Result<Json<EndedView>, Problem> {
-    let ended = shared.plane.end_run(&run).await?;
+    let ended = shared.plane.end_run(&run, &launcher).await?;
     shared.holds.release(run.run());
     Ok(Json(ended))
 }

@@ -45,7 +45,7 @@ pub(crate) async fn open(
 ) -> Result<Json<OpenedRunView>, Problem> {
     let opened = shared.plane.open_run(&who, &launcher, spec).await?;
     if !is_dry_run {
-        shared.holds.expect(opened.run.id, launcher);
+        shared.holds.expect(opened.run.id);
     }
     Ok(Json(opened))
 }

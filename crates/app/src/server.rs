@@ -31,8 +31,13 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::server::keys::Keys;
 
-/// How long the end may take before the process leaves anyway.
+/// How long requests under way may take to end once the server stops; then they are cut.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How long the doors may take to close before they are left as they are. Longer than any drain,
+/// so that what was cut is told to the plane.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// How long the plane may take to record what it was told before the process leaves anyway.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 /// How often housekeeping looks round.
 const ROUND: Duration = Duration::from_millis(500);
 
@@ -55,7 +60,8 @@ pub(crate) async fn serve(
     let api = Api::new(plane.clone(), metrics.clone(), shutdown.clone());
 
     let tasks = TaskTracker::new();
-    let gateway = Gateway::new(plane.clone(), GatewaySettings::default());
+    let settings = GatewaySettings { drain: DRAIN, ..GatewaySettings::default() };
+    let gateway = Gateway::new(plane.clone(), settings);
     let (door, stop) = (shutdown.clone(), shutdown.clone());
     tasks.spawn(async move {
         if let Err(error) = gateway.serve(proxy, door).await {
@@ -80,11 +86,11 @@ pub(crate) async fn serve(
     // Nobody new from here on: whoever finds no socket starts another server.
     let _ = std::fs::remove_file(&socket);
     shutdown.cancel();
-    let ended = async {
-        tasks.wait().await;
-        plane.stop().await;
-    };
-    if tokio::time::timeout(FAREWELL, ended).await.is_err() {
+    if tokio::time::timeout(FAREWELL, tasks.wait()).await.is_err() {
+        tracing::warn!("a door would not close");
+    }
+    // ORDER: after the doors, and whether or not they closed: what is known by now is recorded.
+    if tokio::time::timeout(LAST_WORDS, plane.stop()).await.is_err() {
         tracing::warn!("something was still under way; the next start marks it unknown");
     }
     Ok(Exit::Done)

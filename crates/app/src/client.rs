@@ -238,7 +238,7 @@ fn problem(status: StatusCode, body: &[u8]) -> ProblemDocument {
 fn failure(problem: ProblemDocument) -> Failure {
     let exit = match problem.code.as_str() {
         _ if problem.approval.is_some() => Exit::Held,
-        "locked" | "not_claimed" | "starting" | "stopping" | "busy" | "unavailable" => {
+        "locked" | "not_claimed" | "delayed" | "starting" | "stopping" | "busy" | "unavailable" => {
             Exit::Unavailable
         }
         "forbidden" | "bad_factor" => Exit::Refused,

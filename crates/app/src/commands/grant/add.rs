@@ -1,5 +1,7 @@
 //! `marque grant add`
 
+use std::time::Duration;
+
 use clap::Args;
 use marque_domain::{Name, Timestamp, UserName};
 use marque_plane::Clock as _;
@@ -13,6 +15,9 @@ use crate::clock::SystemClock;
 use crate::config::Span;
 use crate::context::Context;
 use crate::exit::Exit;
+
+/// The longest a grant may last, as the longest span there is.
+const LONGEST: Duration = Duration::from_secs(3_650 * 24 * 3_600);
 
 /// Let an agent do something, until a date
 ///
@@ -30,7 +35,7 @@ pub(crate) struct Add {
     agent: Name,
     #[command(flatten)]
     lines: LineArgs,
-    /// When it ends: a moment, or a span from now such as `30d`
+    /// Its end: a moment, or a span such as `30d`; ten years at most
     #[arg(long, visible_alias = "for", value_name = "WHEN", value_parser = moment)]
     until: Timestamp,
     /// Who may open runs under it; may be repeated [default: you]
@@ -55,10 +60,36 @@ impl Add {
     }
 }
 
-/// A moment, or a span from now.
+/// A moment, or a span from now; neither more than ten years away.
 fn moment(text: &str) -> Result<Timestamp, String> {
+    moment_after(SystemClock::start().now(), text)
+}
+
+fn moment_after(now: Timestamp, text: &str) -> Result<Timestamp, String> {
     if let Ok(Span(span)) = text.parse() {
-        return Ok(SystemClock::start().now().plus(span));
+        return Ok(now.plus(span));
     }
-    text.parse::<Timestamp>().map_err(|error| format!("{error}, or a span such as `30d`"))
+    let until = text.parse::<Timestamp>();
+    let until = until.map_err(|error| format!("{error}, or a span such as `30d`"))?;
+    let latest = now.plus(LONGEST);
+    if until > latest {
+        return Err(format!("a grant ends within ten years, by {latest}; give it again then"));
+    }
+    Ok(until)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST, Timestamp, moment_after};
+
+    #[test]
+    fn a_grant_is_not_given_for_more_than_ten_years() {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let latest = now.plus(LONGEST);
+        assert_eq!(moment_after(now, "3650d"), Ok(latest));
+        assert_eq!(moment_after(now, &latest.to_string()), Ok(latest));
+        for long in ["3651d", "9999-12-31T00:00Z", "2034-01-01T00:00Z"] {
+            assert!(moment_after(now, long).is_err(), "`{long}` must be refused");
+        }
+    }
 }

@@ -51,7 +51,7 @@ pub(crate) struct Open {
     /// Keep what was seen of the log in this file [default: in ~/.local/state/marque/anchors]
     #[arg(long, value_name = "FILE")]
     anchors: Option<PathBuf>,
-    /// Say what the run would be, and start nothing
+    /// Say what the run would be, and start nothing; refused inside a run
     #[arg(long)]
     dry_run: bool,
     /// The command and its arguments

@@ -3,6 +3,7 @@
 //! Where the server wants a human's factor and somebody can be asked, asks once and tries again.
 //! Secrets leave only through the socket, in memory that is wiped.
 
+mod dial;
 mod request;
 mod start;
 
@@ -20,8 +21,8 @@ use hyper_util::rt::TokioIo;
 use marque_api::exchange::{DRY_RUN, ProblemDocument, RUN_SCHEME};
 use marque_crypto::Secret;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
 
+use dial::dial;
 pub(crate) use request::{Request, encode};
 pub(crate) use start::connect_or_start;
 
@@ -75,7 +76,7 @@ impl Client {
 
     /// Whether a server listens.
     pub(crate) async fn is_answered(&self) -> bool {
-        UnixStream::connect(&self.socket).await.is_ok()
+        dial(&self.socket).await.is_ok()
     }
 
     /// Sends a request and reads the view it answers.
@@ -180,7 +181,7 @@ impl Client {
         &self,
         request: http::Request<Full<Bytes>>,
     ) -> Result<(StatusCode, Bytes), Unanswered> {
-        let stream = UnixStream::connect(&self.socket).await.map_err(Unanswered::Absent)?;
+        let stream = dial(&self.socket).await.map_err(Unanswered::Absent)?;
         let broken = |error: hyper::Error| Unanswered::Broken(error.to_string());
         #[expect(
             clippy::disallowed_methods,

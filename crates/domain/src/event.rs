@@ -98,7 +98,7 @@ pub enum Outcome {
         /// `failed.credential` or `failed.opaque`.
         code: String,
     },
-    /// The client went away.
+    /// The client went away, or the server ended.
     Abandoned,
     /// A kill cut it.
     Cut,

@@ -96,12 +96,17 @@ impl Plane {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Lets everything under way finish, then closes the log.
+    /// Lets everything under way finish, then closes the log. Waits as long as the disk does;
+    /// whoever cannot wait that long bounds it.
     pub async fn stop(&self) {
         self.inner.stopping.cancel();
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
-        self.inner.sequencer.stop();
+        let plane = self.clone();
+        let closing = TaskTracker::new().spawn_blocking(move || plane.inner.sequencer.stop());
+        if closing.await.is_err() {
+            tracing::error!("the log was not closed in order");
+        }
     }
 
     /// The clock.

@@ -1,0 +1,29 @@
+//! Stories through the front door: the real binary, real sockets, real peers.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests dial their own sockets, wait in real time, and start real processes"
+)]
+
+mod approval;
+mod background;
+mod canary;
+mod cli;
+mod crash;
+mod demo;
+mod ending;
+mod files;
+mod framing;
+mod inside;
+mod kill;
+mod log;
+mod road;
+mod support;
+mod tamper;
+mod vault;

@@ -1,0 +1,20 @@
+//! The world a story happens in: a plane of its own, an upstream that writes down what it saw,
+//! runs that are typed into, and a client that says exactly the bytes it is given.
+
+mod plane;
+mod proxy;
+mod run;
+mod sqlite;
+mod told;
+mod upstream;
+mod wait;
+mod world;
+
+pub(crate) use plane::{BINARY, Marque, PASSPHRASE, chmod, signal};
+pub(crate) use proxy::{Proxy, hear_one};
+pub(crate) use run::Run;
+pub(crate) use sqlite::{sqlite, sqlite_at};
+pub(crate) use told::{Json, Told};
+pub(crate) use upstream::Upstream;
+pub(crate) use wait::eventually;
+pub(crate) use world::{CREDENTIAL, World};

@@ -1,0 +1,214 @@
+//! An upstream that knows nothing of Marque and writes down every byte that reached it.
+//!
+//! It writes before it answers, so that no answer lacks its record. By path: `/v1/slow` streams
+//! until it is cut, `/v1/moved` redirects to what `to=` says, everything else is answered at once.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use marque_crypto::intercept::InterceptAuthority;
+use marque_domain::Timestamp;
+use rustls::crypto::aws_lc_rs;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls_pki_types::PrivateKeyDer;
+
+use super::wait::PATIENCE;
+
+/// One request as it arrived.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) nonce: u64,
+    /// The request line and fields, byte for byte.
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+/// A listening upstream. Threads of one test process serve it.
+#[derive(Clone)]
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    /// The authority that vouches for it, PEM, where it speaks TLS.
+    pub(crate) authority: Option<String>,
+    log: Log,
+}
+
+#[derive(Clone, Default)]
+struct Log {
+    seen: Arc<Mutex<Vec<Seen>>>,
+    nonce: Arc<AtomicU64>,
+}
+
+impl Upstream {
+    /// Speaks plain HTTP.
+    pub(crate) fn plain() -> Self {
+        Self::listen(None, None)
+    }
+
+    /// Speaks TLS as `host`.
+    pub(crate) fn private(host: &str) -> Self {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let now = Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap());
+        let life = Duration::from_secs(3_600);
+        let authority = InterceptAuthority::create("upstream", now, life).unwrap();
+        let leaf = authority.leaf(host, now).unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(leaf.chain().to_vec(), PrivateKeyDer::Pkcs8(leaf.expose_key()));
+        Self::listen(Some(Arc::new(config.unwrap())), Some(authority.ca_pem()))
+    }
+
+    fn listen(tls: Option<Arc<ServerConfig>>, authority: Option<String>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let log = Log::default();
+        let upstream = Self { address: listener.local_addr().unwrap(), authority, log };
+        let log = upstream.log.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (tls, log) = (tls.clone(), log.clone());
+                std::thread::spawn(move || welcome(stream, tls, &log));
+            }
+        });
+        upstream
+    }
+
+    /// Every request so far.
+    pub(crate) fn saw(&self) -> Vec<Seen> {
+        self.log.seen.lock().unwrap().clone()
+    }
+
+    /// The one request it saw.
+    #[track_caller]
+    pub(crate) fn saw_one(&self) -> Seen {
+        let mut saw = self.saw();
+        assert_eq!(saw.len(), 1, "{saw:#?}");
+        saw.remove(0)
+    }
+
+    #[track_caller]
+    pub(crate) fn saw_nothing(&self) {
+        let saw = self.saw();
+        assert!(saw.is_empty(), "{saw:#?}");
+    }
+}
+
+impl Seen {
+    pub(crate) fn method(&self) -> &str {
+        self.head.split(' ').next().unwrap()
+    }
+
+    pub(crate) fn target(&self) -> &str {
+        self.head.split(' ').nth(1).unwrap()
+    }
+
+    /// The value of a field, if it came once.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let wanted = format!("{name}: ");
+        let mut found = self.head.lines().filter_map(|line| {
+            let is_it = line.to_ascii_lowercase().starts_with(&wanted);
+            is_it.then(|| line.split_at(wanted.len()).1)
+        });
+        let first = found.next();
+        assert_eq!(found.next(), None, "`{name}` came twice: {}", self.head);
+        first
+    }
+}
+
+fn welcome(stream: TcpStream, tls: Option<Arc<ServerConfig>>, log: &Log) {
+    let _ = stream.set_read_timeout(Some(PATIENCE * 3));
+    let _ = stream.set_nodelay(true);
+    match tls {
+        None => serve(stream, log),
+        Some(config) => {
+            let connection = ServerConnection::new(config).unwrap();
+            serve(StreamOwned::new(connection, stream), log);
+        }
+    }
+}
+
+// One request after another, until the client leaves.
+fn serve(mut stream: impl Read + Write, log: &Log) {
+    while let Some((head, body)) = request(&mut stream) {
+        let nonce = log.nonce.fetch_add(1, Ordering::SeqCst);
+        let seen = Seen { nonce, head, body };
+        log.seen.lock().unwrap().push(seen.clone());
+        if answer(&mut stream, &seen).is_err() {
+            return;
+        }
+    }
+}
+
+fn request(stream: &mut impl Read) -> Option<(String, String)> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(byte(stream)?);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let lower = head.to_ascii_lowercase();
+    let length = lower.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let body = match length {
+        Some(length) => some(stream, length.trim().parse().ok()?)?,
+        None if lower.contains("transfer-encoding: chunked") => chunks(stream)?,
+        None => Vec::new(),
+    };
+    Some((head, String::from_utf8_lossy(&body).into_owned()))
+}
+
+fn chunks(stream: &mut impl Read) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.push(byte(stream)?);
+        }
+        let size = String::from_utf8_lossy(&line).trim().to_owned();
+        let size = usize::from_str_radix(&size, 16).ok()?;
+        body.extend(some(stream, size)?);
+        some(stream, 2)?;
+        if size == 0 {
+            return Some(body);
+        }
+    }
+}
+
+fn byte(stream: &mut impl Read) -> Option<u8> {
+    let mut one = [0];
+    stream.read_exact(&mut one).ok().map(|()| one[0])
+}
+
+fn some(stream: &mut impl Read, length: usize) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    stream.read_exact(&mut bytes).ok().map(|()| bytes)
+}
+
+fn answer(stream: &mut impl Write, seen: &Seen) -> std::io::Result<()> {
+    let (path, query) = seen.target().split_once('?').unwrap_or((seen.target(), ""));
+    if path == "/v1/slow" {
+        return stream_slowly(stream);
+    }
+    let body = format!("{{\"nonce\":{},\"path\":\"{path}\"}}", seen.nonce);
+    let head = match query.strip_prefix("to=") {
+        Some(to) if path == "/v1/moved" => format!("302 Found\r\nLocation: {to}"),
+        _ => "200 OK\r\nContent-Type: application/json".to_owned(),
+    };
+    // In one write: a small second one would wait for the first to be acknowledged.
+    let length = body.len();
+    let whole = format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\n\r\n{body}");
+    stream.write_all(whole.as_bytes())?;
+    stream.flush()
+}
+
+fn stream_slowly(stream: &mut impl Write) -> std::io::Result<()> {
+    stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+    for _ in 0..3_000 {
+        stream.write_all(b"5\r\ntick\n\r\n")?;
+        stream.flush()?;
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    stream.write_all(b"0\r\n\r\n")
+}

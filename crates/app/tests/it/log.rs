@@ -134,7 +134,7 @@ fn a_receipt_and_an_anchor_prove_an_entry_without_the_server() {
     assert!(alone.contains("not anchored") || alone.contains("nothing from outside"), "{alone}");
 }
 
-// threat 139, threat 129
+// threat 87, threat 129, threat 139
 #[test]
 fn nothing_an_agent_or_a_human_writes_can_pose_as_a_line_of_ours() {
     let world = World::new();

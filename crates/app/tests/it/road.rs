@@ -1,6 +1,6 @@
 //! The road, walked by real tools from inside a run.
 
-use super::support::{CREDENTIAL, World};
+use super::support::{CREDENTIAL, Run, World};
 
 #[test]
 fn an_allowed_call_goes_through_with_a_credential_the_run_never_held() {
@@ -67,4 +67,52 @@ fn without_marque_the_upstream_cannot_be_used_from_a_run() {
         None,
         "but the run had nothing to show"
     );
+}
+
+#[test]
+fn a_run_that_has_spent_its_calls_gets_no_more() {
+    let world = World::new();
+    let mut run = Run::open(&world, &["--agent", "bot", "--limit-calls", "2"]);
+    assert_eq!(run.curl("https://api.test/v1/a").0, 200);
+    assert_eq!(run.curl("-X DELETE https://api.test/v1/a").0, 403);
+    assert_eq!(run.curl("https://api.test/v1/b").0, 200);
+    let (status, body) = run.curl("https://api.test/v1/c");
+    assert_eq!((status, body.contains("refused.limits.calls_spent")), (429, true), "{body}");
+    let mut slow = Run::open(&world, &["--agent", "bot", "--limit-rate", "1"]);
+    let statuses: Vec<_> = (0..4).map(|_| slow.curl("https://api.test/v1/d").0).collect();
+    assert_eq!((statuses[0], statuses[3]), (200, 429), "{statuses:?}");
+    assert!(slow.curl("-D - https://api.test/v1/d").1.contains("retry-after: "));
+}
+
+#[test]
+fn a_connection_is_a_ceiling_over_every_grant() {
+    let world = World::new();
+    let ceiling = ["--host", "low.test", "--plain-http", "--ceiling", "GET /v1/open/**"];
+    world.connects("low", &world.plain, &ceiling);
+    let granted = world.cli(&["grant", "add", "bot", "--until", "1d", "--allow", "low:GET /**"]);
+    let mut run = world.run();
+    assert_ne!(run.curl("http://low.test/v1/closed").0, 200, "{}", granted.whole());
+    assert_ne!(run.curl("-X DELETE http://low.test/v1/open/a").0, 200);
+    world.plain.saw_nothing();
+    world.cli(&["grant", "add", "bot", "--until", "1d", "--allow", "low:GET /v1/open/**"]).ok();
+    let mut run = world.run();
+    assert_eq!(run.curl("http://low.test/v1/open/a").0, 200);
+    assert_ne!(run.curl("http://low.test/v1/closed").0, 200);
+    world.plain.saw_one();
+}
+
+#[test]
+fn never_beats_every_allow_and_for_somebody_else_needs_that_person() {
+    let world = World::new();
+    let mut run = Run::open(&world, &["--agent", "bot", "--never", "api:GET /v1/private/**"]);
+    assert_eq!(run.curl("https://api.test/v1/a").0, 200);
+    let (status, body) = run.curl("https://api.test/v1/private/a");
+    assert_eq!((status, body.contains("refused.mandate.never")), (403, true), "{body}");
+    let file = world.write("mandate.toml", "[mandate]\nallow = [\"api:GET /v1/b\"]\n");
+    let mut run = Run::open(&world, &["--agent", "bot", "--mandate", file.to_str().unwrap()]);
+    assert_eq!(run.curl("https://api.test/v1/b").0, 200);
+    assert_eq!(run.curl("https://api.test/v1/a").0, 403);
+    let told = world.cli(&["run", "--agent", "bot", "--for", "bob", "--", "true"]);
+    told.fails(3, "`bob`");
+    world.cli(&["run", "--agent", "nobody", "--", "true"]).ends(1);
 }

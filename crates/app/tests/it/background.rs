@@ -7,22 +7,23 @@ use rustix::process::Signal;
 
 use super::support::{Marque, World, eventually, signal};
 
-/// A plane that was claimed, with an agent that may run, and a server that leaves soon.
-fn unserved() -> Marque {
+/// A plane that was claimed, with an agent that may run, and no server; the next one leaves once
+/// nothing needs it for that long.
+fn unserved(idle_exit: &str) -> Marque {
     let mut marque = Marque::start();
     marque.cli(&["agent", "add", "bot", "--purpose", "stories"]).ok();
     let add = ["connection", "add", "api", "--host", "api.test", "--no-credential"];
     marque.cli(&add).ok();
     marque.cli(&["grant", "add", "bot", "--allow", "api:GET /**", "--until", "1d"]).ok();
     assert_eq!(marque.stop(), Some(0));
-    marque.write("data/config.toml", "[server]\nidle_exit = \"1s\"\n");
+    marque.write("data/config.toml", &format!("[server]\nidle_exit = \"{idle_exit}\"\n"));
     assert_eq!(marque.server_pid(), None);
     marque
 }
 
 #[test]
 fn a_run_starts_a_server_where_none_answers_and_it_leaves_when_idle() {
-    let marque = unserved();
+    let marque = unserved("3s");
     let started = marque.cli(&["run", "--agent", "bot", "--", "sh", "-c", "exit 3"]);
     assert_eq!(started.code, 3, "{}", started.whole());
     let server = marque.server_pid().expect("it stays for a moment");
@@ -36,7 +37,7 @@ fn a_run_starts_a_server_where_none_answers_and_it_leaves_when_idle() {
 
 #[test]
 fn a_server_in_the_background_stays_while_a_run_is_open() {
-    let marque = unserved();
+    let marque = unserved("1s");
     let mut run = super::support::Run::open(&marque, &["--agent", "bot"]);
     let server = marque.server_pid();
     std::thread::sleep(Duration::from_secs(2));
@@ -46,7 +47,7 @@ fn a_server_in_the_background_stays_while_a_run_is_open() {
 
 #[test]
 fn two_launchers_that_race_end_up_with_one_server() {
-    let marque = unserved();
+    let marque = unserved("60s");
     let runs: Vec<_> = (0..4)
         .map(|_| {
             let mut command = marque.words(&["run", "--agent", "bot", "--", "true"]);

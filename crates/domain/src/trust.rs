@@ -15,7 +15,7 @@ pub struct TrustInputs {
     pub version_approved: Option<bool>,
     /// Whether the agent's owner is still there.
     pub owner_present: Option<bool>,
-    /// Refusals of this run so far.
+    /// Refusals so far: of the run, or of the one above it that had most.
     pub refusals: Option<u64>,
 }
 

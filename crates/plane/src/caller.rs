@@ -13,7 +13,7 @@ use marque_crypto::machine::{self, MachineHashKey};
 use marque_domain::{Code, Id, Refusal, Run, RunState, UserRef};
 
 pub use human::Factor;
-pub(crate) use human::{Humans, Tried, who_is_meant};
+pub(crate) use human::{Decoy, Humans, Tried, who_is_meant};
 pub use peer::{Peer, ProcessKey, TerminalSession};
 
 use crate::live::LiveRun;

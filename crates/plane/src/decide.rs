@@ -37,8 +37,9 @@ pub enum Preview {
 
 /// Walks the road. The only way to a [`Permit`]; every answer is recorded, refusals too.
 pub(crate) async fn decide(plane: &Plane, ask: Ask) -> Result<Permit, Refusal> {
+    let mut draft = Draft::new(&ask.operation, plane.clock().now());
     for _ in 0..ROUNDS {
-        let mut draft = Draft::new(&ask.operation, plane.clock().now());
+        draft = Draft::new(&ask.operation, plane.clock().now());
         let world = plane.world();
         let refusal = match walk(plane, &world, &ask, &mut draft) {
             Ok(cleared) => match draft.hold.take() {
@@ -46,30 +47,19 @@ pub(crate) async fn decide(plane: &Plane, ask: Ask) -> Result<Permit, Refusal> {
                     let run = cleared.standing.run.fact.id;
                     return Err(record::hold(plane, &draft, run, (ask.operation, hold)).await);
                 }
-                _ => {
-                    let mut laps = Laps::start(plane.clock());
-                    match record::allow(plane, cleared, &mut draft).await {
-                        Ok(permit) => {
-                            laps.passed(Stage::Record);
-                            metrics::counter!("marque_decisions_total", "answer" => "allowed")
-                                .increment(1);
-                            return Ok(permit);
-                        }
-                        Err(Stop::Stale) => continue,
-                        Err(Stop::Refused(refusal)) => refusal,
-                    }
-                }
+                _ => match record::allow(plane, cleared, &mut draft).await {
+                    Ok(permit) => return Ok(permit),
+                    Err(Stop::Stale) => continue,
+                    Err(Stop::Refused(refusal)) => refusal,
+                },
             },
             Err(refusal) => refusal,
         };
         return Err(record::refuse(plane, &draft, refusal).await);
     }
-    let refusal = Refusal::new(
-        Code::FactsChanged,
-        "the facts of this decision kept changing while it was made",
-        "try again",
-    );
-    Err(record::refuse(plane, &Draft::new(&ask.operation, plane.clock().now()), refusal).await)
+    let message = "the facts of this decision kept changing while it was made";
+    let refusal = Refusal::new(Code::FactsChanged, message, "try again");
+    Err(record::refuse(plane, &draft, refusal).await)
 }
 
 /// What [`decide`] would answer now. Records nothing and gives nothing.

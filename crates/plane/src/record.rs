@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use marque_domain::{
     Answer, Approval, Body, Code, Connection, Decision, Digest, Event, Grant, Id, Operation,
-    Refusal, Revised, Run,
+    Refusal, Revised, Run, Stage,
 };
 use marque_store::Intent;
 
@@ -18,6 +18,7 @@ use question::Question;
 use crate::broker::Named;
 use crate::draft::Draft;
 use crate::failure::Failure;
+use crate::laps::Laps;
 use crate::lease::Lease;
 use crate::limits;
 use crate::live::LiveRun;
@@ -107,6 +108,7 @@ pub(crate) async fn allow(
     draft: &mut Draft,
 ) -> Result<Permit, Stop> {
     draft.approval = cleared.approval.as_ref().map(|approval| approval.fact.id);
+    let mut laps = Laps::start(plane.clock());
     let durability = Durability::of(draft.operation.class);
     let decision = plane.id();
     let cleared = Arc::new(cleared);
@@ -130,6 +132,8 @@ pub(crate) async fn allow(
         drop(Lease::new(plane.clone(), Arc::clone(&cleared.live), decision));
         return Err(Stop::Stale);
     }
+    laps.passed(Stage::Record);
+    metrics::counter!("marque_decisions_total", "answer" => "allowed").increment(1);
     Ok(Permit {
         decision,
         index: appended.index,
@@ -249,18 +253,23 @@ pub(crate) async fn hold(
     let recorded = plane.sequencer().submit(Durability::Disk, move |step| {
         let question =
             Question { run, digest, operation: &operation, line: &line, reason: &reason, ttl };
-        let approval = question.ask(step)?;
+        let (approval, is_new) = question.ask(step)?;
+        // A question that is open already is not asked again; that it was repeated is recorded at
+        // the rate of refusals.
+        if !is_new && !step.may_record(MeterKey::Refusals(run)) {
+            return Ok((approval, None));
+        }
         let decided = Decision { approval: Some(approval), ..record.clone() };
         step.append(Event::Decided(Box::new(decided)))?;
-        Ok::<_, Failure>(approval)
+        Ok::<_, Failure>((approval, Some(id)))
     });
     match recorded.await {
-        Ok(approval) => {
+        Ok((approval, decision)) => {
             refusal.remedy = Some(format!(
                 "a human can answer with `marque approval give {approval}`; then send the same \
                  request again, it goes through once"
             ));
-            Refusal { approval: Some(approval), decision: Some(id), ..refusal }
+            Refusal { approval: Some(approval), decision, ..refusal }
         }
         Err(failure) => unwritable(&failure),
     }

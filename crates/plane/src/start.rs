@@ -6,17 +6,15 @@
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
-use marque_crypto::factor::PassphraseHash;
-use marque_crypto::machine::MachineSecret;
+use marque_crypto::random;
 use marque_crypto::seal::Sealed;
-use marque_crypto::{Secret, random};
 use marque_domain::{Closing, Digest, Event, Outcome, Revised};
 use marque_store::{Store, StoreError, Tx};
 use marque_tlog::{Checkpoint, Frontier, HashSource, KeyName, VerifierKey};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::caller::Humans;
+use crate::caller::{Decoy, Humans};
 use crate::failure::Failure;
 use crate::plane::{Inner, Parts, Plane, Settings};
 use crate::sequence::{Committer, Sequencer};
@@ -104,10 +102,7 @@ impl Plane {
         if found > 0 {
             tracing::warn!(intents = found, "acts without a known outcome were marked unknown");
         }
-        let text = MachineSecret::generate(&*parts.random).expose_text();
-        let secret = Secret::from_vec(text.as_bytes().to_vec());
-        let decoy = PassphraseHash::create(parts.factor_cost, &*parts.random, &secret)
-            .map_err(|error| StartError::Damaged(error.to_string()))?;
+        let decoy = Arc::new(Decoy::new(parts.factor_cost));
         let plane = Self::from_inner(Inner {
             sequencer: sequencer(committer, &store)?,
             store,
@@ -115,11 +110,12 @@ impl Plane {
             settings,
             trust_domain,
             log_name,
-            humans: Humans::new(decoy),
+            humans: Humans::new(Arc::clone(&decoy)),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             proxy: OnceLock::new(),
         });
+        plane.inner().tasks.spawn_blocking(move || decoy.prepare().is_some());
         reaper::start(&plane);
         Ok(plane)
     }

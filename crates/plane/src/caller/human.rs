@@ -5,11 +5,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::marker::PhantomData;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use marque_crypto::Secret;
-use marque_crypto::factor::PassphraseHash;
+use marque_crypto::factor::{Cost, PassphraseHash};
+use marque_crypto::machine::MachineSecret;
+use marque_crypto::{Secret, SystemRandom};
 use marque_domain::{Id, Run, Timestamp, User, UserName, UserRef};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -43,7 +44,30 @@ pub struct Factor {
 pub(crate) struct Humans {
     checks: Semaphore,
     state: Mutex<State>,
-    decoy: PassphraseHash,
+    decoy: Arc<Decoy>,
+}
+
+/// What is checked for a name nobody has, so that it takes as long as a wrong passphrase. Made
+/// beside the start, not before it: it costs what a passphrase costs.
+pub(crate) struct Decoy {
+    cost: Cost,
+    hash: OnceLock<Option<PassphraseHash>>,
+}
+
+impl Decoy {
+    pub(crate) fn new(cost: Cost) -> Self {
+        Self { cost, hash: OnceLock::new() }
+    }
+
+    /// Makes it now, unless it is made.
+    pub(crate) fn prepare(&self) -> Option<&PassphraseHash> {
+        let make = || {
+            let secret = MachineSecret::generate(&SystemRandom).expose_text();
+            let secret = Secret::from_vec(secret.as_bytes().to_vec());
+            PassphraseHash::create(self.cost, &SystemRandom, &secret).ok()
+        };
+        self.hash.get_or_init(make).as_ref()
+    }
 }
 
 /// Whose passphrase is tried, from where.
@@ -79,9 +103,8 @@ struct Failures {
 }
 
 impl Humans {
-    /// Nobody has unlocked anything yet. `decoy` is checked for users nobody knows, so that a
-    /// wrong name takes as long as a wrong passphrase.
-    pub(crate) fn new(decoy: PassphraseHash) -> Self {
+    /// Nobody has unlocked anything yet.
+    pub(crate) fn new(decoy: Arc<Decoy>) -> Self {
         Self { checks: Semaphore::new(CHECKS), state: Mutex::default(), decoy }
     }
 
@@ -98,8 +121,11 @@ impl Humans {
         let place = (tried.user.as_ref().map(|user| user.id), tried.session);
         // ORDER: after the slot. Whoever waited for it waited while others guessed wrong.
         self.must_not_wait(place, now)?;
-        let hash = tried.hash.unwrap_or_else(|| self.decoy.clone());
-        let check = tasks.spawn_blocking(move || hash.verify(&passphrase));
+        let decoy = Arc::clone(&self.decoy);
+        let check = tasks.spawn_blocking(move || match &tried.hash {
+            Some(hash) => hash.verify(&passphrase),
+            None => decoy.prepare().is_some_and(|hash| hash.verify(&passphrase)),
+        });
         let is_right = check.await.unwrap_or(false);
         match tried.user {
             Some(user) if is_right => {
@@ -121,7 +147,7 @@ impl Humans {
         until: Timestamp,
         now: Timestamp,
     ) -> Result<(), AdminError> {
-        let session = peer.session.ok_or_else(AdminError::no_terminal)?;
+        let session = peer.own_session().ok_or_else(AdminError::no_terminal)?;
         let mut state = self.state();
         state.unlocked.retain(|_, unlocked| now < unlocked.until);
         if state.unlocked.len() >= MAX_UNLOCKED && !state.unlocked.contains_key(&session) {
@@ -147,7 +173,10 @@ impl Humans {
     /// of the terminal it was started from.
     pub(crate) fn at_terminal(&self, peer: &Peer, now: Timestamp) -> Option<(UserRef, Timestamp)> {
         let state = self.state();
-        let session = peer.session.filter(|session| !state.occupied.contains_key(session))?;
+        let session = peer.own_session()?;
+        if state.occupied.contains_key(&session) {
+            return None;
+        }
         let unlocked = state.unlocked.get(&session)?;
         (now < unlocked.until).then(|| (unlocked.user.clone(), unlocked.until))
     }

@@ -37,6 +37,14 @@ impl Peer {
         self.ancestors.iter().skip(1).any(|ancestor| ancestor == launcher)
     }
 
+    /// Its terminal session, if it descends from the process that leads it.
+    ///
+    /// A process whose parent died descends from the first process of the system instead. It may
+    /// be what a run left behind, so no terminal speaks for it.
+    pub(crate) fn own_session(&self) -> Option<TerminalSession> {
+        self.session.filter(|session| self.ancestors.contains(&session.leader))
+    }
+
     /// The process itself.
     pub fn process(&self) -> Option<ProcessKey> {
         self.ancestors.first().copied()

@@ -21,13 +21,14 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
-    // One open question for each operation of a run: asking again is not another question.
-    pub(super) fn ask(&self, step: &mut Step<'_, '_>) -> Result<Id<Approval>, Failure> {
+    // One open question for each operation of a run: asking again is not another question. Says
+    // whether this one is new.
+    pub(super) fn ask(&self, step: &mut Step<'_, '_>) -> Result<(Id<Approval>, bool), Failure> {
         let now = step.now;
         let waiting: Vec<_> =
             step.world.approvals_of(self.run).filter(|open| open.fact.is_waiting(now)).collect();
         if let Some(same) = waiting.iter().find(|open| open.fact.digest == self.digest) {
-            return Ok(same.fact.id);
+            return Ok((same.fact.id, false));
         }
         if waiting.len() >= MAX_WAITING {
             return Err(Failure::Overloaded);
@@ -43,6 +44,6 @@ impl Question<'_> {
             until: now.plus(self.ttl),
             state: ApprovalState::Asked,
         };
-        Ok(step.save(asked)?.fact.id)
+        Ok((step.save(asked)?.fact.id, true))
     }
 }

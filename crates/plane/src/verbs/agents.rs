@@ -184,7 +184,7 @@ fn must_answer_for(
         return Ok(());
     }
     let message = format!("`{}` does not answer for agent `{}`", by.name, agent.name);
-    Err(AdminError::new(AdminKind::Forbidden, message).hint("ask its owner or sponsor"))
+    Err(AdminError::new(AdminKind::Forbidden, message).hint("ask its owner"))
 }
 
 /// Kills every open run of an agent, and their children. Returns what was closed.

@@ -67,7 +67,7 @@ impl Plane {
                 format!("a terminal can be unlocked for 1 s to {} h", MAX_UNLOCK_SECS / 3_600);
             return Err(AdminError::new(AdminKind::Invalid, message));
         }
-        let tty = peer.session.ok_or_else(AdminError::no_terminal)?.tty;
+        let tty = peer.own_session().ok_or_else(AdminError::no_terminal)?.tty;
         self.must_be_free(peer)?;
         let user = self.prove_human(peer, factor).await?;
         let now = self.clock().now();

@@ -86,6 +86,29 @@ async fn a_terminal_whose_run_was_abandoned_stays_locked() {
     plane.plane().identify(alice.peer(), Some(alice.factor()), false).await.unwrap();
 }
 
+// threat 126: it outlived its launcher, and the server that knew of its run.
+#[tokio::test]
+async fn a_process_that_lost_its_parents_is_not_of_any_terminal() {
+    let plane = TestPlane::new().await;
+    let alice = plane.alice_with_bot(&[]).await;
+    alice.unlocks().await;
+    let own = alice.peer();
+    let orphan = Peer {
+        ancestors: own
+            .ancestors
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != 1)
+            .map(|(_, one)| *one)
+            .collect(),
+        ..own.clone()
+    };
+    let error = plane.plane().identify(&orphan, None, false).await.err().unwrap();
+    assert_eq!(error.kind, AdminKind::Locked);
+    assert!(plane.plane().unlock(&orphan, alice.factor(), 60).await.is_err());
+    plane.plane().identify(own, None, false).await.unwrap();
+}
+
 // threat 126: that a run is over does not let its processes out.
 #[tokio::test]
 async fn a_process_stays_inside_a_run_that_has_ended() {

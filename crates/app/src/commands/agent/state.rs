@@ -30,7 +30,8 @@ pub(crate) struct Resume {
 
 /// End an agent for good; nobody gets its name again
 ///
-/// Closes its runs and ends its grants. Other systems authorise it by name, so that name is spent.
+/// Closes its runs and lets no other be opened. Other systems authorise it by name, so that name
+/// is spent.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -55,9 +55,11 @@ mod tests {
         let serving = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(50));
             listener.accept().unwrap();
+            listener
         });
         dial(&socket).await.unwrap();
-        serving.join().unwrap();
+        // The listener stays until the last connection is made.
+        drop(serving.join().unwrap());
     }
 
     #[tokio::test]

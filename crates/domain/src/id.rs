@@ -48,11 +48,6 @@ impl<K: Named> Id<K> {
         Self::from_ulid(u128::from(now.as_millis() & 0xffff_ffff_ffff) << 80 | tail)
     }
 
-    /// The moment this id was made.
-    pub fn made_at(self) -> Timestamp {
-        Timestamp::from_millis(u64::try_from(self.number() >> 80).unwrap_or(u64::MAX))
-    }
-
     const fn from_ulid(ulid: u128) -> Self {
         Self { ulid: ulid.to_be_bytes(), kind: PhantomData }
     }
@@ -166,7 +161,6 @@ mod tests {
         let id = Id::<Ship>::new(Timestamp::from_millis(1_469_918_176_385), [0xff; 10]);
         assert_eq!(id.to_string(), "shp_01ARYZ6S41ZZZZZZZZZZZZZZZZ");
         assert_eq!(id.to_string().parse(), Ok(id));
-        assert_eq!(id.made_at(), Timestamp::from_millis(1_469_918_176_385));
     }
 
     #[test]

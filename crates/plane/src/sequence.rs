@@ -69,7 +69,10 @@ impl Sequencer {
     /// A sequencer on threads of its own.
     pub(crate) fn on_threads(committer: Committer, store: &Store) -> Result<Self, Failure> {
         let published = committer.published();
-        let files = (0..syncers::COUNT).map(|_| store.syncer()).collect::<Result<_, _>>()?;
+        let files = (0..syncers::COUNT).map(|_| store.syncer()).collect::<Result<Vec<_>, _>>()?;
+        // ORDER: what the start settled, and what a killed server left unsynced, is on disk before
+        // the head counts as synced. A checkpoint over less would be a fork after a power cut.
+        files.iter().take(1).try_for_each(marque_store::Syncer::sync)?;
         let syncers = Syncers::start(files, committer.synced_head());
         let synced = syncers.synced();
         let backfill = Backfill::start(store.backfiller()?);

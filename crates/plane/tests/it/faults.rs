@@ -62,6 +62,15 @@ async fn a_full_disk_stops_every_act() {
     assert_eq!(plane.log().allowed(), first);
 }
 
+// What the start settled would otherwise count as synced, and a checkpoint could cover it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_cannot_reach_the_disk_is_no_start() {
+    let home = FilePlane::new();
+    let faults = Faults { fail_sync: Some(1), ..Faults::default() };
+    assert!(home.try_start(failing(faults)).is_err());
+    home.try_start(Setup::default()).unwrap().stop().await;
+}
+
 // The kernel tells of a lost page once; whoever goes on would promise what is not there.
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_failed_sync_nothing_is_allowed_any_more() {

@@ -8,6 +8,7 @@
 pub mod address;
 pub mod host;
 pub mod http1;
+pub mod http2;
 pub mod path;
 pub mod proxy_auth;
 pub mod target;

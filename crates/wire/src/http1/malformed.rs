@@ -6,6 +6,7 @@
 use thiserror::Error;
 
 use crate::host::BadHost;
+use crate::http2::FrameFault;
 
 /// A refused message; the connection cannot be used again.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -125,4 +126,7 @@ pub enum Fault {
     TrailerRefused,
     #[error("the trailer section is longer than {limit} bytes")]
     TrailersTooLarge { limit: usize },
+
+    #[error("{0}")]
+    Frame(FrameFault),
 }

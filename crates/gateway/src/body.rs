@@ -29,6 +29,9 @@ const PREVIEW_MAX_BYTES: usize = 4 * 1024;
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the rest of a refused body is read, so that the client gets to read the refusal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same, beside an answer that is under way.
+const DRAIN_ON_MAX_BYTES: usize = 64 * 1024 * 1024;
+const DRAIN_ON_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What was sent of a body, seen from elsewhere.
 #[derive(Default)]
@@ -117,18 +120,31 @@ impl Upload {
         Ok(described(&self.read, size))
     }
 
-    /// Reads on for a moment after a refusal: a connection closed with unread bytes is reset, and
-    /// the client would never see why.
-    pub(crate) async fn drain(mut self) {
+    /// Reads on for a moment after a refusal, and drops it: a connection closed with unread bytes
+    /// is reset, and the client would never see why.
+    pub(crate) async fn drain(&mut self) {
+        self.drain_within(READ_MAX_BYTES, DRAIN_TIMEOUT).await;
+    }
+
+    /// Reads on within other bounds, beside the answer: a client of HTTP/2 need not stop sending
+    /// because it was answered (RFC 9113 §8.1), and some read their answer only afterwards.
+    pub(crate) async fn drain_on(mut self) {
+        self.drain_within(DRAIN_ON_MAX_BYTES, DRAIN_ON_TIMEOUT).await;
+    }
+
+    async fn drain_within(&mut self, max_bytes: usize, time: Duration) {
+        self.read.clear();
+        self.place = None;
         let reading = async {
-            let mut left = READ_MAX_BYTES;
+            let mut left = max_bytes;
             while let Some(Ok(frame)) = self.next_frame().await {
                 let size = frame.data_ref().map_or(0, Bytes::len);
                 let Some(less) = left.checked_sub(size) else { return };
                 left = less;
             }
+            self.rest = None;
         };
-        let _drained = timeout(DRAIN_TIMEOUT, reading).await;
+        let _drained = timeout(time, reading).await;
     }
 
     async fn next_frame(&mut self) -> Option<hyper::Result<Frame<Bytes>>> {

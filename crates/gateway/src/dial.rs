@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::failure::Failure;
 
-pub(crate) use upstream::{Key, Upstream};
+pub(crate) use upstream::{Key, Unanswered, Upstream};
 
 /// How long each of resolving, connecting and the TLS handshake may take.
 const STEP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,6 +36,15 @@ const TRIED_MAX: usize = 4;
 
 /// A connection to an upstream, private where its transport says so.
 pub(crate) type Line = Either<TcpStream, TlsStream<TcpStream>>;
+
+/// What is spoken over a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// HTTP/1.1 (RFC 9112).
+    Http1,
+    /// HTTP/2 (RFC 9113), which only TLS agrees on: an upgrade in the clear is never asked for.
+    Http2,
+}
 
 /// Dials upstreams.
 pub(crate) struct Dialer {
@@ -64,18 +73,40 @@ impl Dialer {
         &self,
         connection: &Connection,
         endpoint: &Endpoint,
-    ) -> Result<Line, Failure> {
+    ) -> Result<(Line, Protocol), Failure> {
         let addresses = match connection.pin {
             Some(pinned) => vec![pinned],
             None => checked(&endpoint.host, resolve(endpoint).await?)?,
         };
         let stream = connect(&endpoint.host, &addresses).await?;
         let config = match &connection.transport {
-            Transport::Plain => return Ok(Either::Left(stream)),
+            Transport::Plain => return Ok((Either::Left(stream), Protocol::Http1)),
             Transport::Tls => self.system_trust(&endpoint.host).await?,
             Transport::TlsWithAuthority { pem } => self.own_trust(&endpoint.host, pem)?,
         };
-        prove(config, &endpoint.host, stream).await.map(Either::Right)
+        let stream = prove(config, &endpoint.host, stream).await?;
+        // RFC 9113 §3.2: what the server picked of the two that were offered.
+        let protocol = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Protocol::Http2,
+            _ => Protocol::Http1,
+        };
+        Ok((Either::Right(stream), protocol))
+    }
+
+    /// Drives a connection in a task of its own until it ends, or must.
+    fn drive(
+        &self,
+        driver: impl Future<Output = hyper::Result<()>> + Send + 'static,
+        ends: impl Future<Output = ()> + Send + 'static,
+    ) {
+        self.tasks.spawn(async move {
+            tokio::select! {
+                biased;
+                () = ends => {}
+                // Whoever waits for an answer is told of an error.
+                _ended = driver => {}
+            }
+        });
     }
 
     async fn system_trust(&self, host: &str) -> Result<Arc<ClientConfig>, Failure> {
@@ -106,7 +137,7 @@ impl Dialer {
             .with_safe_default_protocol_versions()
             .map_err(|error| untrusted(host, error))?;
         let mut config = versions.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
 }

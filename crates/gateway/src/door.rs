@@ -3,35 +3,89 @@
 //! Each door finds out who asks and where to, and hands the request to the pipeline. Now there is
 //! the proxy door: absolute-form requests, and tunnels whose TLS ends here.
 
+mod h2;
 mod http;
 pub(crate) mod proxy;
 mod tunnel;
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use ::http::Response;
 use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
 use marque_domain::Endpoint;
 use marque_wire::host::Authority;
+use tokio_util::task::TaskTracker;
 
+use crate::body::Upload;
 use crate::refuse::{Stop, Style};
 use crate::relay::{Cut, Relay};
+use crate::session::Session;
 use crate::tally;
 
 /// The body of an answer: ours, or the upstream's.
-type Reply = Either<Full<Bytes>, Relay>;
+type Reply = Either<Own, Relay>;
+
+/// The body of an answer of ours, and what the client still sends meanwhile.
+struct Own {
+    text: Full<Bytes>,
+    rest: Option<(Upload, TaskTracker)>,
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some((rest, tasks)) = self.rest.take() {
+            tasks.spawn(rest.drain_on());
+        }
+    }
+}
+
+impl Own {
+    fn empty() -> Self {
+        Self { text: Full::default(), rest: None }
+    }
+}
 
 /// The answer to the client, in the style it reads.
-fn reply(result: Result<Response<Relay>, Stop>, style: Style) -> Result<Response<Reply>, Cut> {
+fn reply(
+    session: &Session,
+    result: Result<Response<Relay>, Stop>,
+    style: Style,
+) -> Result<Response<Reply>, Cut> {
     match result {
         Ok(response) => Ok(response.map(Either::Right)),
-        Err(Stop::Told(notice)) => {
+        Err(Stop::Told(notice, rest)) => {
             // Failures were counted with the outcome of their act.
             if notice.kind() != "failed" {
                 tally::ended(notice.kind());
             }
-            Ok(notice.response(style).map(Either::Left))
+            let rest = rest.map(|rest| (rest, session.shared.tasks.clone()));
+            Ok(notice.response(style).map(|text| Either::Left(Own { text, rest })))
         }
         Err(Stop::Cut) => Err(Cut),
+    }
+}
+
+impl Body for Own {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.text).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.text.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.text.size_hint()
     }
 }
 

@@ -17,6 +17,7 @@ use crate::dial::Dialer;
 use crate::door;
 use crate::leaf::Leaves;
 use crate::places::Places;
+use crate::pool::Pool;
 use crate::session::Session;
 
 /// How long the door rests when the system has no descriptor left for another connection.
@@ -112,6 +113,7 @@ pub(crate) struct Shared {
     pub(crate) dialer: Dialer,
     pub(crate) leaves: Leaves,
     pub(crate) places: Places,
+    pub(crate) pool: Pool,
     pub(crate) tasks: TaskTracker,
     /// No new request is taken.
     pub(crate) shutdown: CancellationToken,
@@ -127,6 +129,7 @@ impl Shared {
             plane: gateway.plane,
             dialer: Dialer::new(Arc::clone(&provider), tasks.clone(), gateway.settings.silence),
             places: Places::new(&gateway.settings),
+            pool: Pool::default(),
             settings: gateway.settings,
             leaves: Leaves::new(provider),
             tasks,

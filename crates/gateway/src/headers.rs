@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use http::header::{ACCEPT_ENCODING, HOST, HeaderName, HeaderValue, UPGRADE, USER_AGENT};
+use http::header::{
+    ACCEPT_ENCODING, HOST, HeaderName, HeaderValue, TE, TRAILER, UPGRADE, USER_AGENT,
+};
 use http::{HeaderMap, Uri};
 use marque_crypto::hash::sha256;
 use marque_domain::{Endpoint, Slot};
@@ -17,7 +19,7 @@ const SHOWN_MAX_BYTES: usize = 512;
 
 /// Fields that are sent on but do not identify the effect: they name the client's software or
 /// how bytes are packed on the way. Clients vary them between two sends of one request.
-const VOLATILE: [HeaderName; 2] = [USER_AGENT, ACCEPT_ENCODING];
+const VOLATILE: [HeaderName; 3] = [USER_AGENT, ACCEPT_ENCODING, TE];
 
 /// Words in the name of a field whose value may be a secret.
 const SECRETIVE: [&str; 8] =
@@ -39,11 +41,21 @@ pub(crate) fn strip<'a>(headers: &mut HeaderMap, slots: impl Iterator<Item = &'a
             Slot::Bearer | Slot::Basic { .. } => None,
         })
         .collect();
+    let wants_trailers = wants_trailers(headers);
     remove_where(headers, |name| {
         let folded = folded(name);
         hop::is_stripped(&folded) || slots.contains(&folded)
     });
     headers.remove(HOST);
+    if wants_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+/// RFC 9110 §10.1.4: the one member of `TE` that means the same to every hop.
+fn wants_trailers(headers: &HeaderMap) -> bool {
+    let members = headers.get_all(TE).iter().filter_map(|value| value.to_str().ok());
+    members.flat_map(|value| value.split(',')).any(|member| member.trim() == "trailers")
 }
 
 /// A name as servers that read fields from the environment see it (RFC 3875 §4.1.18): there a
@@ -102,8 +114,25 @@ pub(crate) fn address(
 
 /// Strips an upstream's answer of what belongs to its connection, and of what only we may say.
 pub(crate) fn strip_response(headers: &mut HeaderMap) {
+    let announced = announced_trailers(headers);
     hop::strip_response(headers);
     remove_where(headers, |name| folded(name).starts_with("marque_"));
+    if let Some(announced) = announced {
+        headers.insert(TRAILER, announced);
+    }
+}
+
+/// Leaves of an answer's trailers what may be passed on (threat 74).
+pub(crate) fn strip_trailers(trailers: &mut HeaderMap) {
+    remove_where(trailers, |name| !hop::is_safe_trailer(name));
+}
+
+// An HTTP/1.1 client gets only the trailers that were announced (RFC 9110 §6.6.2).
+fn announced_trailers(headers: &HeaderMap) -> Option<HeaderValue> {
+    let announced = headers.get_all(TRAILER).iter().filter_map(|value| value.to_str().ok());
+    let names = announced.flat_map(|value| value.split(',')).map(|name| name.trim().to_lowercase());
+    let passed: Vec<String> = names.filter(|name| hop::is_safe_trailer(name)).collect();
+    if passed.is_empty() { None } else { HeaderValue::from_str(&passed.join(", ")).ok() }
 }
 
 fn remove_where(headers: &mut HeaderMap, is_dropped: impl Fn(&str) -> bool) {

@@ -86,10 +86,11 @@ impl Leaves {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(leaf.chain().to_vec(), key)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        // Nothing of one tunnel is resumed in another.
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // Tickets are sealed by a key of this run and host, so none is good for another; nothing
+        // is remembered here. Early data stays off: it could be replayed (RFC 8446 §8).
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
+        config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
         Ok((config, leaf.ends()))
     }
 

@@ -22,10 +22,12 @@ mod headers;
 mod leaf;
 mod pipeline;
 mod places;
+mod pool;
 mod recognise;
 mod refuse;
 mod relay;
 mod session;
 mod tally;
+mod tracked;
 
 pub use gateway::{Gateway, GatewaySettings, ServeError};

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use ::http::header::EXPECT;
 use ::http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::body::Incoming;
-use marque_domain::{Body, Code, Connection, Endpoint, Operation, Outcome, Refusal, Service};
-use marque_plane::{Ask, Injection, Opened, Plane, Presented, Preview, broker};
+use marque_domain::{
+    Body, Code, Connection, Endpoint, Operation, Outcome, Refusal, Revised, Service,
+};
+use marque_plane::{Ask, Injection, LiveRun, Opened, Plane, Presented, Preview, broker};
 use marque_wire::path::Path;
 
 use crate::body::Upload;
-use crate::dial::{Key, Upstream};
+use crate::dial::{Key, Unanswered, Upstream};
 use crate::failure::Failure;
 use crate::headers;
 use crate::recognise::{self, Seen};
@@ -60,24 +62,28 @@ pub(crate) async fn forward(
         Ok(opened) => opened,
         Err(refusal) => {
             call.body.drain().await;
-            return Err(Notice::refused(refusal, place).into());
+            return Err(Stop::Told(Notice::refused(refusal, place), Some(call.body)));
         }
     };
 
+    let live = Arc::clone(opened.lease.live());
     let mut act = Act::new(session, opened.lease, call.body.progress());
     if opened.connection.fact.service != Service::Http {
         act.end(Outcome::Failed { code: "failed.opaque".to_owned() });
         return Err(Notice::opaque().into());
     }
-    let key = Key::new(&opened.connection, &call.endpoint);
-    let over = (&opened.connection.fact, opened.injection);
+    let way = Way {
+        key: Key::new(&opened.connection, opened.credential, &call.endpoint),
+        run: live,
+        connection: opened.connection,
+    };
     let answered = tokio::select! {
         biased;
         () = act.cancelled() => return Err(Stop::Cut),
-        answered = send(session, key, over, call) => answered,
+        answered = send(session, &way, opened.injection, call) => answered,
     };
     match answered {
-        Ok(response) => Ok(relayed(response, act)),
+        Ok((response, line)) => Ok(relayed(response, line, act)),
         Err(_) if act.lost_client() => Err(Stop::Cut),
         Err(failure) => {
             act.end(Outcome::Failed { code: failure.code().to_owned() });
@@ -168,35 +174,53 @@ async fn decide(session: &Session, ask: Ask) -> Result<Opened, Refusal> {
     })
 }
 
+/// Over what a request goes, and for whom.
+struct Way {
+    key: Key,
+    run: Arc<LiveRun>,
+    connection: Arc<Revised<Connection>>,
+}
+
 async fn send(
     session: &Session,
-    key: Key,
-    (connection, injection): (&Connection, Option<Injection>),
+    way: &Way,
+    injection: Option<Injection>,
     call: Call,
-) -> Result<Response<Incoming>, Failure> {
+) -> Result<(Response<Incoming>, Upstream), Failure> {
     let Call { method, target, scheme, endpoint, headers: mut fields, body } = call;
-    let mut upstream = if let Some(kept) = session.kept(&key).await {
-        kept
-    } else {
-        let line = session.shared.dialer.dial(connection, &endpoint).await?;
-        Upstream::open(&session.shared.dialer, key, line).await?
-    };
     headers::address(&mut fields, scheme, &endpoint, injection)
-        .ok_or_else(|| Failure::Unsendable { connection: connection.name.to_string() })?;
+        .ok_or_else(|| Failure::Unsendable { connection: way.connection.fact.name.to_string() })?;
     let mut request = Request::new(body);
     *request.method_mut() = method;
     *request.uri_mut() = target;
     *request.headers_mut() = fields;
-    let response = upstream.send(request).await?;
-    session.keep(upstream);
-    Ok(response)
+    let shared = &session.shared;
+    if let Some(mut kept) = shared.pool.take(&way.run, &way.key).await {
+        match kept.send(request).await {
+            Ok(response) => return Ok((response, kept)),
+            // The upstream ended a line nobody had used for a while: another one is opened.
+            Err(Unanswered::Unsent(unsent, _)) => request = *unsent,
+            Err(Unanswered::Failed(failure)) => return Err(failure),
+        }
+    }
+    let line = shared.dialer.dial(&way.connection.fact, &endpoint).await?;
+    let whose = (way.key.clone(), Arc::clone(&way.run));
+    let mut upstream = Upstream::open(&shared.dialer, whose, line).await?;
+    // Others may share it from now on, where its protocol carries many at once.
+    if let Some(shared_line) = upstream.share() {
+        shared.pool.keep(&way.run, shared_line);
+    }
+    match upstream.send(request).await {
+        Ok(response) => Ok((response, upstream)),
+        Err(Unanswered::Unsent(_, failure) | Unanswered::Failed(failure)) => Err(failure),
+    }
 }
 
 // Redirects are passed back as they are: the client's next request is its own decision, and goes
 // without a credential wherever no connection serves it (threat 79).
-fn relayed(response: Response<Incoming>, act: Act) -> Response<Relay> {
+fn relayed(response: Response<Incoming>, line: Upstream, act: Act) -> Response<Relay> {
     let (head, body) = response.into_parts();
-    let mut relayed = Response::new(Relay::new(body, head.status, act));
+    let mut relayed = Response::new(Relay::new(body, (head.status, line), act));
     *relayed.status_mut() = head.status;
     *relayed.headers_mut() = head.headers;
     headers::strip_response(relayed.headers_mut());

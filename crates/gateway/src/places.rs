@@ -24,6 +24,8 @@ pub(crate) struct Places {
     strangers: Arc<Mutex<Strangers>>,
     strangers_max: usize,
     connections: Arc<Semaphore>,
+    /// Of requests that share a connection with others.
+    requests: Arc<Semaphore>,
     run_connections_max: usize,
     bodies: Arc<Semaphore>,
     shares: Mutex<HashMap<Id<Run>, Weak<Share>>>,
@@ -32,6 +34,7 @@ pub(crate) struct Places {
 /// The places of one run.
 struct Share {
     connections: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
 }
 
@@ -42,6 +45,7 @@ impl Places {
             strangers: Arc::default(),
             strangers_max: settings.strangers_max,
             connections: Arc::new(Semaphore::new(settings.connections_max)),
+            requests: Arc::new(Semaphore::new(settings.connections_max)),
             run_connections_max: settings.run_connections_max,
             bodies: Arc::new(Semaphore::new(BODIES_MAX)),
             shares: Mutex::default(),
@@ -77,8 +81,8 @@ impl Places {
         let of_all = Arc::clone(&self.connections)
             .try_acquire_owned()
             .map_err(|_| Notice::crowded("too many connections are open", "try again"))?;
-        let bodies = Arc::clone(&self.bodies);
-        Ok(RunPlace { share, bodies, _places: [of_share, of_all] })
+        let (requests, bodies) = (Arc::clone(&self.requests), Arc::clone(&self.bodies));
+        Ok(RunPlace { share, requests, bodies, _places: [of_share, of_all] })
     }
 
     // A share lives as long as a place of it, so there are never more than connections.
@@ -90,6 +94,7 @@ impl Places {
         shares.retain(|_, share| share.strong_count() > 0);
         let share = Arc::new(Share {
             connections: Arc::new(Semaphore::new(self.run_connections_max)),
+            requests: Arc::new(Semaphore::new(self.run_connections_max)),
             bodies: Arc::new(Semaphore::new(RUN_BODIES_MAX)),
         });
         shares.insert(run, Arc::downgrade(&share));
@@ -127,11 +132,27 @@ impl Drop for StrangerPlace {
 /// The place of one connection of a run.
 pub(crate) struct RunPlace {
     share: Arc<Share>,
+    requests: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
     _places: [OwnedSemaphorePermit; 2],
 }
 
 impl RunPlace {
+    /// A place for one of many requests on a connection: there are as many as connections, so that
+    /// a run gains nothing by sharing one.
+    ///
+    /// # Errors
+    /// What the client is told where the run has its share, or all runs have everything.
+    pub(crate) fn of_request(&self) -> Result<RequestPlace, Notice> {
+        let of_share = Arc::clone(&self.share.requests).try_acquire_owned().map_err(|_| {
+            Notice::crowded("this run has too many requests under way", "wait for some to end")
+        })?;
+        let of_all = Arc::clone(&self.requests)
+            .try_acquire_owned()
+            .map_err(|_| Notice::crowded("too many requests are under way", "try again"))?;
+        Ok(RequestPlace { _places: [of_share, of_all] })
+    }
+
     /// Waits for room for one body that is read whole.
     pub(crate) async fn of_body(&self) -> Option<BodyPlace> {
         // ORDER: the run's own share first, so that its queue is not everybody's.
@@ -139,6 +160,11 @@ impl RunPlace {
         let of_all = Arc::clone(&self.bodies).acquire_owned().await.ok()?;
         Some(BodyPlace { _places: [of_share, of_all] })
     }
+}
+
+/// The place of one request among many on a connection.
+pub(crate) struct RequestPlace {
+    _places: [OwnedSemaphorePermit; 2],
 }
 
 /// The place of one body in memory.

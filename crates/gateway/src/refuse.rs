@@ -11,6 +11,7 @@ use marque_domain::{Approval, Code, Decision, Id, Refusal, Stage};
 use marque_wire::http1::Malformed;
 use serde_json::{Map, Value, json};
 
+use crate::body::Upload;
 use crate::failure::Failure;
 
 /// Set on every answer that is ours and not the upstream's; holds the code.
@@ -18,8 +19,8 @@ pub(crate) const MARK: HeaderName = HeaderName::from_static("marque-refusal");
 
 /// Why a request ends without the upstream's answer.
 pub(crate) enum Stop {
-    /// The client is told.
-    Told(Notice),
+    /// The client is told, and what it still sends is read on.
+    Told(Notice, Option<Upload>),
     /// The connection is cut without a word.
     Cut,
 }
@@ -231,7 +232,7 @@ impl Notice {
 
 impl From<Notice> for Stop {
     fn from(notice: Notice) -> Self {
-        Self::Told(notice)
+        Self::Told(notice, None)
     }
 }
 

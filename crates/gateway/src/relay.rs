@@ -16,6 +16,9 @@ use marque_plane::Lease;
 use thiserror::Error;
 
 use crate::body::Progress;
+use crate::dial::Upstream;
+use crate::headers;
+use crate::pool::Pool;
 use crate::session::{InFlight, Session};
 use crate::tally;
 
@@ -29,13 +32,13 @@ pub(crate) struct Act {
     lease: Option<Lease>,
     progress: Arc<Progress>,
     received_bytes: u64,
-    _in_flight: InFlight,
+    in_flight: InFlight,
 }
 
 impl Act {
     pub(crate) fn new(session: &Arc<Session>, lease: Lease, progress: Arc<Progress>) -> Self {
         let in_flight = InFlight::new(session);
-        Self { lease: Some(lease), progress, received_bytes: 0, _in_flight: in_flight }
+        Self { lease: Some(lease), progress, received_bytes: 0, in_flight }
     }
 
     /// Resolves once the run is cut. Does not borrow, so that it can be kept beside the act.
@@ -47,6 +50,10 @@ impl Act {
                 None => std::future::pending().await,
             }
         }
+    }
+
+    fn pool(&self) -> &Pool {
+        &self.in_flight.session().shared.pool
     }
 
     /// Whether the client stopped sending in the middle of its request.
@@ -76,14 +83,16 @@ pub(crate) struct Relay {
     body: Incoming,
     status: StatusCode,
     act: Act,
+    /// The line it comes over, kept for another request once it has ended.
+    line: Option<Upstream>,
     cut: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl Relay {
     /// Passes on the body of an answer with that status to `act`.
-    pub(crate) fn new(body: Incoming, status: StatusCode, act: Act) -> Self {
+    pub(crate) fn new(body: Incoming, (status, line): (StatusCode, Upstream), act: Act) -> Self {
         let cut = Box::pin(act.cancelled());
-        let mut relay = Self { body, status, act, cut };
+        let mut relay = Self { body, status, act, line: Some(line), cut };
         relay.end_if_complete();
         relay
     }
@@ -91,8 +100,15 @@ impl Relay {
     // Told before the last chunk leaves, because nobody asks for more after it.
     fn end_if_complete(&mut self) {
         if self.body.is_end_stream() {
-            self.act.end(Outcome::Answered { status: self.status.as_u16() });
+            self.end();
         }
+    }
+
+    fn end(&mut self) {
+        if let (Some(line), Some(lease)) = (self.line.take(), &self.act.lease) {
+            self.act.pool().keep(lease.live(), line);
+        }
+        self.act.end(Outcome::Answered { status: self.status.as_u16() });
     }
 }
 
@@ -110,22 +126,32 @@ impl Body for Relay {
             return Poll::Ready(Some(Err(Cut)));
         }
         let frame = std::task::ready!(Pin::new(&mut this.body).poll_frame(cx));
-        let data = match frame {
-            Some(Ok(frame)) => frame.into_data().ok(),
+        let frame = match frame {
+            Some(Ok(frame)) => frame,
             Some(Err(_)) => {
                 this.act.end(Outcome::Failed { code: "failed.upstream".to_owned() });
                 return Poll::Ready(Some(Err(Cut)));
             }
-            None => None,
+            None => {
+                this.end();
+                return Poll::Ready(None);
+            }
         };
-        let Some(data) = data else {
-            // The end, or trailers, which are the last frame and stay here.
-            this.act.end(Outcome::Answered { status: this.status.as_u16() });
-            return Poll::Ready(None);
+        let frame = match frame.into_data() {
+            Ok(data) => {
+                this.act.received_bytes += data.len() as u64;
+                Frame::data(data)
+            }
+            // Nothing follows them.
+            Err(frame) => {
+                let mut trailers = frame.into_trailers().unwrap_or_default();
+                headers::strip_trailers(&mut trailers);
+                this.end();
+                return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+            }
         };
-        this.act.received_bytes += data.len() as u64;
         this.end_if_complete();
-        Poll::Ready(Some(Ok(Frame::data(data))))
+        Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {

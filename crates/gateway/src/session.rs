@@ -1,4 +1,4 @@
-//! One client connection: the run it belongs to, and the upstream connection it keeps.
+//! One client connection: the run it belongs to, and what is under way on it.
 //!
 //! A connection serves one run for all its life, so that cutting the run cuts the connection and
 //! nothing an earlier run left on it is ever used by another.
@@ -11,7 +11,6 @@ use tokio::sync::SetOnce;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::dial::{Key, Upstream};
 use crate::gateway::Shared;
 use crate::places::{RunPlace, StrangerPlace};
 use crate::refuse::Notice;
@@ -24,7 +23,6 @@ pub(crate) struct Session {
     /// Held until the run is known.
     stranger: Mutex<Option<StrangerPlace>>,
     crowded_out: CancellationToken,
-    upstream: Mutex<Option<Upstream>>,
     in_flight: AtomicUsize,
 }
 
@@ -37,7 +35,6 @@ impl Session {
             run: SetOnce::new(),
             crowded_out: stranger.lost(),
             stranger: Mutex::new(Some(stranger)),
-            upstream: Mutex::new(None),
             in_flight: AtomicUsize::new(0),
         }
     }
@@ -85,24 +82,9 @@ impl Session {
         }
     }
 
-    /// The kept upstream connection, if it is that one and can take another request.
-    pub(crate) async fn kept(&self, key: &Key) -> Option<Upstream> {
-        let mut kept = self.slot().take().filter(|kept| kept.key() == key)?;
-        kept.is_usable().await.then_some(kept)
-    }
-
-    /// Keeps an upstream connection for the next request, in place of any other.
-    pub(crate) fn keep(&self, upstream: Upstream) {
-        *self.slot() = Some(upstream);
-    }
-
     /// Whether an answer is under way.
     pub(crate) fn is_answering(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed) > 0
-    }
-
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Upstream>> {
-        self.upstream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -122,6 +104,11 @@ impl InFlight {
             tally::entered();
         }
         Self(Arc::clone(session))
+    }
+
+    /// The connection it came over.
+    pub(crate) fn session(&self) -> &Session {
+        &self.0
     }
 }
 

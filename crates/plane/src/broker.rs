@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use marque_crypto::Secret;
 use marque_crypto::seal::{Binding, Sealed};
-use marque_domain::{Code, Connection, Credential, Outcome, Refusal, Revised, Slot};
+use marque_domain::{Code, Connection, Credential, FactRef, Outcome, Refusal, Revised, Slot};
 
 use crate::lease::Lease;
 use crate::plane::Plane;
@@ -33,6 +33,8 @@ pub struct Opened {
     pub connection: Arc<Revised<Connection>>,
     /// What to set, and where; nothing for an upstream that wants none.
     pub injection: Option<Injection>,
+    /// Which revision of which credential that is.
+    pub credential: Option<FactRef>,
     /// The use of it; dropping it records the act as abandoned.
     pub lease: Lease,
 }
@@ -71,6 +73,7 @@ pub fn open(plane: &Plane, permit: Permit) -> Result<Opened, Refusal> {
         // Cut since it was decided: stage 2 knows by what.
         run::stand(&plane.world(), lease.live().run, plane.clock().now())?;
     }
+    let credential = named.as_ref().map(|named| named.credential.reference());
     let injection = match (&connection.fact.slot, named) {
         (Some(slot), Some(named)) => {
             let id = named.credential.fact.id.to_string();
@@ -87,7 +90,7 @@ pub fn open(plane: &Plane, permit: Permit) -> Result<Opened, Refusal> {
         }
         _ => None,
     };
-    Ok(Opened { connection, injection, lease })
+    Ok(Opened { connection, injection, credential, lease })
 }
 
 fn unopenable(connection: &Connection) -> Refusal {

@@ -6,8 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::http::{HeaderMap, Method, Request, Response};
-use bytes::Bytes;
-use http_body_util::{Either, Full};
+use http_body_util::Either;
 use hyper::body::Incoming;
 use marque_plane::Presented;
 use marque_wire::host::Authority;
@@ -18,7 +17,7 @@ use tokio::net::TcpStream;
 
 use super::http::{close, serve as serve_http};
 use super::tunnel::{self, Tunnel};
-use super::{Reply, endpoint, reply};
+use super::{Own, Reply, endpoint, reply};
 use crate::guarded::{Guarded, SharedGuard};
 use crate::pipeline::{self, Exchange};
 use crate::refuse::{Notice, Place, Stop, Style};
@@ -56,9 +55,12 @@ impl Proxy {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Reply>, Cut> {
         let style = Style::of(request.headers());
         if request.method() == Method::CONNECT {
-            return self.connect(&request).await.or_else(|stop| reply(Err(stop), style));
+            return self
+                .connect(&request)
+                .await
+                .or_else(|stop| reply(&self.session, Err(stop), style));
         }
-        reply(self.forward(request).await, style)
+        reply(&self.session, self.forward(request).await, style)
     }
 
     async fn forward(&self, request: Request<Incoming>) -> Result<Response<Relay>, Stop> {
@@ -97,7 +99,7 @@ impl Proxy {
             Ok(tunnel) => {
                 self.guard.lock().tunnel_opened();
                 *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
-                Ok(Response::new(Either::Left(Full::new(Bytes::new()))))
+                Ok(Response::new(Either::Left(Own::empty())))
             }
             Err(stop) => {
                 self.guard.lock().tunnel_refused();

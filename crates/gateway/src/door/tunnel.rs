@@ -23,7 +23,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 use super::http::{close, serve};
-use super::{Reply, reply};
+use super::{Reply, h2, reply};
 use crate::client_hello::{self, Tap};
 use crate::guarded::Guarded;
 use crate::pipeline::{self, Exchange};
@@ -50,9 +50,12 @@ pub(super) struct Tunnel {
 pub(super) async fn intercept(session: Arc<Session>, tunnel: Tunnel, stream: TcpStream) {
     let shaken = timeout(HANDSHAKE_TIMEOUT, shake(&session, &tunnel, stream)).await;
     let Ok(Some(stream)) = shaken else { return };
-    let io = Guarded::new(stream, RequestGuard::new(), session.shared.settings.silence);
     let inside = Arc::new(Inside { session: Arc::clone(&session), tunnel });
     let answer = move |request| Arc::clone(&inside).answer(request);
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        return h2::serve(stream, &session, answer).await;
+    }
+    let io = Guarded::new(stream, RequestGuard::new(), session.shared.settings.silence);
     if let Some(stream) = serve(io, &session, answer).await {
         close(stream, &session).await;
     }
@@ -104,7 +107,7 @@ struct Inside {
 impl Inside {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Reply>, Cut> {
         let style = Style::of(request.headers());
-        reply(self.forward(request).await, style)
+        reply(&self.session, self.forward(request).await, style)
     }
 
     async fn forward(&self, request: Request<Incoming>) -> Result<Response<Relay>, Stop> {

@@ -3,23 +3,12 @@
 //! Owns chunk sizes, extensions, data terminators and the trailer section. Decodes nothing.
 
 use super::field::Field;
+use super::hop::SAFE_TRAILERS;
 use super::line::{self, Line};
 use super::{BODY_MAX_BYTES, CHUNK_EXTENSIONS_MAX_BYTES, Fault, TRAILERS_MAX_BYTES};
 
 /// Most hexadecimal digits of a chunk size.
 const SIZE_MAX_DIGITS: usize = 16;
-
-/// Trailer fields that are passed on: digests, timings and gRPC status. None of them can frame,
-/// route, authenticate or change the meaning of a message (threat 74).
-const SAFE_TRAILERS: [&str; 7] = [
-    "content-digest",
-    "digest",
-    "grpc-message",
-    "grpc-status",
-    "grpc-status-details-bin",
-    "repr-digest",
-    "server-timing",
-];
 
 /// Where in a chunked body the next byte falls.
 pub(super) enum Chunks {

@@ -56,6 +56,18 @@ const PREFIXES: [&str; 5] = ["marque-", "x-marque-", "x-forwarded-", "x-ssl-", "
 /// spelling is stripped.
 const FRAMING: [&str; 2] = ["content-length", "host"];
 
+/// Trailer fields that are passed on: digests, timings and gRPC status. None of them can frame,
+/// route, authenticate or change the meaning of a message (threat 74).
+pub(super) const SAFE_TRAILERS: [&str; 7] = [
+    "content-digest",
+    "digest",
+    "grpc-message",
+    "grpc-status",
+    "grpc-status-details-bin",
+    "repr-digest",
+    "server-timing",
+];
+
 /// Whether a request field with this lower-case `name` is stripped before anything is sent on.
 ///
 /// The guard has refused requests whose `Connection` names anything but hop-by-hop fields, so
@@ -75,6 +87,11 @@ pub fn is_stripped(name: &str) -> bool {
 /// direction.
 pub fn is_hop_by_hop(name: &str) -> bool {
     HOP_BY_HOP.contains(&name)
+}
+
+/// Whether a trailer field with this lower-case `name` is passed on.
+pub fn is_safe_trailer(name: &str) -> bool {
+    SAFE_TRAILERS.contains(&name)
 }
 
 /// Strips an upstream's response of hop-by-hop fields and of those its `Connection` names.

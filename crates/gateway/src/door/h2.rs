@@ -1,0 +1,193 @@
+//! HTTP/2 with one client inside its tunnel, guarded, until it ends, breaks, or is cut.
+//!
+//! Owns the bounds of a connection that carries many requests (threat 91), and its breaking off.
+//! Each request becomes an HTTP/1.1 one before anybody looks at it.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use ::http::{Request, Response};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use marque_wire::http1::HEAD_MAX_BYTES;
+use marque_wire::http2::{FRAME_MAX_BYTES, FrameGuard, as_http1};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::http::Socket;
+use super::{Reply, reply};
+use crate::guarded::Guarded;
+use crate::places::RequestPlace;
+use crate::refuse::{Notice, Style};
+use crate::relay::Cut;
+use crate::session::{InFlight, Session};
+use crate::tracked::Tracked;
+
+/// Requests under way on one connection.
+const STREAMS_MAX: u32 = 64;
+/// Bytes of one request's body that may wait here.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+/// Bytes of all its requests' bodies that may wait here.
+const WINDOW_BYTES: u32 = 1024 * 1024;
+/// Bytes of one answer that may wait for the client.
+const SEND_MAX_BYTES: usize = 256 * 1024;
+/// Streams the client may break off before they were taken up.
+const RESETS_MAX: usize = 20;
+
+/// Serves requests until the client is done, breaks off, or is cut.
+pub(super) async fn serve<IO, A, F>(io: IO, session: &Arc<Session>, answer: A)
+where
+    IO: Socket,
+    A: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Result<Response<Reply>, Cut>> + Send + 'static,
+{
+    let breaks = Arc::new(AtomicBool::new(false));
+    let io = Breakable { io, breaks: Arc::clone(&breaks) };
+    let io = Guarded::new(io, FrameGuard::of_client(), session.shared.settings.silence);
+    let service = service_fn(|request: Request<Incoming>| {
+        let answered = match prepare(session, request) {
+            Ok((request, place)) => Ok((answer(request), place)),
+            Err((notice, style)) => Err(reply(session, Err(notice.into()), style)),
+        };
+        let in_flight = InFlight::new(session);
+        async move {
+            let _in_flight = in_flight;
+            let (answer, place) = match answered {
+                Ok((answer, place)) => (answer.await?, Some(place)),
+                Err(told) => (told?, None),
+            };
+            Ok::<_, Cut>(answer.map(|body| Held { body, _place: place }))
+        }
+    });
+    let connection = http2::Builder::new(Tracked::new(&session.shared.tasks))
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_frame_size(FRAME_MAX_BYTES)
+        .max_header_list_size(u32::try_from(HEAD_MAX_BYTES).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(RESETS_MAX)
+        .max_local_error_reset_streams(RESETS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .max_send_buf_size(SEND_MAX_BYTES)
+        .serve_connection(TokioIo::new(io), service);
+    let mut connection = pin!(connection);
+    let (mut cut, mut stop) = (pin!(session.cut()), pin!(session.shared.shutdown.cancelled()));
+    let mut is_stopping = false;
+    loop {
+        if is_stopping {
+            connection.as_mut().graceful_shutdown();
+        }
+        tokio::select! {
+            biased;
+            () = &mut cut => {
+                breaks.store(true, Ordering::Relaxed);
+                return;
+            }
+            () = &mut stop, if !is_stopping => is_stopping = true,
+            // Whoever waits for an answer is told of an error by its stream.
+            _ended = &mut connection => return,
+        }
+    }
+}
+
+/// The request as HTTP/1.1 would say it, and its place; or what the client is told.
+fn prepare(
+    session: &Session,
+    request: Request<Incoming>,
+) -> Result<(Request<Incoming>, RequestPlace), (Notice, Style)> {
+    let (mut head, body) = request.into_parts();
+    let style = Style::of(&head.headers);
+    as_http1(&mut head).map_err(|malformed| (Notice::doubtful(&malformed), style))?;
+    let place = session.place().ok_or_else(|| {
+        let message = "this connection belongs to no run yet";
+        (Notice::crowded(message, "open another connection"), style)
+    })?;
+    let place = place.of_request().map_err(|notice| (notice, style))?;
+    Ok((Request::from_parts(head, body), place))
+}
+
+/// An answer that keeps its request's place until it has ended.
+struct Held {
+    body: Reply,
+    _place: Option<RequestPlace>,
+}
+
+impl Body for Held {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A socket that is reset when it is dropped, if it was told so: the library does not give it back.
+struct Breakable<IO: Socket> {
+    io: IO,
+    breaks: Arc<AtomicBool>,
+}
+
+impl<IO: Socket> Drop for Breakable<IO> {
+    fn drop(&mut self) {
+        if self.breaks.load(Ordering::Relaxed) {
+            // A reset, because the end of a connection can also be the end of an answer.
+            let _broken = self.io.tcp().set_zero_linger();
+        }
+    }
+}
+
+impl<IO: Socket> AsyncRead for Breakable<IO> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl<IO: Socket> AsyncWrite for Breakable<IO> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+}

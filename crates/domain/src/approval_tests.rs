@@ -23,6 +23,7 @@ fn asked() -> Approval {
             endpoint: Endpoint { host: "api.example".to_owned(), port: 443 },
             parameters: BTreeMap::new(),
             body: Body::Empty,
+            also: Vec::new(),
         },
         line: "demo:POST /v1/orders".to_owned(),
         reason: "demo:POST /v1/orders".to_owned(),

@@ -65,17 +65,28 @@ impl Reach<'_> {
 impl Authority {
     /// What this authority says of `access`.
     pub fn rule(&self, access: &Access<'_>) -> Reach<'_> {
-        let line = |set: &'_ BTreeSet<Permission>| -> Option<usize> {
-            set.iter().position(|permission| permission.matches(access))
-        };
-        let found = |set| line(set).and_then(|place| set.iter().nth(place));
-        if let Some(permission) = found(&self.never) {
-            return Reach::Never(permission);
+        let given = |set: &BTreeSet<Permission>| set.iter().any(|line| line.matches(access));
+        match self.restraint(access) {
+            Reach::Ask(line) if given(&self.ask) || given(&self.allow) => Reach::Ask(line),
+            Reach::Nothing => {
+                let allowing = self.allow.iter().find(|line| line.matches(access));
+                allowing.map_or(Reach::Nothing, Reach::Allow)
+            }
+            Reach::Never(line) => Reach::Never(line),
+            Reach::Ask(_) | Reach::Allow(_) => Reach::Nothing,
         }
-        if let Some(permission) = found(&self.ask) {
-            return Reach::Ask(permission);
+    }
+
+    /// What this authority takes away from `access`, whatever else allows it: a line that forbids
+    /// or asks, or nothing.
+    pub fn restraint(&self, access: &Access<'_>) -> Reach<'_> {
+        if let Some(line) = self.never.iter().find(|line| line.touches(access)) {
+            return Reach::Never(line);
         }
-        found(&self.allow).map_or(Reach::Nothing, Reach::Allow)
+        // Of the lines that ask, the one people wrote for this spelling is named first.
+        let exact = self.ask.iter().find(|line| line.matches(access));
+        let asking = exact.or_else(|| self.ask.iter().find(|line| line.touches(access)));
+        asking.map_or(Reach::Nothing, Reach::Ask)
     }
 
     /// The authority of several grants of one agent together. What one of them asks for or forbids
@@ -126,6 +137,15 @@ pub fn narrow(left: &Authority, right: &Authority) -> Result<Authority, TooCompl
     ask.append(&mut pairwise(&left.ask, &right.allow)?);
     ask.append(&mut pairwise(&left.allow, &right.ask)?);
     let allow = pairwise(&left.allow, &right.allow)?;
+    // A line that asks for one spelling also asks for the others that both sides allow.
+    for (line, asking) in
+        allow.iter().flat_map(|line| left.ask.union(&right.ask).map(move |asking| (line, asking)))
+    {
+        ask.extend(line.touched_by(asking)?);
+        if ask.len() > MAX_LINES * 4 {
+            return Err(TooComplex::Lines);
+        }
+    }
     let narrowed = Authority { allow, ask, never }.normal();
     if narrowed.len() > MAX_LINES { Err(TooComplex::Lines) } else { Ok(narrowed) }
 }

@@ -6,11 +6,11 @@ use crate::permission::{Access, BadPermission, Permission, Registered};
 use crate::{Id, Service, Timestamp};
 
 fn registered(name: &str) -> Option<Registered> {
-    let nth = ["demo", "other"].iter().position(|known| *known == name)?;
+    let nth = ["demo", "other", "code"].iter().position(|known| *known == name)?;
     Some(Registered {
         name: name.parse().unwrap(),
         id: Id::new(Timestamp::from_millis(1), [u8::try_from(nth).unwrap(); 10]),
-        service: Service::Http,
+        service: if name == "code" { Service::Git } else { Service::Http },
     })
 }
 
@@ -52,6 +52,79 @@ fn a_group_is_stored_as_its_members() {
 }
 
 #[test]
+fn a_group_stands_for_the_members_its_line_fits() {
+    let printed =
+        |line| -> Vec<String> { lines(&[line]).iter().map(ToString::to_string).collect() };
+    assert_eq!(printed("code:read acme/*"), ["code:repo.read acme/*"]);
+    assert_eq!(printed("code:write acme/*"), ["code:lfs.lock acme/*", "code:lfs.write acme/*"]);
+    assert_eq!(
+        printed("code:write acme/api refs/heads/**"),
+        ["code:git.push acme/api refs/heads/**"]
+    );
+    assert_eq!(printed("code:write acme/api ci.skip"), ["code:git.option acme/api ci.skip"]);
+    assert_eq!(
+        printed("code:write acme/api **"),
+        ["code:git.option acme/api **", "code:git.push acme/api **"]
+    );
+    assert_eq!(
+        printed("code:admin acme/api refs/tags/*"),
+        ["code:git.delete acme/api refs/tags/*"]
+    );
+}
+
+fn rule_push<'a>(authority: &'a Authority, name: &str) -> Reach<'a> {
+    let resource = ["acme/api".to_owned(), name.to_owned()];
+    let connection = registered("code").unwrap().id;
+    authority.rule(&Access { connection, operation: "git.push", resource: &resource })
+}
+
+// threat 116: a server on a file system that ignores case takes `Main` for `main`.
+#[test]
+fn what_git_may_take_for_a_forbidden_ref_is_forbidden_and_only_the_written_one_is_allowed() {
+    let authority = authority(
+        &["code:git.push acme/api refs/heads/**", "code:git.push acme/api refs/tags/v1"],
+        &["code:git.push acme/api refs/heads/release/*"],
+        &["code:git.push acme/api refs/heads/main"],
+    );
+    for (name, width) in [
+        ("refs/heads/agent/x", 3),
+        ("refs/heads/main", 0),
+        ("refs/heads/Main", 0),
+        ("REFS/heads/MAIN", 0),
+        ("refs/heads/release/1", 2),
+        ("refs/heads/Release/1", 2),
+        ("refs/tags/v1", 3),
+        ("refs/tags/V1", 1),
+        ("Refs/heads/agent/x", 1),
+        ("Refs/heads/release/1", 1),
+    ] {
+        assert_eq!(rule_push(&authority, name).width(), width, "`{name}`");
+    }
+}
+
+// threats 41, 116
+#[test]
+fn narrowing_keeps_a_question_about_another_spelling() {
+    let granted = authority(
+        &["code:git.push acme/api refs/heads/**"],
+        &["code:git.push acme/api refs/heads/Main"],
+        &[],
+    );
+    let wanted = authority(&["code:git.push acme/api refs/heads/main"], &[], &[]);
+    let narrowed = narrow(&granted, &wanted).unwrap();
+    assert_eq!(rule_push(&narrowed, "refs/heads/main").width(), 2);
+    assert_eq!(rule_push(&narrowed, "refs/heads/Main").width(), 1);
+}
+
+#[test]
+fn other_services_tell_spellings_apart() {
+    let authority = authority(&["demo:GET /**"], &[], &["demo:GET /v1/Admin"]);
+    assert_eq!(rule(&authority, "GET", "/v1/admin").width(), 3);
+    let stored = serde_json::to_string(&authority).unwrap();
+    assert!(!stored.contains("any_case"), "{stored}");
+}
+
+#[test]
 fn authority_binds_to_the_id_not_to_the_name() {
     let renamed = |name: &str| {
         Some(Registered { name: name.parse().unwrap(), ..registered("demo").unwrap() })
@@ -76,6 +149,13 @@ fn a_line_that_cannot_be_meant_is_refused() {
         ("demo:GET /a?b", "no query"),
         ("demo:GET /%2f", "upper-case hexadecimal"),
         ("demo:GET /a*", "stand alone"),
+        ("code:git.push acme/api", "names 1 resource parts"),
+        ("code:git.push acme/api main", "written in full"),
+        ("code:git.push Acme/api refs/heads/main", "lower case"),
+        ("code:repo.read acme/api.git", "without `.git`"),
+        ("code:admin acme/api", "takes 2"),
+        ("code:write acme/api a=b", "written in full"),
+        ("code:GET /a", "not an operation of `code`"),
     ] {
         let error: BadPermission = parse(line).unwrap_err();
         assert!(error.to_string().contains(wanted), "`{line}` gave `{error}`");
@@ -92,15 +172,22 @@ fn what_lies_beyond_a_ceiling_is_named() {
 }
 
 fn any_line() -> impl Strategy<Value = Permission> {
-    let path = prop::collection::vec(
-        prop_oneof![3 => "[ab]", 1 => Just("*".to_owned()), 1 => Just("**".to_owned())],
-        1..4,
-    );
-    (prop_oneof![Just("demo"), Just("other")], prop_oneof![Just("GET"), Just("POST")], path)
-        .prop_map(|(name, operation, path)| {
-            let line = format!("{name}:{operation} /{}", path.join("/"));
-            Permission::parse(&line, registered).unwrap().remove(0)
-        })
+    let path = || {
+        let segment =
+            prop_oneof![3 => "[ab]", 1 => Just("*".to_owned()), 1 => Just("**".to_owned())];
+        prop::collection::vec(segment, 1..4)
+    };
+    let http = (prop_oneof![Just("demo"), Just("other")], prop_oneof![Just("GET"), Just("POST")]);
+    let http = (http, path())
+        .prop_map(|((name, operation), path)| format!("{name}:{operation} /{}", path.join("/")));
+    // Both cases, because they are one to some servers.
+    let git = (path(), prop::collection::vec(any::<bool>(), 4)).prop_map(|(path, upper)| {
+        let spelt = path.iter().zip(upper).map(|(segment, upper)| {
+            if upper { segment.to_ascii_uppercase() } else { segment.clone() }
+        });
+        format!("code:git.push acme/api refs/{}", spelt.collect::<Vec<_>>().join("/"))
+    });
+    prop_oneof![http, git].prop_map(|line| Permission::parse(&line, registered).unwrap().remove(0))
 }
 
 fn any_authority() -> impl Strategy<Value = Authority> {
@@ -109,17 +196,24 @@ fn any_authority() -> impl Strategy<Value = Authority> {
         .prop_map(|(allow, ask, never)| Authority { allow, ask, never })
 }
 
-fn any_access() -> impl Strategy<Value = (Id<Connection>, &'static str, [String; 1])> {
-    let path = prop::collection::vec("[abc]", 0..5);
+type Asked = (Id<Connection>, &'static str, Vec<String>);
+
+fn any_access() -> impl Strategy<Value = Asked> {
+    let path = || prop::collection::vec("[abc]", 0..5);
     let connection = prop_oneof![Just("demo"), Just("other")];
-    (connection, prop_oneof![Just("GET"), Just("POST")], path).prop_map(
+    let http = (connection, prop_oneof![Just("GET"), Just("POST")], path()).prop_map(
         |(name, operation, path)| {
-            (registered(name).unwrap().id, operation, [format!("/{}", path.join("/"))])
+            (registered(name).unwrap().id, operation, vec![format!("/{}", path.join("/"))])
         },
-    )
+    );
+    let git = prop::collection::vec("[abAB]", 1..4).prop_map(|path| {
+        let resource = vec!["acme/api".to_owned(), format!("refs/{}", path.join("/"))];
+        (registered("code").unwrap().id, "git.push", resource)
+    });
+    prop_oneof![http, git]
 }
 
-fn width(authority: &Authority, access: &(Id<Connection>, &'static str, [String; 1])) -> u8 {
+fn width(authority: &Authority, access: &Asked) -> u8 {
     let (connection, operation, resource) = access;
     authority.rule(&Access { connection: *connection, operation, resource }).width()
 }

@@ -9,7 +9,7 @@ use crate::fact::FactRef;
 use crate::id::{Id, Named};
 use crate::limits::Meter;
 use crate::name::{Name, TaskRef, UserName};
-use crate::operation::BodyKind;
+use crate::operation::{BodyKind, Effect};
 use crate::run::{Run, Tier};
 use crate::service::{Class, Service};
 use crate::stage::Code;
@@ -93,6 +93,18 @@ pub struct OperationSummary {
     pub body: BodyKind,
     /// Of the whole operation, query, headers and body included.
     pub digest: Digest,
+    /// Further effects of the same request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Effect>,
+}
+
+impl OperationSummary {
+    /// Everything that was asked for, as `<name> <resource…>`, the first effect first.
+    pub fn effects(&self) -> impl Iterator<Item = String> {
+        let further = self.also.iter().map(|effect| (&effect.name, &effect.resource));
+        let all = std::iter::once((&self.name, &self.resource)).chain(further);
+        all.map(|(name, resource)| format!("{name} {}", resource.join(" ")))
+    }
 }
 
 /// Who asked.

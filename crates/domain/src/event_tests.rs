@@ -26,6 +26,7 @@ fn decision() -> Decision {
             has_query: false,
             body: BodyKind::Empty,
             digest: Digest::from_bytes([7; 32]),
+            also: Vec::new(),
         },
         actor: None,
         line: None,

@@ -90,13 +90,22 @@ impl Pattern {
     ///
     /// Remembers only the last `**`, so the time is at most segments × pattern.
     pub fn matches(&self, resource: &str) -> bool {
+        self.matches_by(resource, |mine, theirs| mine == theirs)
+    }
+
+    /// As [`Pattern::matches`], taking upper and lower case of ASCII letters for the same.
+    pub fn matches_any_case(&self, resource: &str) -> bool {
+        self.matches_by(resource, str::eq_ignore_ascii_case)
+    }
+
+    fn matches_by(&self, resource: &str, same: fn(&str, &str) -> bool) -> bool {
         let mut parts: Vec<&str> = resource.split('/').collect();
         if is_slash_at_end(&parts, |last| last.is_empty()) {
             parts.pop();
         }
         parts.len() <= MAX_SEGMENTS
             && greedy(&self.0, &parts, |one, part| match one {
-                Segment::Literal(text) => text == part,
+                Segment::Literal(text) => same(text, part),
                 Segment::One => true,
                 Segment::Any => false,
             })
@@ -117,8 +126,23 @@ impl Pattern {
     /// Fails with [`BadPattern::TooLarge`] where the answer would not itself be a pattern within
     /// bounds; the caller must then refuse, never drop a part.
     pub fn intersect(&self, other: &Self) -> Result<Vec<Self>, BadPattern> {
+        self.intersect_by(other, |mine, theirs| mine == theirs)
+    }
+
+    /// The patterns within this one that match, in any case, all that this one matches and `other`
+    /// matches in any case. Fails as [`Pattern::intersect`] does.
+    pub fn intersect_any_case(&self, other: &Self) -> Result<Vec<Self>, BadPattern> {
+        self.intersect_by(other, str::eq_ignore_ascii_case)
+    }
+
+    fn intersect_by(
+        &self,
+        other: &Self,
+        same: fn(&str, &str) -> bool,
+    ) -> Result<Vec<Self>, BadPattern> {
         let too_large = || BadPattern::TooLarge(format!("{self}` and `{other}"));
-        let mut meeting = Meeting { prefix: Vec::new(), found: Vec::new(), steps_left: MAX_STEPS };
+        let (prefix, found) = (Vec::new(), Vec::new());
+        let mut meeting = Meeting { same, prefix, found, steps_left: MAX_STEPS };
         meeting.walk(&self.0, &other.0);
         let mut found = meeting.found;
         if meeting.steps_left == 0 || !found.iter().all(Self::is_within_bounds) {
@@ -192,6 +216,8 @@ fn greedy<T>(pattern: &[Segment], subject: &[T], fits: impl Fn(&Segment, &T) -> 
 
 // Walks two patterns at once; every branch consumes a segment of one of them, so it ends.
 struct Meeting {
+    // Of two literals that are the same, the left one's spelling is kept.
+    same: fn(&str, &str) -> bool,
     prefix: Vec<Segment>,
     found: Vec<Pattern>,
     steps_left: usize,
@@ -222,7 +248,7 @@ impl Meeting {
                 self.step(segment, left_rest, right);
             }
             (Some((mine, left_rest)), Some((theirs, right_rest))) => match (mine, theirs) {
-                (Segment::Literal(a), Segment::Literal(b)) if a != b => {}
+                (Segment::Literal(a), Segment::Literal(b)) if !(self.same)(a, b) => {}
                 (Segment::Literal(_), _) => self.step(mine, left_rest, right_rest),
                 (_, segment) => self.step(segment, left_rest, right_rest),
             },

@@ -62,6 +62,23 @@ fn an_intersection_names_all_that_both_match() {
     assert_eq!(both("a", "b"), [""; 0]);
 }
 
+// threat 116
+#[test]
+fn a_pattern_can_be_asked_in_any_case_and_still_by_whole_segments() {
+    for (text, resource, expected) in [
+        ("refs/heads/main", "refs/heads/Main", true),
+        ("refs/heads/MAIN", "REFS/heads/main", true),
+        ("refs/heads/main", "refs/heads/mains", false),
+        ("refs/heads/*", "Refs/Heads/x", true),
+        ("refs/heads/é", "refs/heads/É", false),
+    ] {
+        let pattern = Pattern::parse(text).map(|pattern| pattern.matches_any_case(resource));
+        assert_eq!(pattern.unwrap_or(false), expected, "`{text}` on `{resource}`");
+    }
+    let both = pattern("refs/*/main").intersect_any_case(&pattern("Refs/Heads/Main")).unwrap();
+    assert_eq!(both, [pattern("refs/Heads/main")], "spelt like the left one where it says how");
+}
+
 fn any_pattern() -> impl Strategy<Value = Pattern> {
     let segment = prop_oneof![3 => "[ab]", 1 => Just("*".to_owned()), 1 => Just("**".to_owned())];
     prop::collection::vec(segment, 1..5)

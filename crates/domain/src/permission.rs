@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use crate::id::Id;
 use crate::name::Name;
 use crate::pattern::{BadPattern, Pattern};
-use crate::service::Service;
+use crate::service::{OperationKind, Service};
 
 /// Leave to do one operation on the resources its patterns match.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,6 +21,10 @@ pub struct Permission {
     label: Name,
     operation: String,
     resource: Vec<Pattern>,
+    // Whether the service may take spellings that differ in case for one resource. It follows from
+    // the connection, so equality and order ignore it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    any_case: bool,
 }
 
 /// The connection a line names, as the caller found it under its name.
@@ -128,41 +132,46 @@ impl Permission {
                 known: known.collect::<Vec<_>>().join(", "),
             });
         }
-        let mut resource = Vec::with_capacity(parts.len());
-        for part in &parts {
-            resource.push(Pattern::parse(part)?);
-            registered.service.check_resource(part).map_err(|why| BadPermission::Resource {
-                part: part.chars().take(120).collect(),
-                connection: registered.name.to_string(),
-                why,
-            })?;
-        }
-        if let Some(kind) = kinds.iter().find(|kind| kind.parts != parts.len()) {
+        let resource: Vec<Pattern> =
+            parts.iter().map(|part| Pattern::parse(part)).collect::<Result<_, _>>()?;
+        let fitting: Vec<_> = kinds.iter().filter(|kind| kind.parts.len() == parts.len()).collect();
+        if let (Some(kind), true) = (kinds.first(), fitting.is_empty()) {
             return Err(BadPermission::Parts {
                 line: shown(),
                 operation: kind.name.to_owned(),
-                wanted: kind.parts,
+                wanted: kind.parts.len(),
                 given: parts.len(),
             });
         }
-        let permission = |kind: &crate::service::OperationKind| Self {
-            connection: registered.id,
-            label: registered.name.clone(),
-            operation: kind.name.to_owned(),
-            resource: resource.clone(),
-        };
-        Ok(kinds.into_iter().map(permission).collect())
+        // Of a group, those members are meant that the parts can belong to.
+        let (mut meant, mut misfit) = (Vec::new(), None);
+        for kind in fitting {
+            match check(kind, &parts, &registered) {
+                Ok(()) => meant.push(Self::new(kind, &registered, resource.clone())),
+                Err(error) => misfit = misfit.or(Some(error)),
+            }
+        }
+        match misfit {
+            Some(error) if meant.is_empty() => Err(error),
+            _ => Ok(meant),
+        }
     }
 
-    /// Everything `kind` can do on every resource of a connection.
-    pub fn everything(registered: &Registered) -> Result<Vec<Self>, BadPattern> {
-        let any = Pattern::parse("**")?;
-        let permission = |kind: &crate::service::OperationKind| Self {
+    fn new(kind: &OperationKind, registered: &Registered, resource: Vec<Pattern>) -> Self {
+        Self {
             connection: registered.id,
             label: registered.name.clone(),
             operation: kind.name.to_owned(),
-            resource: vec![any.clone(); kind.parts],
-        };
+            resource,
+            any_case: registered.service.may_fold_case(),
+        }
+    }
+
+    /// Every operation on every resource of a connection.
+    pub fn everything(registered: &Registered) -> Result<Vec<Self>, BadPattern> {
+        let any = Pattern::parse("**")?;
+        let permission =
+            |kind: &OperationKind| Self::new(kind, registered, vec![any.clone(); kind.parts.len()]);
         Ok(registered.service.operations().iter().map(permission).collect())
     }
 
@@ -183,14 +192,22 @@ impl Permission {
 
     /// Whether this permission covers that access.
     pub fn matches(&self, access: &Access<'_>) -> bool {
+        self.matches_by(access, Pattern::matches)
+    }
+
+    /// Whether this permission, as a line that asks or forbids, speaks of that access. Where the
+    /// service may take spellings that differ in case for one resource, it speaks of all of them
+    /// (threat 116); what is allowed is only the one that is written.
+    pub fn touches(&self, access: &Access<'_>) -> bool {
+        let in_case = if self.any_case { Pattern::matches_any_case } else { Pattern::matches };
+        self.matches_by(access, in_case)
+    }
+
+    fn matches_by(&self, access: &Access<'_>, fits: fn(&Pattern, &str) -> bool) -> bool {
         self.connection == access.connection
             && self.operation == access.operation
             && self.resource.len() == access.resource.len()
-            && self
-                .resource
-                .iter()
-                .zip(access.resource)
-                .all(|(pattern, part)| pattern.matches(part))
+            && self.resource.iter().zip(access.resource).all(|(pattern, part)| fits(pattern, part))
     }
 
     /// Whether everything `other` covers is proved to be covered by this permission.
@@ -201,12 +218,29 @@ impl Permission {
 
     /// The permissions that together cover exactly what both cover.
     pub(crate) fn intersect(&self, other: &Self) -> Result<Vec<Self>, BadPattern> {
+        self.intersect_by(other, Pattern::intersect)
+    }
+
+    /// The part of this permission that `other` speaks of as a line that asks or forbids, where
+    /// that is more than what both cover.
+    pub(crate) fn touched_by(&self, other: &Self) -> Result<Vec<Self>, BadPattern> {
+        if !self.any_case {
+            return Ok(Vec::new());
+        }
+        self.intersect_by(other, Pattern::intersect_any_case)
+    }
+
+    fn intersect_by(
+        &self,
+        other: &Self,
+        intersect: fn(&Pattern, &Pattern) -> Result<Vec<Pattern>, BadPattern>,
+    ) -> Result<Vec<Self>, BadPattern> {
         if !self.is_about(other) {
             return Ok(Vec::new());
         }
         let mut combined = vec![Vec::new()];
         for (mine, theirs) in self.resource.iter().zip(&other.resource) {
-            let both = mine.intersect(theirs)?;
+            let both = intersect(mine, theirs)?;
             let extended = |prefix: &Vec<Pattern>| {
                 let prefix = prefix.clone();
                 both.iter().map(move |part| [&prefix[..], std::slice::from_ref(part)].concat())
@@ -226,6 +260,20 @@ impl Permission {
     fn key(&self) -> (Id<Connection>, &str, &[Pattern]) {
         (self.connection, &self.operation, &self.resource)
     }
+}
+
+fn check(
+    kind: &OperationKind,
+    parts: &[&str],
+    registered: &Registered,
+) -> Result<(), BadPermission> {
+    let misfit = |part: &str, why| BadPermission::Resource {
+        part: part.chars().take(120).collect(),
+        connection: registered.name.to_string(),
+        why,
+    };
+    let mut named = kind.parts.iter().zip(parts);
+    named.try_for_each(|(named, part)| named.check(part).map_err(|why| misfit(part, why)))
 }
 
 impl PartialEq for Permission {

@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::resource::Part;
+
 /// How much an operation can change. It fixes the durability of its log entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -21,11 +23,16 @@ pub enum Class {
 }
 
 /// The recogniser behind a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Service {
     /// Any HTTP API: the operation is the method (RFC 9110 §9), the resource its path.
+    #[default]
     Http,
+    /// A git server over HTTP: the operation is what happens to a repository and its refs.
+    Git,
     /// Bytes to a host that no connection serves; contents unseen.
     Net,
 }
@@ -37,12 +44,16 @@ pub struct OperationKind {
     pub name: &'static str,
     /// How much it can change.
     pub class: Class,
-    /// How many resource parts a permission for it names.
-    pub parts: usize,
+    /// What a permission for it names, in order.
+    pub parts: &'static [Part],
 }
 
 const fn http(name: &'static str, class: Class) -> OperationKind {
-    OperationKind { name, class, parts: 1 }
+    OperationKind { name, class, parts: &[Part::Path] }
+}
+
+const fn git(name: &'static str, class: Class, parts: &'static [Part]) -> OperationKind {
+    OperationKind { name, class, parts }
 }
 
 // RFC 9110 §9.2.1: GET, HEAD and OPTIONS are safe. What an upstream does with them is its own
@@ -57,14 +68,25 @@ const HTTP: &[OperationKind] = &[
     http("DELETE", Class::Write),
 ];
 
+// A deleted ref may be the last name of its commits, so it cannot be counted on to come back.
+const GIT: &[OperationKind] = &[
+    git("repo.read", Class::Read, &[Part::Repository]),
+    git("git.push", Class::Write, &[Part::Repository, Part::Ref]),
+    git("git.delete", Class::Admin, &[Part::Repository, Part::Ref]),
+    git("git.option", Class::Write, &[Part::Repository, Part::PushOption]),
+    git("lfs.write", Class::Write, &[Part::Repository]),
+    git("lfs.lock", Class::Write, &[Part::Repository]),
+];
+
 const NET: &[OperationKind] =
-    &[OperationKind { name: "connect", class: Class::Unclassified, parts: 1 }];
+    &[OperationKind { name: "connect", class: Class::Unclassified, parts: &[Part::Host] }];
 
 impl Service {
     /// Every operation of this service.
     pub fn operations(self) -> &'static [OperationKind] {
         match self {
             Self::Http => HTTP,
+            Self::Git => GIT,
             Self::Net => NET,
         }
     }
@@ -86,48 +108,18 @@ impl Service {
         self.operations().iter().filter(|kind| kind.class == class).collect()
     }
 
-    /// Refuses a resource pattern that no request of this service could ever match, or that reads
-    /// as something it is not. Returns what is wrong.
-    pub fn check_resource(self, part: &str) -> Result<(), &'static str> {
-        match self {
-            Self::Http => check_http_path(part),
-            Self::Net => Ok(()),
-        }
+    /// Whether the service may take two spellings that differ in case for one resource: git servers
+    /// on file systems that ignore case do (threat 116).
+    pub fn may_fold_case(self) -> bool {
+        self == Self::Git
     }
-}
-
-// The gateway refuses requests whose path is not canonical (threat 84), so a pattern with a
-// non-canonical segment would match nothing and mislead whoever reads the grant.
-fn check_http_path(part: &str) -> Result<(), &'static str> {
-    if !part.starts_with('/') && part != "**" {
-        return Err("a path starts with `/`, or is `**` for every path");
-    }
-    for segment in part.split('/') {
-        if segment == "." || segment == ".." {
-            return Err("dot segments are never sent on; name the path itself");
-        }
-        if segment.contains(['?', '#', ';', '\\']) {
-            return Err("a path pattern has no query, fragment, parameters or backslashes");
-        }
-    }
-    check_percent_escapes(part.as_bytes())
-}
-
-fn check_percent_escapes(bytes: &[u8]) -> Result<(), &'static str> {
-    let upper_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'A'..=b'F');
-    for (place, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'%') {
-        let escape = bytes.get(place + 1..place + 3).unwrap_or_default();
-        if escape.len() != 2 || !escape.iter().all(upper_hex) {
-            return Err("write percent escapes as `%` and two upper-case hexadecimal digits");
-        }
-    }
-    Ok(())
 }
 
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Http => "http",
+            Self::Git => "git",
             Self::Net => "net",
         })
     }

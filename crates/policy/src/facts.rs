@@ -10,12 +10,12 @@ use cedar_policy::{
     Context, Entities, Entity, EntityTypeName, EntityUid, Request, RestrictedExpression,
 };
 use marque_domain::{
-    Agent, Body, Class, Connection, Operation, Run, Timestamp, TrustScore, UserName,
+    Agent, Body, Class, Connection, EffectRef, Operation, Run, Timestamp, TrustScore, UserName,
 };
 
 use crate::schema::{Action, uid, vocabulary};
 
-/// Everything policies may speak of, for one operation.
+/// Everything policies may speak of, for one effect of an operation.
 #[derive(Debug, Clone, Copy)]
 pub struct PolicyFacts<'a> {
     /// Who acts.
@@ -30,8 +30,10 @@ pub struct PolicyFacts<'a> {
     pub on_behalf_of: Option<&'a UserName>,
     /// Through what.
     pub connection: &'a Connection,
-    /// To do what.
+    /// By which request.
     pub operation: &'a Operation,
+    /// To do what: one of its effects.
+    pub effect: EffectRef<'a>,
     /// How far it is trusted.
     pub trust: &'a TrustScore,
     /// When. Policies see it in UTC.
@@ -58,15 +60,15 @@ fn cedar(error: impl fmt::Display) -> BadFacts {
 impl PolicyFacts<'_> {
     /// The action asked for, and its place in the vocabulary.
     pub(crate) fn action(&self) -> Result<(usize, &'static Action), BadFacts> {
-        let operation = self.operation;
-        let name = || format!("{}:{}", operation.service, operation.name);
+        let (service, effect) = (self.operation.service, self.effect);
+        let name = || format!("{service}:{}", effect.name);
         let (place, action) = vocabulary()
-            .action(operation.service, &operation.name)
+            .action(service, effect.name)
             .ok_or_else(|| BadFacts::UnknownOperation(name()))?;
-        // Policies on a group match by the vocabulary's class. Were the operation of another one, a
+        // Policies on a group match by the vocabulary's class. Were the effect of another one, a
         // policy on that other group would silently not match.
-        if action.class != operation.class {
-            let (found, known) = (operation.class, action.class);
+        if action.class != effect.class {
+            let (found, known) = (effect.class, action.class);
             return Err(BadFacts::OtherClass { name: name(), found, known });
         }
         if self.on_behalf_of.is_some() != self.run.chain.on_behalf_of.is_some() {
@@ -82,7 +84,7 @@ impl PolicyFacts<'_> {
         let words = vocabulary();
         let principal = uid(&words.agent, self.agent.name.as_str());
         let connection = uid(&words.connection, self.connection.name.as_str());
-        let parts = self.operation.resource.join(" ");
+        let parts = self.effect.resource.join(" ");
         let resource = uid(&words.resource, &format!("{} {parts}", self.connection.name));
         let entities = [
             entity(&principal, self.agent_attributes(), None)?,
@@ -131,13 +133,16 @@ impl PolicyFacts<'_> {
         [field("name", string(self.connection.name.as_str())), field("service", service)]
     }
 
-    fn resource_attributes(&self, connection: &EntityUid) -> [(String, RestrictedExpression); 5] {
-        let parts = &self.operation.resource;
+    fn resource_attributes(&self, connection: &EntityUid) -> [(String, RestrictedExpression); 6] {
+        let parts = self.effect.resource;
         let all = RestrictedExpression::new_set(parts.iter().map(|part| string(part)));
         let endpoint = &self.operation.endpoint;
+        // threat 116: policies only take away, so they are shown what a server may take it for.
+        let name = parts.get(1).map_or_else(String::new, |part| part.to_ascii_lowercase());
         [
             field("connection", RestrictedExpression::new_entity_uid(connection.clone())),
             field("path", string(parts.first().map_or("", String::as_str))),
+            field("name", string(&name)),
             field("parts", all),
             field("host", string(&endpoint.host)),
             field("port", RestrictedExpression::new_long(endpoint.port.into())),
@@ -180,6 +185,7 @@ impl PolicyFacts<'_> {
         let body = match self.operation.body {
             Body::Empty => "empty",
             Body::Streamed => "streamed",
+            Body::Bound => "bound",
             Body::Read { .. } => "read",
         };
         let has_query = self.operation.parameters.contains_key("query");

@@ -45,8 +45,9 @@ fn a_policy_that_can_match_nothing_is_refused() {
         r#"forbid(principal, action == Marque::Action::"write", resource);"#,
         r#"forbid(principal, action in Marque::Action::"net", resource)
            when { action in Marque::Action::"http" };"#,
-        // No service has an operation of this class yet.
-        r#"forbid(principal, action in Marque::Action::"admin", resource);"#,
+        // The service has no operation of this class.
+        r#"forbid(principal, action in Marque::Action::"admin", resource)
+           when { action in Marque::Action::"http" };"#,
         // Names nothing can have.
         r#"forbid(principal == Marque::Agent::"Triage", action, resource);"#,
         r#"forbid(principal, action, resource in Marque::Connection::"a b");"#,

@@ -11,7 +11,7 @@ use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, Schema
 use marque_domain::service::OperationKind;
 use marque_domain::{Class, Service};
 
-const SERVICES: [Service; 2] = [Service::Http, Service::Net];
+const SERVICES: [Service; 3] = [Service::Http, Service::Git, Service::Net];
 const CLASSES: [Class; 4] = [Class::Read, Class::Write, Class::Admin, Class::Unclassified];
 
 const TYPES: &str = r#"  // A human.
@@ -30,10 +30,12 @@ const TYPES: &str = r#"  // A human.
     service: Service,
   };
 
-  // What is acted on: "<connection> <parts>", such as Marque::Resource::"bank /v1/transfers".
+  // What is acted on: "<connection> <parts>", such as Marque::Resource::"bank /v1/transfers" or
+  // Marque::Resource::"code acme/api refs/heads/main".
   entity Resource in [Connection] = {
     connection: Connection,
-    path: String, // the first part
+    path: String, // the first part: a path, or a repository in lower case
+    name: String, // the second part in lower case: a ref or the key of a push option; or ""
     parts: Set<String>,
     host: String, // lower case
     port: Long,
@@ -42,7 +44,7 @@ const TYPES: &str = r#"  // A human.
   entity Service enum [{services}];
   entity Tier enum ["advisory", "confined", "captured"];
   entity TrustLevel enum ["untrusted", "pending", "trusted"];
-  entity Body enum ["empty", "streamed", "read"];
+  entity Body enum ["empty", "streamed", "bound", "read"];
 
   type Facts = {
     now: {
@@ -230,6 +232,6 @@ mod tests {
         let vocabulary = super::vocabulary();
         let operations = super::SERVICES.iter().flat_map(|service| service.operations());
         assert_eq!(vocabulary.actions.len(), operations.count());
-        assert_eq!(super::schema().actions().count(), vocabulary.actions.len() + 6);
+        assert_eq!(super::schema().actions().count(), vocabulary.actions.len() + 7);
     }
 }

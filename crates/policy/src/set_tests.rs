@@ -1,4 +1,4 @@
-use marque_domain::{Class, Name, Service};
+use marque_domain::{Body, Class, Effect, Name, Service};
 
 use super::{BASE_TEXT, PolicySet};
 use crate::testing::{Told, file, ruled, set};
@@ -76,6 +76,49 @@ fn facts_that_policies_cannot_see_rightly_are_refused() {
     assert!(matches!(any.evaluate(&facts), Ruling::Error { .. }));
 }
 
+// threat 116: a server on a file system that ignores case takes `Main` for `main`.
+#[test]
+fn a_policy_on_a_ref_speaks_of_it_in_every_case() {
+    let set = set(r#"forbid(principal, action == Marque::Action::"git:git.push", resource)
+        when { resource.name like "refs/heads/release/*" };"#);
+    let push = |name: &str| {
+        ruled(
+            &set,
+            &told(|told| {
+                told.service = Service::Git;
+                told.operation = "git.push".to_owned();
+                told.resource = vec!["acme/api".to_owned(), name.to_owned()];
+            }),
+        )
+    };
+    assert!(matches!(push("refs/heads/release/1"), Ruling::Forbid { .. }));
+    assert!(matches!(push("refs/heads/Release/1"), Ruling::Forbid { .. }));
+    assert_eq!(push("refs/heads/main"), Ruling::Pass);
+}
+
+#[test]
+fn policies_speak_of_each_effect_of_an_operation() {
+    let set = set(r#"@id("no-deletes") @reason("refs stay")
+        forbid(principal, action in Marque::Action::"admin", resource in Marque::Connection::"bank")
+        when { resource.path == "acme/api" && resource.parts.contains("refs/heads/old") };"#);
+    let push = told(|told| {
+        told.service = Service::Git;
+        told.operation = "git.push".to_owned();
+        told.resource = vec!["acme/api".to_owned(), "refs/heads/main".to_owned()];
+    });
+    let mut scene = push.scene();
+    scene.operation.class = Class::Admin;
+    scene.operation.also = vec![Effect {
+        name: "git.delete".to_owned(),
+        class: Class::Admin,
+        resource: vec!["acme/api".to_owned(), "refs/heads/old".to_owned()],
+    }];
+    let effects: Vec<_> = scene.operation.effects().collect();
+    let ruled = |effect| set.evaluate(&crate::PolicyFacts { effect, ..scene.facts() });
+    assert_eq!(ruled(effects[0]), Ruling::Pass);
+    assert!(matches!(ruled(effects[1]), Ruling::Forbid { .. }));
+}
+
 // threat 187
 #[test]
 fn the_base_policy_permits_everything_and_nothing_else_may() {
@@ -134,13 +177,19 @@ fn facts_of_every_kind_fit_the_schema() {
         told.operation = "connect".to_owned();
         told.resource = vec!["mirror.example.com:443".to_owned()];
     });
+    let push = told(|told| {
+        told.service = Service::Git;
+        told.operation = "git.push".to_owned();
+        told.resource = vec!["acme/api".to_owned(), "refs/heads/main".to_owned()];
+        told.body = Body::Bound;
+    });
     let bare = told(|told| {
         told.resource = Vec::new();
         told.query = Some("a=1".to_owned());
         told.depth = 8;
         told.trust = 0;
     });
-    for told in [Told::default(), delegated, opaque, bare] {
+    for told in [Told::default(), delegated, opaque, push, bare] {
         let scene = told.scene();
         let (_, action) = scene.facts().action().unwrap();
         scene.facts().checked(action).unwrap();

@@ -28,6 +28,8 @@ pub(crate) struct Told {
     pub(crate) host: String,
     pub(crate) scheme: String,
     pub(crate) query: Option<String>,
+    #[serde(skip)]
+    pub(crate) body: Body,
     pub(crate) trust: u8,
     pub(crate) now: String,
 }
@@ -50,6 +52,7 @@ impl Default for Told {
             host: "api.bank.test".to_owned(),
             scheme: "https".to_owned(),
             query: None,
+            body: Body::Empty,
             trust: 90,
             now: "2026-03-04T12:00:00Z".to_owned(),
         }
@@ -156,7 +159,8 @@ impl Told {
             scheme: self.scheme.clone(),
             endpoint: Endpoint { host: self.host.clone(), port: 443 },
             parameters: query.collect(),
-            body: Body::Empty,
+            body: self.body.clone(),
+            also: Vec::new(),
         }
     }
 }
@@ -171,6 +175,7 @@ impl Scene {
             on_behalf_of: self.on_behalf_of.as_ref(),
             connection: &self.connection,
             operation: &self.operation,
+            effect: self.operation.effects().next().unwrap(),
             trust: &self.trust,
             now: self.now,
         }

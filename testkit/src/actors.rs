@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use marque_crypto::Secret;
-use marque_domain::{Approval, Id, Limits, Outcome, Refusal, Run, Slot, Tier, User};
+use marque_domain::{Approval, Id, Limits, Outcome, Refusal, Run, Service, Slot, Tier, User};
 use marque_plane::spec::{AgentSpec, ConnectionSpec, GrantSpec, KillTarget, Lines, RunSpec};
 use marque_plane::view::{
     AgentView, ApprovalView, ClaimView, ConnectionView, EndedView, GrantView, KilledView,
@@ -276,6 +276,7 @@ pub fn asking(ask: &[&str]) -> Lines {
 pub fn connection(name: &str) -> ConnectionSpec {
     ConnectionSpec {
         name: name.parse().unwrap(),
+        service: Service::Http,
         hosts: vec![HOST.to_owned()],
         pin: None,
         authority_pem: None,
@@ -287,6 +288,12 @@ pub fn connection(name: &str) -> ConnectionSpec {
         rotation: None,
         never_holds: None,
     }
+}
+
+/// A connection of that name to the git server at [`HOST`], which takes a token as password.
+pub fn git_connection(name: &str) -> ConnectionSpec {
+    let slot = Some(Slot::Basic { user: "x-access-token".to_owned() });
+    ConnectionSpec { service: Service::Git, slot, ..connection(name) }
 }
 
 /// An agent of that name.

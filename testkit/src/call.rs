@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use marque_crypto::hash::sha256;
-use marque_domain::{Body, Class, Endpoint, Operation, Service};
+use marque_domain::{Body, Class, Effect, Endpoint, Operation, Service};
 
 /// The host of the connection `api`.
 pub const HOST: &str = "api.test";
@@ -29,6 +29,32 @@ pub fn delete(path: &str) -> Call {
     Call::new("DELETE", path)
 }
 
+/// A push to one repository that creates or updates these refs: `(name, old, new)`.
+pub fn push(repository: &str, refs: &[(&str, &str, &str)]) -> Call {
+    let mut effects = refs.iter().map(|(name, _, _)| effect("git.push", repository, name));
+    let first = effects.next().unwrap();
+    let parameters =
+        refs.iter().map(|(name, old, new)| (format!("ref.{name}"), format!("update {old} {new}")));
+    let operation = Operation {
+        service: Service::Git,
+        name: first.name,
+        class: first.class,
+        resource: first.resource,
+        scheme: "https".to_owned(),
+        endpoint: Endpoint { host: HOST.to_owned(), port: 443 },
+        parameters: parameters.collect(),
+        body: Body::Bound,
+        also: effects.collect(),
+    };
+    Call { operation }
+}
+
+fn effect(name: &str, repository: &str, part: &str) -> Effect {
+    let kind = Service::Git.operation(name).unwrap();
+    let resource = vec![repository.to_owned(), part.to_owned()];
+    Effect { name: name.to_owned(), class: kind.class, resource }
+}
+
 impl Call {
     /// A request of that method.
     pub fn new(method: &str, path: &str) -> Self {
@@ -42,6 +68,7 @@ impl Call {
             endpoint: Endpoint { host: HOST.to_owned(), port: 443 },
             parameters: BTreeMap::new(),
             body: Body::Empty,
+            also: Vec::new(),
         };
         Self { operation }
     }
@@ -81,6 +108,15 @@ impl Call {
     pub fn streamed(mut self) -> Self {
         self.operation.body = Body::Streamed;
         self
+    }
+
+    /// The same push, deleting a ref too.
+    #[must_use]
+    pub fn deleting(mut self, name: &str, old: &str) -> Self {
+        let repository = self.operation.resource.first().unwrap().clone();
+        self.operation.class = Class::Admin;
+        self.operation.also.push(effect("git.delete", &repository, name));
+        self.parameter(&format!("ref.{name}"), &format!("delete {old}"))
     }
 
     /// The same request over plain HTTP.

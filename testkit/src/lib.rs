@@ -18,8 +18,10 @@ mod plane;
 mod rng;
 mod verdict;
 
-pub use actors::{Human, RunActor, agent, asking, child, connection, lines, run_of};
-pub use call::{Call, HOST, delete, get, post};
+pub use actors::{
+    Human, RunActor, agent, asking, child, connection, git_connection, lines, run_of,
+};
+pub use call::{Call, HOST, delete, get, post, push};
 pub use clock::MockClock;
 pub use directory::FilePlane;
 pub use log::Log;

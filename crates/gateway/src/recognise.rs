@@ -32,7 +32,17 @@ pub(crate) trait Recognise: Sync {
 pub(crate) fn of(service: Service) -> &'static dyn Recognise {
     match service {
         Service::Http => &http::Http,
+        Service::Git => &Nothing,
         Service::Net => &net::Net,
+    }
+}
+
+// Knows no request: everything is refused.
+struct Nothing;
+
+impl Recognise for Nothing {
+    fn operation(&self, _seen: &Seen<'_>) -> Option<Operation> {
+        None
     }
 }
 

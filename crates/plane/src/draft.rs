@@ -57,6 +57,7 @@ impl Draft {
                 has_query: operation.parameters.contains_key("query"),
                 body: operation.body.kind(),
                 digest,
+                also: operation.also.clone(),
             },
             actor: None,
             line: None,

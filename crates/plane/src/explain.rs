@@ -162,9 +162,11 @@ fn operation_of(decision: &Decision) -> Operation {
             BodyKind::Empty => Body::Empty,
             // The stages replayed here look at the kind alone.
             BodyKind::Streamed => Body::Streamed,
+            BodyKind::Bound => Body::Bound,
             BodyKind::Read => {
                 Body::Read { digest: asked.digest, size_bytes: 0, preview: String::new() }
             }
         },
+        also: asked.also.clone(),
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! Every layer is asked as it stands now: the connection's ceiling, the live grants of every agent
 //! of the chain, the run's mandate. The narrowest answer counts, so a revoked grant ends at once
-//! what it allowed, in child runs too.
+//! what it allowed, in child runs too. Of a request with several effects each is asked for, and the
+//! narrowest answer counts for all: one forbidden ref refuses a whole push (threat 116).
 
 use std::sync::Arc;
 
 use marque_domain::{
-    Access, Agent, Code, Connection, Grant, Id, Operation, Reach, Refusal, Revised, Timestamp,
+    Access, Agent, Code, Connection, EffectRef, Grant, Id, Operation, Reach, Refusal, Revised,
+    Service, Timestamp,
 };
 
 use crate::run::Standing;
@@ -19,7 +21,7 @@ pub(crate) struct Mandated {
     pub(crate) connection: Arc<Revised<Connection>>,
     /// The grants that cover it.
     pub(crate) grants: Vec<Arc<Revised<Grant>>>,
-    /// The line of the mandate that decided.
+    /// The lines of the mandate that decided, as one text.
     pub(crate) line: String,
     /// A human must answer first.
     pub(crate) hold: Option<Refusal>,
@@ -37,10 +39,12 @@ pub(crate) struct Uncovered {
     pub(crate) refusal: Refusal,
 }
 
-// What the layers say of one connection.
+// What the layers say of an operation over one connection.
 struct Verdict<'a> {
     narrowest: Reach<'a>,
     layer: Layer,
+    // Of which effect.
+    effect: EffectRef<'a>,
     line: Option<String>,
     grants: Vec<Arc<Revised<Grant>>>,
 }
@@ -63,7 +67,7 @@ pub(crate) fn rule(
         found.fact.service == operation.service && found.fact.transport.scheme() == operation.scheme
     });
     let verdicts: Vec<_> = serving
-        .map(|connection| (connection, ask_layers(world, standing, connection, operation, now)))
+        .map(|connection| (connection, ask_effects((world, standing), connection, operation, now)))
         .collect();
     let mut willing = verdicts.iter().filter(|(_, verdict)| verdict.narrowest.width() >= 2);
     let (connection, verdict) = match (willing.next(), willing.next()) {
@@ -73,7 +77,7 @@ pub(crate) fn rule(
         }
         (None, _) => {
             let refusal = verdicts.first().map_or_else(
-                || unserved(operation),
+                || unserved(world, operation),
                 |(connection, verdict)| {
                     let agent = name_of(world, standing, verdict.layer);
                     refusal(&agent, &connection.fact, verdict, operation)
@@ -105,17 +109,48 @@ fn uncovered(
     })
 }
 
-fn ask_layers<'a>(
-    world: &'a World,
-    standing: &'a Standing,
+// The narrowest verdict on any effect, with the grants that speak of all of them and every line
+// that says the same.
+fn ask_effects<'a>(
+    (world, standing): (&'a World, &'a Standing),
     connection: &'a Revised<Connection>,
-    operation: &Operation,
+    operation: &'a Operation,
+    now: Timestamp,
+) -> Verdict<'a> {
+    let mut effects = operation.effects();
+    let asked = |effect| ask_layers((world, standing), connection, effect, now);
+    let first = effects.next().map(asked);
+    let mut whole = first.expect("invariant: an operation has a first effect");
+    let mut lines = vec![whole.line.clone()];
+    for mut verdict in effects.map(asked) {
+        verdict.grants.retain(|grant| !whole.grants.iter().any(|known| Arc::ptr_eq(known, grant)));
+        whole.grants.append(&mut verdict.grants);
+        if verdict.narrowest.width() > whole.narrowest.width() {
+            continue;
+        }
+        if verdict.narrowest.width() < whole.narrowest.width() {
+            lines.clear();
+            whole = Verdict { grants: whole.grants, ..verdict };
+            lines.push(whole.line.clone());
+        } else if !lines.contains(&verdict.line) {
+            lines.push(verdict.line);
+        }
+    }
+    let lines: Vec<String> = lines.into_iter().flatten().collect();
+    whole.line = (!lines.is_empty()).then(|| lines.join("; "));
+    whole
+}
+
+fn ask_layers<'a>(
+    (world, standing): (&'a World, &'a Standing),
+    connection: &'a Revised<Connection>,
+    effect: EffectRef<'a>,
     now: Timestamp,
 ) -> Verdict<'a> {
     let access = Access {
         connection: connection.fact.id,
-        operation: &operation.name,
-        resource: &operation.resource,
+        operation: effect.name,
+        resource: effect.resource,
     };
     let own = standing.run.fact.mandate.rule(&access);
     // ORDER: outermost first. Of layers that refuse alike the outermost is told, because it has to
@@ -139,7 +174,7 @@ fn ask_layers<'a>(
     // Where the run's own line says the same, it is the one people know.
     let deciding = if own.width() == narrowest.width() { own } else { narrowest };
     let line = line_of(deciding);
-    Verdict { narrowest, layer, line, grants }
+    Verdict { narrowest, layer, effect, line, grants }
 }
 
 // All live grants of an agent together: what one forbids or asks for stays so. One that does not
@@ -151,22 +186,23 @@ fn ask_grants<'a>(
     now: Timestamp,
 ) -> (Reach<'a>, Vec<Arc<Revised<Grant>>>) {
     let opener = standing.run.fact.opened_by;
-    let speaking = world.live_grants(agent, now).filter_map(|grant| {
-        let reach = grant.fact.authority.rule(access);
-        (!matches!(reach, Reach::Nothing)).then_some((grant, reach))
-    });
-    let (giving, taking): (Vec<_>, Vec<_>) =
-        speaking.partition(|(grant, _)| grant.fact.openers.contains(&opener));
     let mut together = Reach::Nothing;
     let mut used = Vec::new();
-    for (grant, reach) in giving {
+    let mut taking = Vec::new();
+    for grant in world.live_grants(agent, now) {
+        let authority = &grant.fact.authority;
+        let reach = authority.rule(access);
+        if matches!(reach, Reach::Nothing) || !grant.fact.openers.contains(&opener) {
+            taking.push((grant, authority.restraint(access)));
+            continue;
+        }
         if used.is_empty() || reach.width() < together.width() {
             together = reach;
         }
         used.push(Arc::clone(grant));
     }
     for (grant, reach) in taking {
-        if reach.width() < together.width() {
+        if !matches!(reach, Reach::Nothing) && reach.width() < together.width() {
             together = reach;
             used.push(Arc::clone(grant));
         }
@@ -196,11 +232,16 @@ fn refusal(
     verdict: &Verdict<'_>,
     operation: &Operation,
 ) -> Refusal {
-    let wanted = operation.line(connection.name.as_str());
+    let wanted = verdict.effect.line(connection.name.as_str());
     if let Reach::Never(line) = verdict.narrowest {
+        let which = if operation.also.is_empty() {
+            String::new()
+        } else {
+            format!(", and `{wanted}` is part of the request")
+        };
         return Refusal::new(
             Code::Never,
-            format!("`{line}` is never done{}", verdict.layer.of(agent, connection)),
+            format!("`{line}` is never done{}{which}", verdict.layer.of(agent, connection)),
             "do the task another way, or have a human change the line",
         );
     }
@@ -235,7 +276,11 @@ impl Layer {
     }
 }
 
-fn unserved(operation: &Operation) -> Refusal {
+fn unserved(world: &World, operation: &Operation) -> Refusal {
+    let mut there = world.connections_at(&operation.endpoint);
+    if let Some(other) = there.find(|found| found.fact.transport.scheme() == operation.scheme) {
+        return unspoken(&other.fact, operation);
+    }
     Refusal::new(
         Code::NothingAllows,
         format!("no connection serves {} on {}", operation.scheme, operation.endpoint),
@@ -243,6 +288,23 @@ fn unserved(operation: &Operation) -> Refusal {
             "a human can register one: `marque connection add NAME --host {}`",
             operation.endpoint
         ),
+    )
+}
+
+// The endpoint is served, by a connection that has no words for the request.
+fn unspoken(connection: &Connection, operation: &Operation) -> Refusal {
+    let spoken = connection.service;
+    let add = format!("`marque connection add NAME --host {}`", operation.endpoint);
+    let remedy = match spoken {
+        Service::Git => format!("use git, or have a human register an `http` connection: {add}"),
+        Service::Http | Service::Net => {
+            format!("have a human register a connection for `{}`: {add}", operation.service)
+        }
+    };
+    Refusal::new(
+        Code::NothingAllows,
+        format!("`{}` speaks {spoken} there, and this is no {spoken} request", connection.name),
+        remedy,
     )
 }
 

@@ -247,7 +247,10 @@ pub(crate) async fn hold(
     let id = plane.id();
     let record = draft.decided(id, answer);
     let connection = draft.operation.connection.as_ref().map_or("", |name| name.as_str());
-    let line = operation.line(connection);
+    let line = match operation.also.len() {
+        0 => operation.line(connection),
+        more => format!("{} and {more} more", operation.line(connection)),
+    };
     let (reason, digest, ttl) =
         (refusal.message.clone(), draft.digest, plane.settings().approval_ttl);
     let recorded = plane.sequencer().submit(Durability::Disk, move |step| {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use marque_domain::connection::Rotation;
-use marque_domain::{Digest, Limits, Name, Slot, TaskRef, Tier, Timestamp, UserName};
+use marque_domain::{Digest, Limits, Name, Service, Slot, TaskRef, Tier, Timestamp, UserName};
 use serde::{Deserialize, Serialize};
 
 /// A new agent.
@@ -32,6 +32,9 @@ pub struct AgentSpec {
 pub struct ConnectionSpec {
     /// Its name, the word before the colon of a permission.
     pub name: Name,
+    /// The recogniser of its requests: `http` or `git`.
+    #[serde(default)]
+    pub service: Service,
     /// `host` or `host:port`, at least one; the port is 443, or 80 for a plain one.
     pub hosts: Vec<String>,
     /// The address to dial instead of what the names resolve to.
@@ -44,7 +47,7 @@ pub struct ConnectionSpec {
     /// Where the credential goes; none for an upstream that wants none.
     pub slot: Option<Slot>,
     /// What any agent may ever do through it, as lines without the connection's name, such as
-    /// `GET /v1/**`; everything if empty.
+    /// `GET /v1/**` or `git.push acme/api refs/heads/agent/**`; everything if empty.
     #[serde(default)]
     pub ceiling: Vec<String>,
     /// What any agent may spend through it.

@@ -83,6 +83,7 @@ impl Scene {
             endpoint: self.connection.hosts.first().unwrap().clone(),
             parameters: BTreeMap::new(),
             body: Body::Empty,
+            also: Vec::new(),
         }
     }
 

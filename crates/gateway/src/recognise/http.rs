@@ -25,6 +25,7 @@ impl Recognise for Http {
             endpoint: seen.endpoint.clone(),
             parameters,
             body: if seen.has_body { Body::Streamed } else { Body::Empty },
+            also: Vec::new(),
         })
     }
 }

@@ -25,5 +25,6 @@ pub(crate) fn connect(scheme: &str, endpoint: &Endpoint) -> Operation {
         endpoint: endpoint.clone(),
         parameters: BTreeMap::new(),
         body: Body::Streamed,
+        also: Vec::new(),
     }
 }

@@ -189,7 +189,7 @@ impl Plane {
         Ok(Connection {
             id: self.id(),
             name: spec.name.clone(),
-            service: Service::Http,
+            service: spec.service,
             hosts,
             pin: spec.pin,
             transport,
@@ -209,6 +209,9 @@ impl Plane {
 
 fn must_fit(spec: &ConnectionSpec, secret: Option<&Secret>) -> Result<(), AdminError> {
     let invalid = |message: &str| Err(AdminError::new(AdminKind::Invalid, message));
+    if spec.service == Service::Net {
+        return invalid("a connection speaks `http` or `git`: opaque bytes get no credential");
+    }
     if spec.hosts.is_empty() || spec.hosts.len() > MAX_HOSTS {
         return invalid("a connection serves 1 to 32 hosts");
     }

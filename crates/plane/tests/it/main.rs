@@ -16,6 +16,7 @@ mod coverage;
 mod credentials;
 mod explain;
 mod faults;
+mod git;
 mod kill;
 mod life;
 mod limits;

@@ -67,6 +67,7 @@ pub(crate) fn decision(number: u8, run: u8, agent: &str, resource: &str) -> Deci
         has_query: false,
         body: BodyKind::Empty,
         digest: Digest::from_bytes([7; 32]),
+        also: Vec::new(),
     };
     Decision {
         id: id(number),

@@ -31,6 +31,7 @@ fn decided(number: u8, path: &str, answer: Answer) -> LogEntry {
             has_query: false,
             body: BodyKind::Empty,
             digest: Digest::from_bytes([7; 32]),
+            also: Vec::new(),
         },
         actor: Some(ActorSummary {
             run: id(1),

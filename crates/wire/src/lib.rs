@@ -6,6 +6,7 @@
 //! that are sent on.
 
 pub mod address;
+pub mod git;
 pub mod host;
 pub mod http1;
 pub mod http2;

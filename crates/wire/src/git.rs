@@ -1,0 +1,21 @@
+//! Git over HTTP: smart and dumb (gitprotocol-http(5)), and large files (the git-lfs API).
+//!
+//! Owns what a request to a git server asks, the commands of a push, the framing of a fetch, and
+//! refusals that the git client understands. Sees no pack: what follows the commands of a push is
+//! the caller's to stream, untouched. Decides nothing.
+
+mod object_id;
+pub mod pkt;
+mod ref_name;
+mod repo;
+mod route;
+mod service;
+
+pub use object_id::{BadObjectId, ObjectFormat, ObjectId};
+pub use ref_name::{BadRefName, REF_MAX_BYTES, RefName};
+pub use repo::{BadRepo, REPO_MAX_BYTES, REPO_MAX_SEGMENTS, RepoName};
+pub use route::{BadGit, Call, Route, route};
+pub use service::{BadVersion, Service, Version};
+
+#[cfg(test)]
+mod tests;

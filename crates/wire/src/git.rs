@@ -4,8 +4,12 @@
 //! refusals that the git client understands. Sees no pack: what follows the commands of a push is
 //! the caller's to stream, untouched. Decides nothing.
 
+pub mod answer;
+pub mod fetch;
+mod gzip;
 mod object_id;
 pub mod pkt;
+pub mod push;
 mod ref_name;
 mod repo;
 mod route;

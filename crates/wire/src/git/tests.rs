@@ -1,6 +1,9 @@
 //! Promises of the whole module; each file below holds those of one part.
 
+mod answers;
+mod fetches;
 mod pkts;
+mod pushes;
 mod repos;
 mod routes;
 
@@ -15,6 +18,19 @@ fn packets<'a>(lines: impl IntoIterator<Item = Option<&'a [u8]>>) -> Vec<u8> {
         match line {
             Some(line) => pkts.line(line).unwrap(),
             None => pkts.flush(),
+        }
+    }
+    pkts.into_bytes()
+}
+
+/// Text lines in packets; an empty one is a flush, `|` a delimiter.
+fn text_packets(lines: &[&str]) -> Vec<u8> {
+    let mut pkts = PktWriter::new();
+    for line in lines {
+        match *line {
+            "" => pkts.flush(),
+            "|" => pkts.delim(),
+            line => pkts.line(line.as_bytes()).unwrap(),
         }
     }
     pkts.into_bytes()

@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod fetch;
 mod gzip;
+pub mod lfs;
 mod object_id;
 pub mod pkt;
 pub mod push;

@@ -2,6 +2,7 @@
 
 mod answers;
 mod fetches;
+mod lfs;
 mod pkts;
 mod pushes;
 mod repos;

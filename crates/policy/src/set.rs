@@ -141,9 +141,9 @@ impl PolicySet {
         unknown
     }
 
-    /// What the policies say of one effect. An operation with several asks for each of them, and the
-    /// strongest objection counts. Approvals are not weighed: the caller knows whether
-    /// one lifts what [`Ruling::Ask`] names.
+    /// What the policies say of one effect. Of an operation with several, each is put here and the
+    /// strongest objection counts. Approvals are not weighed: the caller knows whether one lifts
+    /// what [`Ruling::Ask`] names.
     pub fn evaluate(&self, facts: &PolicyFacts<'_>) -> Ruling {
         self.rule_on(facts).unwrap_or_else(|bad| Ruling::Error {
             rules: Vec::new(),

@@ -6,7 +6,7 @@ mod list;
 mod show;
 
 use clap::Subcommand;
-use marque_domain::Body;
+use marque_domain::{Body, Operation, Service};
 use marque_plane::view::ApprovalView;
 
 use crate::context::Context;
@@ -46,14 +46,43 @@ fn text(view: &ApprovalView) -> String {
         .with("run", format!("{} ({}), opened by {}", actor.run, actor.tier, actor.opened_by))
         .with("task", &actor.task)
         .with("because", &approval.reason)
-        .with("operation", operation)
-        .each("with", operation.parameters.iter().map(|(name, value)| format!("{name}: {value}")));
+        .with("operation", operation);
+    if !operation.also.is_empty() {
+        fields = fields.each("effect", operation.effects());
+    }
+    fields = with_parameters(fields, operation);
     fields = match &operation.body {
         Body::Empty => fields.with("body", "none"),
         Body::Streamed => fields.with("body", "streamed unread"),
+        Body::Bound => fields.with("body", "streamed unread, and bound by the ids above"),
         Body::Read { digest, size_bytes, preview } => fields
             .with("body", format!("{size_bytes} bytes, {digest}"))
             .each("body begins", preview.lines().take(40)),
     };
-    fields.with("line", &view.line).with("digest", approval.digest).text()
+    let connection = view.line.split_once(':').map_or("", |(connection, _)| connection);
+    fields = if operation.also.is_empty() {
+        fields.with("line", &view.line)
+    } else {
+        fields.each("line", operation.lines(connection))
+    };
+    fields.with("digest", approval.digest).text()
+}
+
+// A ref of a push is shown by what becomes of it and by the objects it pointed and will point to.
+fn with_parameters(fields: Fields, operation: &Operation) -> Fields {
+    operation.parameters.iter().fold(fields, |fields, (name, value)| {
+        let words: Vec<&str> = value.split(' ').collect();
+        match (operation.service, name.strip_prefix("ref."), &words[..]) {
+            (Service::Git, Some(name), ["create", new]) => {
+                fields.with("create", format!("{name} = {new}"))
+            }
+            (Service::Git, Some(name), ["update", old, new]) => {
+                fields.with("update", format!("{name} = {old}..{new}"))
+            }
+            (Service::Git, Some(name), ["delete", old]) => {
+                fields.with("delete", format!("{name} = {old}"))
+            }
+            _ => fields.with("with", format!("{name}: {value}")),
+        }
+    })
 }

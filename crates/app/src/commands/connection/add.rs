@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use marque_api::exchange::ConnectionBody;
-use marque_domain::{Limits, Name, Slot};
+use marque_domain::{Limits, Name, Service, Slot};
 use marque_plane::spec::ConnectionSpec;
 use marque_plane::view::ConnectionView;
 
@@ -26,10 +26,15 @@ Examples:
   marque connection add wiki --host wiki.example:8443 --basic bot --secret-file wiki.secret
   marque connection add billing --host billing.example --header x-api-key \\
       --ceiling 'GET /v1/**' --never-holds 'card numbers'
+  marque connection add code --git --host git.example --basic x-access-token --secret-stdin < token
   marque connection add status --host status.example --no-credential")]
 pub(crate) struct Add {
     /// What it is called: the word before the colon of a permission
     name: Name,
+    /// Its requests are git's: clone, fetch and push, decided by repository and ref; `--basic USER`
+    /// suits hosts that take a token as password
+    #[arg(long)]
+    git: bool,
     /// A host it serves, `HOST` or `HOST:PORT`; may be repeated
     #[arg(long = "host", value_name = "HOST", required = true)]
     hosts: Vec<String>,
@@ -46,7 +51,8 @@ pub(crate) struct Add {
     /// Reach it without TLS: the credential crosses the network in the clear
     #[arg(long)]
     plain_http: bool,
-    /// What any agent may ever do through it, such as `GET /v1/**`; may be repeated
+    /// What any agent may ever do through it, such as `GET /v1/**` or `git.push acme/* **`; may be
+    /// repeated
     #[arg(long = "ceiling", value_name = "LINE")]
     ceiling: Vec<String>,
     /// Calls in a minute, all agents together
@@ -109,6 +115,7 @@ impl Add {
         let secret = slot.is_some().then(|| self.secret.read()).transpose()?;
         let connection = ConnectionSpec {
             name: self.name,
+            service: if self.git { Service::Git } else { Service::Http },
             hosts: self.hosts,
             pin: self.pin,
             authority_pem: authority_pem.transpose()?,

@@ -26,11 +26,12 @@ impl List {
 }
 
 fn text(connections: &[ConnectionView]) -> String {
-    let mut table = Table::new(["connection", "state", "hosts", "slot", "transport"]);
+    let mut table = Table::new(["connection", "state", "service", "hosts", "slot", "transport"]);
     for connection in connections {
         table.row([
             connection.name.as_str(),
             &connection.state,
+            &connection.service,
             &connection.hosts.join(" "),
             &connection.slot,
             &connection.transport,

@@ -51,7 +51,7 @@ fn text(explained: &ExplainView) -> String {
             .with("for", whom);
     }
     fields
-        .with("operation", format!("{} {}", operation.name, operation.resource.join(" ")))
+        .each("operation", operation.effects())
         .with("target", &operation.target)
         .maybe("connection", operation.connection.as_ref())
         .with("digest", operation.digest)

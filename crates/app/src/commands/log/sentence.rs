@@ -67,10 +67,12 @@ fn decided(decision: &Decision) -> String {
         Some(actor) => format!("{}@v{}", actor.agent, actor.version),
         None => "somebody unknown".to_owned(),
     };
-    let through = match &operation.connection {
-        Some(connection) => format!("{connection}:{}", operation.name),
-        None => format!("{} at {}", operation.name, operation.target),
+    let told = |effect: String| match (&operation.connection, effect.split_once(' ')) {
+        (Some(connection), _) => format!("{connection}:{effect}"),
+        (None, Some((name, resource))) => format!("{name} at {} {resource}", operation.target),
+        (None, None) => format!("{effect} at {}", operation.target),
     };
+    let what: Vec<String> = operation.effects().map(told).collect();
     let line = decision.line.as_ref().map(|line| format!(" under `{line}`")).unwrap_or_default();
     let answer = match &decision.answer {
         Answer::Allowed => format!("allowed{line}"),
@@ -84,8 +86,7 @@ fn decided(decision: &Decision) -> String {
         }
         None => String::new(),
     };
-    let resource = operation.resource.join(" ");
-    format!("{who} {through} {resource} was {answer}{about} ({})", decision.id)
+    format!("{who} {} was {answer}{about} ({})", what.join(" + "), decision.id)
 }
 
 fn for_whom(user: Option<&UserName>) -> String {

@@ -368,6 +368,7 @@ fn parts() -> Parts {
 fn connection(name: &str, address: SocketAddr) -> ConnectionSpec {
     ConnectionSpec {
         name: name.parse().unwrap(),
+        service: marque_domain::Service::Http,
         hosts: vec![format!("{name}.test")],
         pin: Some(address),
         authority_pem: None,

@@ -86,3 +86,47 @@ fn with_parameters(fields: Fields, operation: &Operation) -> Fields {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use marque_domain::{Body, Class, Endpoint, Operation, Service};
+
+    use super::with_parameters;
+    use crate::output::Fields;
+
+    #[test]
+    fn a_push_is_shown_by_what_becomes_of_each_ref() {
+        let parameters = [
+            ("atomic", "true"),
+            ("ref.refs/heads/main", "update 11 22"),
+            ("ref.refs/heads/new", "create 33"),
+            ("ref.refs/heads/old", "delete 44"),
+        ];
+        let parameters: BTreeMap<String, String> =
+            parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let operation = Operation {
+            service: Service::Git,
+            name: "git.push".to_owned(),
+            class: Class::Write,
+            resource: vec!["acme/api".to_owned(), "refs/heads/main".to_owned()],
+            scheme: "https".to_owned(),
+            endpoint: Endpoint { host: "git.test".to_owned(), port: 443 },
+            parameters,
+            body: Body::Bound,
+            also: Vec::new(),
+        };
+        let text = with_parameters(Fields::default(), &operation).text();
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        assert_eq!(
+            lines,
+            [
+                "with    atomic: true",
+                "update  refs/heads/main = 11..22",
+                "create  refs/heads/new = 33",
+                "delete  refs/heads/old = 44",
+            ]
+        );
+    }
+}

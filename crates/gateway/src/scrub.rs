@@ -1,0 +1,106 @@
+//! What must not come back: injected credentials, looked for in an upstream's answer.
+//!
+//! Owns which spellings are searched for and what stands in their place. Waits for nothing and
+//! reads nothing itself: whoever relays an answer feeds it chunk by chunk.
+//! `docs/concepts/scrubbing.md` says what cannot be caught.
+
+mod needles;
+mod search;
+mod spelling;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use zeroize::Zeroizing;
+
+pub(crate) use needles::Needles;
+
+use search::search;
+
+/// Stands in place of every byte of what was found, so that lengths stay true.
+const REDACTED: u8 = b'*';
+
+/// Follows one stream.
+pub(crate) struct Scrubber {
+    needles: Arc<Needles>,
+    /// The end of what was fed, as far as it may be the beginning of a spelling.
+    held: Zeroizing<Vec<u8>>,
+    /// How many bytes of `held` belong to what was found already.
+    redacted: usize,
+}
+
+/// What may pass on.
+pub(crate) struct Scrubbed {
+    /// The bytes; the very ones that were fed, where nothing was found or held.
+    pub(crate) data: Bytes,
+    /// How many spellings were redacted, each counted where it begins.
+    pub(crate) found: usize,
+}
+
+impl Scrubber {
+    /// Begins a stream in which those are searched for.
+    pub(crate) fn new(needles: Arc<Needles>) -> Self {
+        Self { needles, held: Zeroizing::default(), redacted: 0 }
+    }
+
+    /// Takes the next chunk. Only what may be the beginning of a spelling is kept back, at most
+    /// the longest spelling there is.
+    pub(crate) fn feed(&mut self, chunk: Bytes) -> Scrubbed {
+        if self.needles.is_empty() || chunk.is_empty() {
+            return Scrubbed { data: chunk, found: 0 };
+        }
+        self.pass(chunk, false)
+    }
+
+    /// Gives out what was kept back: nothing follows that could make a spelling of it.
+    pub(crate) fn finish(&mut self) -> Scrubbed {
+        self.pass(Bytes::new(), true)
+    }
+
+    fn pass(&mut self, chunk: Bytes, is_last: bool) -> Scrubbed {
+        let text = if self.held.is_empty() {
+            chunk
+        } else {
+            let mut joined = Vec::with_capacity(self.held.len() + chunk.len());
+            joined.extend_from_slice(&self.held);
+            joined.extend_from_slice(&chunk);
+            Bytes::from(joined)
+        };
+        let findings = search(&self.needles, &text, self.redacted, is_last);
+        let held = text.get(findings.open_from..).unwrap_or_default();
+        self.held = Zeroizing::new(held.to_vec());
+        let end = findings.spans.last().map_or(0, |span| span.end);
+        self.redacted = end.saturating_sub(findings.open_from);
+        let data = text.slice(..text.len() - held.len());
+        Scrubbed { data: redact(data, &findings.spans), found: findings.found }
+    }
+}
+
+/// The value of a field with what it must not tell redacted; `None` where it is clean.
+pub(crate) fn scrub_value(needles: &Needles, value: &[u8]) -> Option<Vec<u8>> {
+    if needles.is_empty() {
+        return None;
+    }
+    let spans = search(needles, value, 0, true).spans;
+    (!spans.is_empty()).then(|| redacted(value, &spans))
+}
+
+fn redact(data: Bytes, spans: &[Range<usize>]) -> Bytes {
+    if spans.is_empty() { data } else { redacted(&data, spans).into() }
+}
+
+fn redacted(data: &[u8], spans: &[Range<usize>]) -> Vec<u8> {
+    let mut data = data.to_vec();
+    for span in spans {
+        // What reaches beyond the data is still held, and redacted when it passes on.
+        let end = span.end.min(data.len());
+        if let Some(found) = data.get_mut(span.start..end) {
+            found.fill(REDACTED);
+        }
+    }
+    data
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! reads nothing itself: whoever relays an answer feeds it chunk by chunk.
 //! `docs/concepts/scrubbing.md` says what cannot be caught.
 
+mod decode;
 mod needles;
 mod search;
 mod spelling;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
+pub(crate) use decode::{BrokenCoding, Decoder, UnknownCoding};
 pub(crate) use needles::Needles;
 
 use search::search;

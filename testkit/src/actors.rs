@@ -286,6 +286,7 @@ pub fn connection(name: &str) -> ConnectionSpec {
         limits: Limits::default(),
         trust_floor: 0,
         rotation: None,
+        answers: marque_domain::Answers::default(),
         never_holds: None,
     }
 }

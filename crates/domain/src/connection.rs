@@ -1,5 +1,6 @@
 //! Connections: the governed tie to one upstream.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -44,6 +45,9 @@ pub struct Connection {
     pub trust_floor: u8,
     /// Who rotates the credential, and by when.
     pub rotation: Option<Rotation>,
+    /// What of its answers reaches a run.
+    #[serde(default, skip_serializing_if = "Answers::is_strict")]
+    pub answers: Answers,
     /// What this connection must never carry or hold, in its owner's words.
     pub never_holds: Option<String>,
     /// Who registered it.
@@ -94,6 +98,36 @@ pub enum Slot {
         /// Its name, in lower case.
         name: String,
     },
+}
+
+/// What of an upstream's answers reaches a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answers {
+    /// What happens to an answer that holds a credential.
+    #[serde(default)]
+    pub on_echo: OnEcho,
+    /// Fields that are dropped unless they are named here, such as `set-cookie`; lower case.
+    #[serde(default)]
+    pub passes: BTreeSet<String>,
+}
+
+/// What happens to an answer that holds a credential injected in the run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnEcho {
+    /// It goes on with asterisks in the credential's place.
+    #[default]
+    Redact,
+    /// It ends there.
+    Cut,
+}
+
+impl Answers {
+    /// Whether it is what a connection has that says nothing of it.
+    pub fn is_strict(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Who rotates a credential, and by when.

@@ -34,7 +34,7 @@ pub use approval::{Approval, ApprovalState};
 pub use authority::{Authority, Reach};
 pub use canonical::canonical_bytes;
 pub use chain::{Actor, ActorChain};
-pub use connection::{Connection, Endpoint, Slot, Transport};
+pub use connection::{Answers, Connection, Endpoint, OnEcho, Slot, Transport};
 pub use credential::Credential;
 pub use decision::{Answer, Decision};
 pub use digest::Digest;

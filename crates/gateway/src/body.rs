@@ -5,8 +5,8 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,10 +15,13 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use marque_crypto::hash::Hasher;
-use marque_domain::Body;
+use marque_domain::{Body, Operation};
+use marque_wire::git::fetch::{BadFetch, UploadPackGuard};
+use thiserror::Error;
 use tokio::time::timeout;
 
 use crate::places::{BodyPlace, RunPlace};
+use crate::recognise::{Learned, ReadBody};
 use crate::refuse::{Notice, Stop};
 
 /// Largest body that is read for a human.
@@ -29,6 +32,8 @@ const PREVIEW_MAX_BYTES: usize = 4 * 1024;
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the rest of a refused body is read, so that the client gets to read the refusal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same, for a push.
+const DRAIN_LONG_MAX_BYTES: usize = 256 * 1024 * 1024;
 /// The same, beside an answer that is under way.
 const DRAIN_ON_MAX_BYTES: usize = 64 * 1024 * 1024;
 const DRAIN_ON_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,12 +43,18 @@ const DRAIN_ON_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Progress {
     sent_bytes: AtomicU64,
     is_broken: AtomicBool,
+    refused: OnceLock<BadFetch>,
 }
 
 impl Progress {
     /// Bytes handed to the upstream's connection so far.
     pub(crate) fn sent_bytes(&self) -> u64 {
         self.sent_bytes.load(Ordering::Relaxed)
+    }
+
+    /// What the guard refused, if it did.
+    pub(crate) fn refused(&self) -> Option<String> {
+        self.refused.get().map(ToString::to_string)
     }
 
     /// Whether the client stopped sending in the middle.
@@ -58,8 +69,20 @@ pub(crate) struct Upload {
     read: VecDeque<Bytes>,
     rest: Option<Incoming>,
     waits_for_continue: bool,
+    guard: Option<UploadPackGuard>,
     progress: Arc<Progress>,
     place: Option<BodyPlace>,
+}
+
+/// Why a body ends before it is complete.
+#[derive(Debug, Error)]
+pub(crate) enum Broken {
+    /// The client stopped sending.
+    #[error("the client broke off: {0}")]
+    Client(#[from] hyper::Error),
+    /// What it sent is not what its head promised.
+    #[error("{0}")]
+    Refused(#[from] BadFetch),
 }
 
 impl Upload {
@@ -69,6 +92,7 @@ impl Upload {
             read: VecDeque::new(),
             rest: (!body.is_end_stream()).then_some(body),
             waits_for_continue,
+            guard: None,
             progress: Arc::default(),
             place: None,
         }
@@ -91,7 +115,6 @@ impl Upload {
             self.place = place.of_body().await;
             self.read_to_bound().await
         };
-        let late = || Notice::malformed("body", "the body did not come in time", "send it at once");
         timeout(READ_TIMEOUT, reading).await.map_err(|_| late())?
     }
 
@@ -120,10 +143,65 @@ impl Upload {
         Ok(described(&self.read, size))
     }
 
+    /// Reads the beginning of the body, as far as `reader` needs it. What was read is kept and
+    /// sent first.
+    ///
+    /// # Errors
+    /// What the reader says of a body it does not understand.
+    pub(crate) async fn read_beginning(
+        &mut self,
+        mut reader: Box<dyn ReadBody>,
+        place: &RunPlace,
+    ) -> Result<Learned, Stop> {
+        let reading = async {
+            self.place = place.of_body().await;
+            // Reading is what tells the client to go on.
+            self.waits_for_continue = false;
+            while let Some(rest) = &mut self.rest {
+                let Some(frame) = rest.frame().await else {
+                    self.rest = None;
+                    break;
+                };
+                // The client went away before anything was decided.
+                let frame = frame.map_err(|_| Stop::Cut)?;
+                let Ok(data) = frame.into_data() else { continue };
+                let is_enough = reader.feed(&data);
+                self.read.push_back(data);
+                if is_enough? {
+                    break;
+                }
+            }
+            Ok::<_, Stop>(reader.learn()?)
+        };
+        let learned = timeout(READ_TIMEOUT, reading).await.map_err(|_| late())?;
+        if let Err(Stop::Told(..)) = &learned {
+            self.drain(true).await;
+        }
+        match learned? {
+            Learned::Operation(operation, voice) if operation.body == Body::Streamed => {
+                let size = self.read.iter().map(Bytes::len).sum();
+                let body = described(&self.read, size);
+                Ok(Learned::Operation(Box::new(Operation { body, ..*operation }), voice))
+            }
+            learned => Ok(learned),
+        }
+    }
+
+    /// Follows the body as it is sent on; what the guard refuses goes no further.
+    pub(crate) fn follow_with(&mut self, guard: UploadPackGuard) {
+        self.guard = Some(guard);
+    }
+
     /// Reads on for a moment after a refusal, and drops it: a connection closed with unread bytes
-    /// is reset, and the client would never see why.
-    pub(crate) async fn drain(&mut self) {
-        self.drain_within(READ_MAX_BYTES, DRAIN_TIMEOUT).await;
+    /// is reset, and the client would never see why. A push is `long`: git reads the report only
+    /// when it has sent everything.
+    pub(crate) async fn drain(&mut self, is_long: bool) {
+        let (max_bytes, time) = if is_long {
+            (DRAIN_LONG_MAX_BYTES, READ_TIMEOUT)
+        } else {
+            (READ_MAX_BYTES, DRAIN_TIMEOUT)
+        };
+        self.drain_within(max_bytes, time).await;
     }
 
     /// Reads on within other bounds, beside the answer: a client of HTTP/2 need not stop sending
@@ -157,28 +235,34 @@ impl Upload {
 
 impl HttpBody for Upload {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         loop {
             if let Some(data) = self.read.pop_front() {
-                return Poll::Ready(Some(Ok(self.sends(data))));
+                return Poll::Ready(Some(self.sends(data)));
             }
             self.place = None;
             let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
             match ready!(Pin::new(rest).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => return Poll::Ready(Some(Ok(self.sends(data)))),
+                    Ok(data) => return Poll::Ready(Some(self.sends(data))),
                     Err(_trailers) => {}
                 },
                 Some(Err(error)) => {
                     self.progress.is_broken.store(true, Ordering::Relaxed);
-                    return Poll::Ready(Some(Err(error)));
+                    return Poll::Ready(Some(Err(error.into())));
                 }
-                None => self.rest = None,
+                None => {
+                    self.rest = None;
+                    let ended = self.guard.as_mut().map_or(Ok(()), UploadPackGuard::end);
+                    if let Err(bad) = ended {
+                        return Poll::Ready(Some(Err(self.refuses(bad))));
+                    }
+                }
             }
         }
     }
@@ -200,10 +284,25 @@ impl HttpBody for Upload {
 }
 
 impl Upload {
-    fn sends(&self, data: Bytes) -> Frame<Bytes> {
+    fn sends(&mut self, data: Bytes) -> Result<Frame<Bytes>, Broken> {
+        if let Some(guard) = &mut self.guard
+            && let Err(bad) = guard.admit(&data)
+        {
+            return Err(self.refuses(bad));
+        }
         self.progress.sent_bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
-        Frame::data(data)
+        Ok(Frame::data(data))
     }
+
+    fn refuses(&mut self, bad: BadFetch) -> Broken {
+        // Only the first word counts.
+        let _first = self.progress.refused.set(bad);
+        Broken::Refused(bad)
+    }
+}
+
+fn late() -> Notice {
+    Notice::malformed("body", "the body did not come in time", "send it at once")
 }
 
 fn described(pieces: &VecDeque<Bytes>, size: usize) -> Body {

@@ -32,7 +32,7 @@ type Reply = Either<Own, Relay>;
 /// The body of an answer of ours, and what the client still sends meanwhile.
 struct Own {
     text: Full<Bytes>,
-    rest: Option<(Upload, TaskTracker)>,
+    rest: Option<(Box<Upload>, TaskTracker)>,
 }
 
 impl Drop for Own {
@@ -64,6 +64,9 @@ fn reply(
             }
             let rest = rest.map(|rest| (rest, session.shared.tasks.clone()));
             Ok(notice.response(style).map(|text| Either::Left(Own { text, rest })))
+        }
+        Err(Stop::Answered(answer)) => {
+            Ok((*answer).map(|text| Either::Left(Own { text, rest: None })))
         }
         Err(Stop::Cut) => Err(Cut),
     }

@@ -7,6 +7,8 @@ use http::StatusCode;
 use marque_wire::address::Reach;
 use thiserror::Error;
 
+use crate::clean::Unclean;
+
 /// Why an allowed act failed.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
@@ -28,6 +30,9 @@ pub(crate) enum Failure {
     /// The upstream broke off, or answered something that is not HTTP/1.1.
     #[error("`{host}` broke off or sent a malformed answer")]
     Broken { host: String },
+    /// The answer holds what must not reach the run, or may hold it unseen.
+    #[error("{}", unclean(*.0))]
+    Unclean(Unclean),
     /// The credential holds bytes no header may have.
     #[error("the credential of `{connection}` cannot be set in a header")]
     Unsendable { connection: String },
@@ -42,6 +47,7 @@ impl Failure {
             Self::Late { .. } => "failed.late",
             Self::Untrusted { .. } => "failed.tls",
             Self::Broken { .. } => "failed.upstream",
+            Self::Unclean(unclean) => unclean.code(),
             Self::Unsendable { .. } => "failed.credential",
         }
     }
@@ -64,9 +70,19 @@ impl Failure {
                 "check the upstream's certificate, or name its authority in the connection"
             }
             Self::Broken { .. } => "the request may have had its effect; look before you repeat it",
+            Self::Unclean(_) => {
+                "the request had its effect; ask for less of it, or have a human look at the upstream"
+            }
             Self::Unsendable { .. } => {
                 "a human seals it again, without line breaks: `marque connection rotate`"
             }
         }
+    }
+}
+
+fn unclean(unclean: Unclean) -> &'static str {
+    match unclean {
+        Unclean::Echo => "the upstream's answer holds a credential, so it was not passed on",
+        Unclean::Packed => "the upstream's answer is packed in a way that cannot be searched",
     }
 }

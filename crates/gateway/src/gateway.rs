@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clean::Injected;
 use crate::dial::Dialer;
 use crate::door;
 use crate::leaf::Leaves;
@@ -114,6 +115,7 @@ pub(crate) struct Shared {
     pub(crate) leaves: Leaves,
     pub(crate) places: Places,
     pub(crate) pool: Pool,
+    pub(crate) injected: Injected,
     pub(crate) tasks: TaskTracker,
     /// No new request is taken.
     pub(crate) shutdown: CancellationToken,
@@ -130,6 +132,7 @@ impl Shared {
             dialer: Dialer::new(Arc::clone(&provider), tasks.clone(), gateway.settings.silence),
             places: Places::new(&gateway.settings),
             pool: Pool::default(),
+            injected: Injected::default(),
             settings: gateway.settings,
             leaves: Leaves::new(provider),
             tasks,

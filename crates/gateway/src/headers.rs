@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use http::header::{
-    ACCEPT_ENCODING, HOST, HeaderName, HeaderValue, TE, TRAILER, UPGRADE, USER_AGENT,
+    ACCEPT_ENCODING, HOST, HeaderName, HeaderValue, RANGE, TE, TRAILER, UPGRADE, USER_AGENT,
 };
 use http::{HeaderMap, Uri};
 use marque_crypto::hash::sha256;
@@ -20,6 +20,9 @@ const SHOWN_MAX_BYTES: usize = 512;
 /// Fields that are sent on but do not identify the effect: they name the client's software or
 /// how bytes are packed on the way. Clients vary them between two sends of one request.
 const VOLATILE: [HeaderName; 3] = [USER_AGENT, ACCEPT_ENCODING, TE];
+
+/// Content codings that an answer can be freed of.
+const CODINGS: [&str; 6] = ["br", "deflate", "gzip", "identity", "x-gzip", "zstd"];
 
 /// Words in the name of a field whose value may be a secret.
 const SECRETIVE: [&str; 8] =
@@ -47,9 +50,34 @@ pub(crate) fn strip<'a>(headers: &mut HeaderMap, slots: impl Iterator<Item = &'a
         hop::is_stripped(&folded) || slots.contains(&folded)
     });
     headers.remove(HOST);
+    limit_codings(headers);
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
+}
+
+// Only what can be unpacked is asked for, so that every answer can be searched; a part of what is
+// packed cannot, so a range is asked for as it is (threat 92).
+fn limit_codings(headers: &mut HeaderMap) {
+    if !headers.contains_key(ACCEPT_ENCODING) && !headers.contains_key(RANGE) {
+        return;
+    }
+    let accepted = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let members = accepted.flat_map(|value| value.split(',')).map(str::trim);
+    let is_known = |member: &&str| {
+        let name = member.split(';').next().unwrap_or_default().trim();
+        CODINGS.iter().any(|coding| name.eq_ignore_ascii_case(coding))
+    };
+    let known: Vec<&str> = members.filter(is_known).collect();
+    let is_whole = !headers.contains_key(RANGE);
+    let joined = (!known.is_empty() && is_whole).then(|| known.join(", "));
+    let limited = joined.and_then(|joined| HeaderValue::from_str(&joined).ok());
+    headers.insert(ACCEPT_ENCODING, limited.unwrap_or(HeaderValue::from_static("identity")));
+}
+
+/// Leaves only the fields that a service knows; those that frame a message are not its affair.
+pub(crate) fn keep_known(headers: &mut HeaderMap, is_known: impl Fn(&str) -> bool) {
+    remove_where(headers, |name| !is_known(name));
 }
 
 /// RFC 9110 §10.1.4: the one member of `TE` that means the same to every hop.
@@ -100,7 +128,7 @@ pub(crate) fn address(
     injection: Option<Injection>,
 ) -> Option<()> {
     headers.insert(HOST, HeaderValue::from_str(&authority(scheme, endpoint)).ok()?);
-    if let Some(Injection { header, value }) = injection {
+    if let Some(Injection { header, value, .. }) = injection {
         let name = HeaderName::from_bytes(header.as_bytes()).ok()?;
         let mut value = HeaderValue::from_bytes(value.expose()).ok()?;
         value.set_sensitive(true);

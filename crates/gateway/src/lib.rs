@@ -12,6 +12,7 @@
 #![warn(missing_docs)]
 
 mod body;
+mod clean;
 mod client_hello;
 mod dial;
 mod door;
@@ -26,10 +27,10 @@ mod pool;
 mod recognise;
 mod refuse;
 mod relay;
-#[allow(dead_code, unused_imports, reason = "the relay does not search answers yet")]
 mod scrub;
 mod session;
 mod tally;
 mod tracked;
+mod voice;
 
 pub use gateway::{Gateway, GatewaySettings, ServeError};

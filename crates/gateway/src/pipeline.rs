@@ -1,27 +1,27 @@
-//! The way of one request: recognise, decide, open, dial, inject, relay, outcome.
+//! The way of one request: recognise, read, decide, open, dial, inject, relay, outcome.
 //!
 //! Reads from top to bottom; each step is a file of its own. Nothing is sent before the road said
 //! yes, and what is sent is what it said yes to.
 
+mod intake;
+mod send;
+
 use std::sync::Arc;
 
-use ::http::header::EXPECT;
-use ::http::{HeaderMap, Method, Request, Response, Uri};
+use ::http::{HeaderMap, Method, Response};
 use hyper::body::Incoming;
-use marque_domain::{
-    Body, Code, Connection, Endpoint, Operation, Outcome, Refusal, Revised, Service,
-};
-use marque_plane::{Ask, Injection, LiveRun, Opened, Plane, Presented, Preview, broker};
+use marque_domain::{Body, Code, Endpoint, Outcome, Refusal};
+use marque_plane::{Ask, Opened, Plane, Presented, Preview, broker};
 use marque_wire::path::Path;
 
-use crate::body::Upload;
-use crate::dial::{Key, Unanswered, Upstream};
-use crate::failure::Failure;
-use crate::headers;
-use crate::recognise::{self, Seen};
+use self::intake::{Call, Understood};
+use self::send::Way;
+use crate::dial::Key;
+use crate::recognise;
 use crate::refuse::{Notice, Place, Stop};
 use crate::relay::{Act, Relay};
 use crate::session::Session;
+use crate::voice::Voice;
 
 /// A request as a door took it in.
 pub(crate) struct Exchange {
@@ -45,8 +45,13 @@ pub(crate) async fn forward(
     exchange: Exchange,
 ) -> Result<Response<Relay>, Stop> {
     let plane = &session.shared.plane;
-    let place = exchange.place;
-    let (presented, operation, mut call) = recognise(plane, exchange)?;
+    let (presented, place) = (exchange.presented.duplicate(), exchange.place);
+    let (recognised, mut call) = intake::recognise(plane, exchange)?;
+    let understood = intake::understand(session, recognised, &mut call).await?;
+    let Some(Understood { operation, voice, is_batch }) = understood else {
+        // Whoever proves no run gets no body read for them: the road says so.
+        return Err(turn_away(session, presented, call, place).await);
+    };
 
     let mut ask = Ask { presented, operation };
     if ask.operation.body == Body::Streamed
@@ -61,29 +66,35 @@ pub(crate) async fn forward(
     let opened = match decide(session, ask).await {
         Ok(opened) => opened,
         Err(refusal) => {
-            call.body.drain().await;
-            return Err(Stop::Told(Notice::refused(refusal, place), Some(call.body)));
+            call.body.drain(matches!(voice, Voice::Push { .. })).await;
+            let notice = Notice::refused(refusal, place).in_voice(voice);
+            return Err(Stop::Told(Box::new(notice), Some(Box::new(call.body))));
         }
     };
 
-    let live = Arc::clone(opened.lease.live());
-    let mut act = Act::new(session, opened.lease, call.body.progress());
-    if opened.connection.fact.service != Service::Http {
-        act.end(Outcome::Failed { code: "failed.opaque".to_owned() });
-        return Err(Notice::opaque().into());
-    }
+    let run = Arc::clone(opened.lease.live());
+    let progress = call.body.progress();
+    let mut act = Act::new(session, opened.lease, Arc::clone(&progress));
     let way = Way {
         key: Key::new(&opened.connection, opened.credential, &call.endpoint),
-        run: live,
+        run,
         connection: opened.connection,
     };
     let answered = tokio::select! {
         biased;
         () = act.cancelled() => return Err(Stop::Cut),
-        answered = send(session, &way, opened.injection, call) => answered,
+        answered = send::send(session, &way, opened.injection, call) => answered,
     };
     match answered {
-        Ok((response, line)) => Ok(relayed(response, line, act)),
+        Ok(answered) => {
+            let answers = &way.connection.fact.answers;
+            send::relayed(answered, (answers, is_batch), act).await
+        }
+        Err(_) if let Some(why) = progress.refused() => {
+            act.end(Outcome::Failed { code: "failed.request".to_owned() });
+            let notice = Notice::malformed("git", why, "fetch with git as it is");
+            Err(notice.in_voice(voice).into())
+        }
         Err(_) if act.lost_client() => Err(Stop::Cut),
         Err(failure) => {
             act.end(Outcome::Failed { code: failure.code().to_owned() });
@@ -106,55 +117,23 @@ pub(crate) async fn refuse_tunnel(
     let operation = recognise::connect("https", endpoint);
     match decide(session, Ask { presented, operation }).await {
         Err(refusal) => Notice::refused(refusal, Place::Proxy).into(),
-        Ok(opened) => {
-            let mut act = Act::new(session, opened.lease, Arc::default());
-            act.end(Outcome::Failed { code: "failed.opaque".to_owned() });
-            Notice::opaque().into()
-        }
+        Ok(opened) => opaque(session, opened),
     }
 }
 
-/// What will be sent, once it may be.
-struct Call {
-    method: Method,
-    target: Uri,
-    scheme: &'static str,
-    endpoint: Endpoint,
-    headers: HeaderMap,
-    body: Upload,
+// Nothing that could be allowed is asked for: a connection to the host, contents unseen.
+async fn turn_away(session: &Arc<Session>, presented: Presented, call: Call, place: Place) -> Stop {
+    let operation = recognise::connect(call.scheme, &call.endpoint);
+    match decide(session, Ask { presented, operation }).await {
+        Err(refusal) => Notice::refused(refusal, place).into(),
+        Ok(opened) => opaque(session, opened),
+    }
 }
 
-// Strips the head to what will be sent on, and only then says what it means.
-fn recognise(plane: &Plane, exchange: Exchange) -> Result<(Presented, Operation, Call), Notice> {
-    let Exchange { presented, scheme, endpoint, method, path, mut headers, body, .. } = exchange;
-    if headers::asks_upgrade(&headers) {
-        return Err(Notice::upgrade());
-    }
-    let Some(target) = headers::origin_form(path.as_str()) else {
-        return Err(Notice::malformed(
-            "target",
-            "the path cannot be sent on as it is",
-            "percent-encode what is not plain ASCII",
-        ));
-    };
-    let body = Upload::new(body, headers.contains_key(EXPECT));
-    let mut serving = plane.connections_at(&endpoint);
-    serving.retain(|found| found.fact.transport.scheme() == scheme);
-    headers::strip(&mut headers, serving.iter().filter_map(|found| found.fact.slot.as_ref()));
-    let service = serving.first().map_or(Service::Net, |found| found.fact.service);
-    let seen = Seen {
-        method: &method,
-        path: &path,
-        headers: &headers,
-        scheme,
-        endpoint: &endpoint,
-        has_body: !body.is_empty(),
-    };
-    let Some(operation) = recognise::of(service).operation(&seen) else {
-        let message = format!("`{method}` means nothing to a `{service}` connection");
-        return Err(Notice::malformed("method", message, "use a method of RFC 9110"));
-    };
-    Ok((presented, operation, Call { method, target, scheme, endpoint, headers, body }))
+fn opaque(session: &Arc<Session>, opened: Opened) -> Stop {
+    let mut act = Act::new(session, opened.lease, Arc::default());
+    act.end(Outcome::Failed { code: "failed.opaque".to_owned() });
+    Notice::opaque().into()
 }
 
 // In a task of its own: a permit that was given is always redeemed, so that its intent gets an
@@ -172,57 +151,4 @@ async fn decide(session: &Session, ask: Ask) -> Result<Opened, Refusal> {
             "look at the server's output",
         ))
     })
-}
-
-/// Over what a request goes, and for whom.
-struct Way {
-    key: Key,
-    run: Arc<LiveRun>,
-    connection: Arc<Revised<Connection>>,
-}
-
-async fn send(
-    session: &Session,
-    way: &Way,
-    injection: Option<Injection>,
-    call: Call,
-) -> Result<(Response<Incoming>, Upstream), Failure> {
-    let Call { method, target, scheme, endpoint, headers: mut fields, body } = call;
-    headers::address(&mut fields, scheme, &endpoint, injection)
-        .ok_or_else(|| Failure::Unsendable { connection: way.connection.fact.name.to_string() })?;
-    let mut request = Request::new(body);
-    *request.method_mut() = method;
-    *request.uri_mut() = target;
-    *request.headers_mut() = fields;
-    let shared = &session.shared;
-    if let Some(mut kept) = shared.pool.take(&way.run, &way.key).await {
-        match kept.send(request).await {
-            Ok(response) => return Ok((response, kept)),
-            // The upstream ended a line nobody had used for a while: another one is opened.
-            Err(Unanswered::Unsent(unsent, _)) => request = *unsent,
-            Err(Unanswered::Failed(failure)) => return Err(failure),
-        }
-    }
-    let line = shared.dialer.dial(&way.connection.fact, &endpoint).await?;
-    let whose = (way.key.clone(), Arc::clone(&way.run));
-    let mut upstream = Upstream::open(&shared.dialer, whose, line).await?;
-    // Others may share it from now on, where its protocol carries many at once.
-    if let Some(shared_line) = upstream.share() {
-        shared.pool.keep(&way.run, shared_line);
-    }
-    match upstream.send(request).await {
-        Ok(response) => Ok((response, upstream)),
-        Err(Unanswered::Unsent(_, failure) | Unanswered::Failed(failure)) => Err(failure),
-    }
-}
-
-// Redirects are passed back as they are: the client's next request is its own decision, and goes
-// without a credential wherever no connection serves it (threat 79).
-fn relayed(response: Response<Incoming>, line: Upstream, act: Act) -> Response<Relay> {
-    let (head, body) = response.into_parts();
-    let mut relayed = Response::new(Relay::new(body, (head.status, line), act));
-    *relayed.status_mut() = head.status;
-    *relayed.headers_mut() = head.headers;
-    headers::strip_response(relayed.headers_mut());
-    relayed
 }

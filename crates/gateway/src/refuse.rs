@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::body::Upload;
 use crate::failure::Failure;
+use crate::voice::{Spoken, Voice, Words};
 
 /// Set on every answer that is ours and not the upstream's; holds the code.
 pub(crate) const MARK: HeaderName = HeaderName::from_static("marque-refusal");
@@ -20,7 +21,9 @@ pub(crate) const MARK: HeaderName = HeaderName::from_static("marque-refusal");
 /// Why a request ends without the upstream's answer.
 pub(crate) enum Stop {
     /// The client is told, and what it still sends is read on.
-    Told(Notice, Option<Upload>),
+    Told(Box<Notice>, Option<Box<Upload>>),
+    /// Nothing had to be asked: this is the answer.
+    Answered(Box<Response<Full<Bytes>>>),
     /// The connection is cut without a word.
     Cut,
 }
@@ -30,11 +33,13 @@ pub(crate) enum Stop {
 pub(crate) struct Notice {
     status: StatusCode,
     code: String,
-    message: String,
-    remedy: Option<String>,
+    message: Box<str>,
+    remedy: Option<Box<str>>,
     approval: Option<Id<Approval>>,
     decision: Option<Id<Decision>>,
     retry_after_secs: Option<u16>,
+    is_hold: bool,
+    voice: Box<Voice>,
 }
 
 /// Which form of a notice the client reads.
@@ -70,13 +75,15 @@ impl Notice {
         Self {
             status: status(code, place),
             code: code.text(),
-            message: refusal.message,
-            remedy: refusal.remedy,
+            message: refusal.message.into(),
+            remedy: refusal.remedy.map(Into::into),
             approval: refusal.approval,
             decision: refusal.decision,
             // A spent budget does not come back; a rate does, and so does the log.
             retry_after_secs: (code == Code::RateSpent || code.stage() == Stage::Record)
                 .then_some(1),
+            is_hold: code.is_hold(),
+            voice: Box::new(Voice::Http),
         }
     }
 
@@ -111,6 +118,16 @@ impl Notice {
         )
     }
 
+    /// An answer that cannot be made harmless.
+    pub(crate) fn unclean(why: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_GATEWAY,
+            "failed.answer",
+            format!("the upstream's answer was not passed on: {why}"),
+            "the request may have had its effect; look before you repeat it",
+        )
+    }
+
     /// Bytes that no recogniser reads are not carried.
     pub(crate) fn opaque() -> Self {
         Self::new(
@@ -138,12 +155,19 @@ impl Notice {
         Self {
             status,
             code: code.to_owned(),
-            message: message.into(),
-            remedy: Some(remedy.into()),
+            message: message.into().into(),
+            remedy: Some(remedy.into().into()),
             approval: None,
             decision: None,
             retry_after_secs: None,
+            is_hold: false,
+            voice: Box::new(Voice::Http),
         }
+    }
+
+    /// The same, as the client's program reads it.
+    pub(crate) fn in_voice(self, voice: Voice) -> Self {
+        Self { voice: Box::new(voice), ..self }
     }
 
     /// The first word of the code: `refused`, `failed` or `malformed`.
@@ -157,12 +181,20 @@ impl Notice {
 
     /// The answer in the style the client reads.
     pub(crate) fn response(&self, style: Style) -> Response<Full<Bytes>> {
-        let (kind, body) = match style {
-            Style::Text => ("text/plain; charset=utf-8", self.text()),
-            Style::Json => ("application/problem+json", self.problem().to_string()),
+        let (status, kind, body) = match (self.spoken(), style) {
+            (Some(spoken), _) => {
+                (spoken.status.unwrap_or(self.status), spoken.content_type, spoken.body)
+            }
+            (None, Style::Text) => {
+                (self.status, "text/plain; charset=utf-8", Bytes::from(self.text()))
+            }
+            (None, Style::Json) => {
+                let problem = self.problem().to_string();
+                (self.status, "application/problem+json", Bytes::from(problem))
+            }
         };
-        let mut response = Response::new(Full::new(Bytes::from(body)));
-        *response.status_mut() = self.status;
+        let mut response = Response::new(Full::new(body));
+        *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -177,6 +209,25 @@ impl Notice {
             headers.insert(RETRY_AFTER, HeaderValue::from(secs));
         }
         response
+    }
+
+    // A client that must prove itself first is asked by HTTP, which every program reads.
+    fn spoken(&self) -> Option<Spoken> {
+        if self.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            return None;
+        }
+        self.voice.say(&Words {
+            code: &self.code,
+            message: &self.message,
+            remedy: self.remedy.as_deref(),
+            reference: self.reference(),
+            is_hold: self.is_hold && self.approval.is_some(),
+        })
+    }
+
+    fn reference(&self) -> Option<String> {
+        let approval = self.approval.map(|approval| approval.to_string());
+        approval.or_else(|| self.decision.map(|decision| decision.to_string()))
     }
 
     /// The answer as bytes, for a connection no HTTP library reads any more. Ends the connection.
@@ -200,9 +251,7 @@ impl Notice {
 
     fn text(&self) -> String {
         let hint = self.remedy.iter().map(|remedy| format!("hint: {remedy}\n"));
-        let approval = self.approval.map(|approval| approval.to_string());
-        let decision = self.decision.map(|decision| decision.to_string());
-        let reference = approval.or(decision).map(|reference| format!("ref: {reference}\n"));
+        let reference = self.reference().map(|reference| format!("ref: {reference}\n"));
         let what_and_why = format!("marque: {}\n{}\n", self.code, self.message);
         std::iter::once(what_and_why).chain(hint).chain(reference).collect()
     }
@@ -232,7 +281,7 @@ impl Notice {
 
 impl From<Notice> for Stop {
     fn from(notice: Notice) -> Self {
-        Self::Told(notice, None)
+        Self::Told(Box::new(notice), None)
     }
 }
 

@@ -5,20 +5,25 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use marque_domain::Outcome;
 use marque_plane::Lease;
+use marque_wire::git::lfs::{ANSWER_MAX_BYTES, strip_answer};
 use thiserror::Error;
 
 use crate::body::Progress;
+use crate::clean::Cleaner;
 use crate::dial::Upstream;
 use crate::headers;
 use crate::pool::Pool;
+use crate::refuse::{Notice, Stop};
 use crate::session::{InFlight, Session};
 use crate::tally;
 
@@ -78,9 +83,12 @@ impl Drop for Act {
     }
 }
 
-/// The body of an upstream's answer, watched.
+/// The body of an upstream's answer, watched and cleaned.
 pub(crate) struct Relay {
-    body: Incoming,
+    body: Source,
+    cleaner: Cleaner,
+    /// The last frame, once it came.
+    trailers: Option<HeaderMap>,
     status: StatusCode,
     act: Act,
     /// The line it comes over, kept for another request once it has ended.
@@ -88,19 +96,58 @@ pub(crate) struct Relay {
     cut: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
+/// Where the bytes come from.
+enum Source {
+    Upstream(Incoming),
+    /// All of them were read.
+    Ended,
+    /// They were read whole, and written anew.
+    Rewritten(Full<Bytes>),
+}
+
 impl Relay {
     /// Passes on the body of an answer with that status to `act`.
-    pub(crate) fn new(body: Incoming, (status, line): (StatusCode, Upstream), act: Act) -> Self {
+    pub(crate) fn new(
+        body: Incoming,
+        (status, line): (StatusCode, Upstream),
+        (act, cleaner): (Act, Cleaner),
+    ) -> Self {
         let cut = Box::pin(act.cancelled());
-        let mut relay = Self { body, status, act, line: Some(line), cut };
-        relay.end_if_complete();
+        let is_empty = body.is_end_stream();
+        let body = Source::Upstream(body);
+        let mut relay = Self { body, cleaner, trailers: None, status, act, line: Some(line), cut };
+        if is_empty {
+            // Nobody asks for what is not there.
+            relay.body = Source::Ended;
+            relay.cleaner.finish_empty();
+            relay.end();
+        }
         relay
+    }
+
+    /// Reads the answer to an LFS batch whole and writes it anew without the credentials it names:
+    /// a run holds none, and the hosts it names may be anybody's (threat 119).
+    pub(crate) async fn rewritten(mut self, headers: &mut HeaderMap) -> Result<Self, Stop> {
+        let mut read = Vec::new();
+        while let Some(frame) = self.frame().await {
+            let frame = frame.map_err(|Cut| Stop::Cut)?;
+            read.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+            if read.len() > ANSWER_MAX_BYTES {
+                return Err(Notice::unclean("the answer to the batch is too long").into());
+            }
+        }
+        let written = strip_answer(&read).map_err(|bad| Notice::unclean(&bad.to_string()))?;
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(written.len()));
+        Ok(Self { body: Source::Rewritten(Full::new(Bytes::from(written))), ..self })
     }
 
     // Told before the last chunk leaves, because nobody asks for more after it.
     fn end_if_complete(&mut self) {
-        if self.body.is_end_stream() {
-            self.end();
+        if let Source::Upstream(body) = &self.body
+            && body.is_end_stream()
+        {
+            self.body = Source::Ended;
+            self.cleaner.finish();
         }
     }
 
@@ -109,6 +156,53 @@ impl Relay {
             self.act.pool().keep(lease.live(), line);
         }
         self.act.end(Outcome::Answered { status: self.status.as_u16() });
+    }
+
+    fn fail(&mut self, code: &str) -> Cut {
+        self.act.end(Outcome::Failed { code: code.to_owned() });
+        Cut
+    }
+
+    /// The next clean frame: `None` where all has gone on.
+    fn poll_clean(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        loop {
+            match self.cleaner.next_piece() {
+                Ok(Some(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
+                Ok(None) => {}
+                Err(unclean) => return Poll::Ready(Some(Err(self.fail(unclean.code())))),
+            }
+            let Source::Upstream(body) = &mut self.body else {
+                let trailers = self.trailers.take().filter(|trailers| !trailers.is_empty());
+                return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
+            };
+            match ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => {
+                    self.act.received_bytes += data.len() as u64;
+                    self.cleaner.feed(data);
+                    self.end_if_complete();
+                }
+                // Nothing follows them.
+                Some(Ok(Err(frame))) => {
+                    let mut trailers = frame.into_trailers().unwrap_or_default();
+                    headers::strip_trailers(&mut trailers);
+                    if let Err(unclean) = self.cleaner.clean_trailers(&mut trailers) {
+                        return Poll::Ready(Some(Err(self.fail(unclean.code()))));
+                    }
+                    self.trailers = Some(trailers);
+                    self.body = Source::Ended;
+                    self.cleaner.finish();
+                }
+                Some(Err(_)) => return Poll::Ready(Some(Err(self.fail("failed.upstream")))),
+                None => {
+                    self.body = Source::Ended;
+                    self.cleaner.finish();
+                }
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.body, Source::Ended) && self.cleaner.is_drained() && self.trailers.is_none()
     }
 }
 
@@ -121,45 +215,34 @@ impl Body for Relay {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = &mut *self;
+        if let Source::Rewritten(whole) = &mut this.body {
+            return Pin::new(whole).poll_frame(cx).map_err(|never| match never {});
+        }
         if this.act.lease.is_some() && this.cut.as_mut().poll(cx).is_ready() {
             this.act.end(Outcome::Cut);
             return Poll::Ready(Some(Err(Cut)));
         }
-        let frame = std::task::ready!(Pin::new(&mut this.body).poll_frame(cx));
-        let frame = match frame {
-            Some(Ok(frame)) => frame,
-            Some(Err(_)) => {
-                this.act.end(Outcome::Failed { code: "failed.upstream".to_owned() });
-                return Poll::Ready(Some(Err(Cut)));
-            }
-            None => {
-                this.end();
-                return Poll::Ready(None);
-            }
-        };
-        let frame = match frame.into_data() {
-            Ok(data) => {
-                this.act.received_bytes += data.len() as u64;
-                Frame::data(data)
-            }
-            // Nothing follows them.
-            Err(frame) => {
-                let mut trailers = frame.into_trailers().unwrap_or_default();
-                headers::strip_trailers(&mut trailers);
-                this.end();
-                return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
-            }
-        };
-        this.end_if_complete();
-        Poll::Ready(Some(Ok(frame)))
+        let frame = ready!(this.poll_clean(cx));
+        if frame.is_none() || (this.is_over() && !matches!(frame, Some(Err(_)))) {
+            this.end();
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.body {
+            Source::Rewritten(whole) => whole.is_end_stream(),
+            Source::Upstream(_) | Source::Ended => self.is_over(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.body {
+            Source::Rewritten(whole) => whole.size_hint(),
+            Source::Upstream(body) if self.cleaner.keeps_length() => body.size_hint(),
+            Source::Ended if self.is_over() => SizeHint::with_exact(0),
+            Source::Upstream(_) | Source::Ended => SizeHint::default(),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-pub(crate) use decode::{BrokenCoding, Decoder, UnknownCoding};
+pub(crate) use decode::Decoder;
 pub(crate) use needles::Needles;
 
 use search::search;
@@ -46,6 +46,11 @@ impl Scrubber {
         Self { needles, held: Zeroizing::default(), redacted: 0 }
     }
 
+    /// What is searched for.
+    pub(crate) fn needles(&self) -> &Needles {
+        &self.needles
+    }
+
     /// Takes the next chunk. Only what may be the beginning of a spelling is kept back, at most
     /// the longest spelling there is.
     pub(crate) fn feed(&mut self, chunk: Bytes) -> Scrubbed {
@@ -53,6 +58,14 @@ impl Scrubber {
             return Scrubbed { data: chunk, found: 0 };
         }
         self.pass(chunk, false)
+    }
+
+    /// Takes the last chunk, and keeps nothing back.
+    pub(crate) fn last(&mut self, chunk: Bytes) -> Scrubbed {
+        if self.needles.is_empty() {
+            return Scrubbed { data: chunk, found: 0 };
+        }
+        self.pass(chunk, true)
     }
 
     /// Gives out what was kept back: nothing follows that could make a spelling of it.

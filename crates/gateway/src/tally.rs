@@ -24,3 +24,8 @@ pub(crate) fn entered() {
 pub(crate) fn left() {
     gauge!("marque_gateway_requests_in_flight").decrement(1.0);
 }
+
+/// Counts credentials found in answers.
+pub(crate) fn echoed(count: usize) {
+    counter!("marque_gateway_echoes_total").increment(count as u64);
+}

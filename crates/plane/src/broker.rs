@@ -45,6 +45,8 @@ pub struct Injection {
     pub header: String,
     /// The header's whole value.
     pub value: Secret,
+    /// The credential in it, as it was sealed.
+    pub bare: Secret,
 }
 
 /// The credential that would serve a request over that connection, if it wants one.
@@ -111,5 +113,6 @@ fn inject(slot: &Slot, secret: &Secret) -> Injection {
         }
         Slot::Header { name } => (name.as_str(), secret.expose().to_vec()),
     };
-    Injection { header: header.to_owned(), value: Secret::from_vec(value) }
+    let (value, bare) = (Secret::from_vec(value), secret.duplicate());
+    Injection { header: header.to_owned(), value, bare }
 }

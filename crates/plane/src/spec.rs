@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use marque_domain::connection::Rotation;
-use marque_domain::{Digest, Limits, Name, Service, Slot, TaskRef, Tier, Timestamp, UserName};
+use marque_domain::{
+    Answers, Digest, Limits, Name, Service, Slot, TaskRef, Tier, Timestamp, UserName,
+};
 use serde::{Deserialize, Serialize};
 
 /// A new agent.
@@ -58,6 +60,9 @@ pub struct ConnectionSpec {
     pub trust_floor: u8,
     /// Who rotates the credential, and by when.
     pub rotation: Option<Rotation>,
+    /// What of its answers reaches a run.
+    #[serde(default)]
+    pub answers: Answers,
     /// What it must never hold, in words.
     pub never_holds: Option<String>,
 }

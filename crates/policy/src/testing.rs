@@ -141,6 +141,7 @@ impl Told {
             limits: Limits::default(),
             trust_floor: 0,
             rotation: None,
+            answers: marque_domain::Answers::default(),
             never_holds: None,
             added_by: id(),
             added_at: Timestamp::from_millis(1),

@@ -16,6 +16,11 @@ fn fields(lines: &[(&'static str, &str)]) -> HeaderMap {
     headers
 }
 
+fn injection(header: &str, value: &[u8]) -> Injection {
+    let value = Secret::from_vec(value.to_vec());
+    Injection { header: header.to_owned(), bare: value.duplicate(), value }
+}
+
 fn names(headers: &HeaderMap) -> Vec<&str> {
     let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
     names.sort_unstable();
@@ -86,11 +91,8 @@ fn a_value_that_may_be_secret_is_known_by_its_digest_which_no_text_can_pass_for(
 #[test]
 fn the_credential_replaces_whatever_stood_in_its_slot_and_the_host_is_written_anew() {
     let mut headers = fields(&[("authorization", "Bearer mine"), ("host", "elsewhere.test")]);
-    let injection = Injection {
-        header: "authorization".to_owned(),
-        value: Secret::from_vec(b"Bearer ours".to_vec()),
-    };
-    address(&mut headers, "https", &endpoint("api.test", 443), Some(injection)).unwrap();
+    let injected = injection("authorization", b"Bearer ours");
+    address(&mut headers, "https", &endpoint("api.test", 443), Some(injected)).unwrap();
     assert_eq!(names(&headers), ["authorization", "host"]);
     assert_eq!(headers.get("authorization").unwrap(), "Bearer ours");
     assert!(headers.get("authorization").unwrap().is_sensitive());
@@ -105,9 +107,8 @@ fn the_credential_replaces_whatever_stood_in_its_slot_and_the_host_is_written_an
 fn no_other_spelling_of_its_slot_goes_beside_the_credential() {
     let spellings = [("x_api_key", "mine"), ("x-api-key", "mine"), ("x.api_key", "mine")];
     let mut headers = fields(&spellings);
-    let injection =
-        Injection { header: "x-api-key".to_owned(), value: Secret::from_vec(b"ours".to_vec()) };
-    address(&mut headers, "https", &endpoint("api.test", 443), Some(injection)).unwrap();
+    let injected = injection("x-api-key", b"ours");
+    address(&mut headers, "https", &endpoint("api.test", 443), Some(injected)).unwrap();
     assert_eq!(names(&headers), ["host", "x-api-key"]);
     assert_eq!(headers.get("x-api-key").unwrap(), "ours");
 }
@@ -115,11 +116,8 @@ fn no_other_spelling_of_its_slot_goes_beside_the_credential() {
 // threat 87
 #[test]
 fn a_credential_with_a_line_break_is_never_set() {
-    let injection = Injection {
-        header: "authorization".to_owned(),
-        value: Secret::from_vec(b"Bearer a\r\nx-b: c".to_vec()),
-    };
-    let set = address(&mut HeaderMap::new(), "http", &endpoint("api.test", 80), Some(injection));
+    let injected = injection("authorization", b"Bearer a\r\nx-b: c");
+    let set = address(&mut HeaderMap::new(), "http", &endpoint("api.test", 80), Some(injected));
     assert_eq!(set, None);
 }
 

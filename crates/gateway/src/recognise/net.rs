@@ -4,16 +4,6 @@ use std::collections::BTreeMap;
 
 use marque_domain::{Body, Class, Endpoint, Operation, Service};
 
-use super::{Recognise, Seen};
-
-pub(super) struct Net;
-
-impl Recognise for Net {
-    fn operation(&self, seen: &Seen<'_>) -> Option<Operation> {
-        Some(connect(seen.scheme, seen.endpoint))
-    }
-}
-
 /// The operation `connect host:port`.
 pub(crate) fn connect(scheme: &str, endpoint: &Endpoint) -> Operation {
     Operation {

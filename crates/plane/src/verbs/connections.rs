@@ -7,10 +7,11 @@ use marque_crypto::seal::{self, Binding};
 use marque_domain::connection::ConnectionState;
 use marque_domain::permission::Registered;
 use marque_domain::{
-    Authority, Connection, Credential, Endpoint, Id, Permission, Service, Slot, Transport, User,
-    UserRef, Verb,
+    Answers, Authority, Connection, Credential, Endpoint, Id, Permission, Service, Slot, Transport,
+    User, UserRef, Verb,
 };
 use marque_wire::host::Authority as HostAndPort;
+use marque_wire::http1::hop::HELD_BACK;
 
 use super::{Detailed, changed};
 use crate::broker::CREDENTIAL_TABLE;
@@ -199,6 +200,7 @@ impl Plane {
             limits: spec.limits,
             trust_floor: spec.trust_floor,
             rotation: spec.rotation.clone(),
+            answers: spec.answers.clone(),
             never_holds: spec.never_holds.clone(),
             added_by: by.id,
             added_at: self.clock().now(),
@@ -234,7 +236,18 @@ fn must_fit(spec: &ConnectionSpec, secret: Option<&Secret>) -> Result<(), AdminE
     {
         return invalid("a user name for basic authentication has no colon (RFC 7617 §2)");
     }
+    must_be_passable(&spec.answers)?;
     secret.map_or(Ok(()), must_be_sendable)
+}
+
+// A name that is never dropped would read as if it were held back elsewhere.
+fn must_be_passable(answers: &Answers) -> Result<(), AdminError> {
+    let unknown = answers.passes.iter().find(|name| !HELD_BACK.contains(&name.as_str()));
+    unknown.map_or(Ok(()), |name| {
+        let message = format!("`{name}` is not a field that answers lose");
+        Err(AdminError::new(AdminKind::Invalid, message)
+            .hint(format!("only these are held back: {}", HELD_BACK.join(", "))))
+    })
 }
 
 // RFC 9110 §5.6.2 token, lower case, and none that frames or routes a message.

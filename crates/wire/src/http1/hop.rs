@@ -68,6 +68,21 @@ pub(super) const SAFE_TRAILERS: [&str; 7] = [
     "server-timing",
 ];
 
+/// Fields of answers that do not reach a run unless its connection passes them (threat 80): they
+/// carry what belongs to the credential's owner, ask the client for credentials it does not have, or
+/// lead it past the gateway.
+pub const HELD_BACK: [&str; 9] = [
+    "alt-svc",
+    "authentication-info",
+    "authorization",
+    "clear-site-data",
+    "cookie",
+    "refresh",
+    "set-cookie",
+    "set-cookie2",
+    "www-authenticate",
+];
+
 /// Whether a request field with this lower-case `name` is stripped before anything is sent on.
 ///
 /// The guard has refused requests whose `Connection` names anything but hop-by-hop fields, so

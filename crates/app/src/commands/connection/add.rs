@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use marque_api::exchange::ConnectionBody;
-use marque_domain::{Limits, Name, Service, Slot};
+use marque_domain::{Answers, Limits, Name, OnEcho, Service, Slot};
 use marque_plane::spec::ConnectionSpec;
 use marque_plane::view::ConnectionView;
 
@@ -66,11 +66,35 @@ pub(crate) struct Add {
         value_parser = clap::value_parser!(u8).range(..=100)
     )]
     trust_floor: u8,
+    /// What becomes of an answer that holds a credential the gateway injected
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnEchoChoice::Redact)]
+    on_echo: OnEchoChoice,
+    /// Let answers keep this field, such as `set-cookie`; may be repeated
+    #[arg(long = "pass-header", value_name = "NAME")]
+    pass_headers: Vec<String>,
     /// What it must never carry, in words
     #[arg(long, value_name = "TEXT")]
     never_holds: Option<String>,
     #[command(flatten)]
     rehearsal: Rehearsal,
+}
+
+/// What becomes of an answer that holds a credential.
+#[derive(Clone, Copy, ValueEnum)]
+enum OnEchoChoice {
+    /// It goes on with asterisks in its place
+    Redact,
+    /// It ends there
+    Cut,
+}
+
+impl From<OnEchoChoice> for OnEcho {
+    fn from(choice: OnEchoChoice) -> Self {
+        match choice {
+            OnEchoChoice::Redact => Self::Redact,
+            OnEchoChoice::Cut => Self::Cut,
+        }
+    }
 }
 
 /// Where in a request the credential goes.
@@ -125,6 +149,10 @@ impl Add {
             limits: Limits { calls_per_minute: self.limit_rate, ..Limits::default() },
             trust_floor: self.trust_floor,
             rotation: None,
+            answers: Answers {
+                on_echo: self.on_echo.into(),
+                passes: self.pass_headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            },
             never_holds: self.never_holds,
         };
         let request = Request::post("/v1/connections")

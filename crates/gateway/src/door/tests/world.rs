@@ -378,6 +378,7 @@ fn connection(name: &str, address: SocketAddr) -> ConnectionSpec {
         limits: Limits::default(),
         trust_floor: 0,
         rotation: None,
+        answers: marque_domain::Answers::default(),
         never_holds: None,
     }
 }

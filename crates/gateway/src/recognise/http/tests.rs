@@ -3,7 +3,7 @@ use marque_domain::{Body, Class, Endpoint, Operation};
 use marque_wire::path::canonical_path;
 
 use super::Http;
-use crate::recognise::{Recognise, Seen};
+use crate::recognise::{Meaning, Recognise, Seen};
 
 struct Request {
     method: Method,
@@ -24,14 +24,18 @@ const PLAIN: Request = Request {
 fn recognised(request: &Request) -> Option<Operation> {
     let mut headers = HeaderMap::new();
     headers.insert("accept", HeaderValue::from_static(request.accept));
-    Http.operation(&Seen {
+    let recognised = Http.recognise(&Seen {
         method: &request.method,
         path: &canonical_path(request.path).unwrap(),
         headers: &headers,
         scheme: "https",
         endpoint: &Endpoint { host: request.host.to_owned(), port: 443 },
         has_body: request.has_body,
-    })
+    });
+    match recognised.unwrap()?.meaning {
+        Meaning::Known(operation) => Some(*operation),
+        Meaning::Unread(_) => None,
+    }
 }
 
 #[test]

@@ -1,0 +1,105 @@
+//! Taking a request in: what will be sent on of it, and what that means.
+//!
+//! Strips first and recognises what is left, so that what is decided is what is sent. Asks nobody
+//! whether it may be.
+
+use std::sync::Arc;
+
+use ::http::header::EXPECT;
+use ::http::{HeaderMap, Method, Uri};
+use marque_domain::{Endpoint, Operation, Service};
+use marque_plane::Plane;
+
+use super::Exchange;
+use crate::body::Upload;
+use crate::headers;
+use crate::recognise::{self, Learned, Meaning, Recognised, Seen};
+use crate::refuse::{Notice, Stop};
+use crate::session::Session;
+use crate::voice::Voice;
+
+/// What will be sent, once it may be.
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) target: Uri,
+    pub(super) scheme: &'static str,
+    pub(super) endpoint: Endpoint,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Upload,
+}
+
+/// A request whose meaning is known.
+pub(super) struct Understood {
+    pub(super) operation: Operation,
+    /// How the client reads a no.
+    pub(super) voice: Voice,
+    /// Whether the answer names places for further requests.
+    pub(super) is_batch: bool,
+}
+
+/// Strips the head to what will be sent on, and only then says what it means.
+pub(super) fn recognise(plane: &Plane, exchange: Exchange) -> Result<(Recognised, Call), Stop> {
+    let Exchange { scheme, endpoint, method, path, mut headers, body, .. } = exchange;
+    if headers::asks_upgrade(&headers) {
+        return Err(Notice::upgrade().into());
+    }
+    let Some(target) = headers::origin_form(path.as_str()) else {
+        return Err(Notice::malformed(
+            "target",
+            "the path cannot be sent on as it is",
+            "percent-encode what is not plain ASCII",
+        )
+        .into());
+    };
+    let body = Upload::new(body, headers.contains_key(EXPECT));
+    let mut serving = plane.connections_at(&endpoint);
+    serving.retain(|found| found.fact.transport.scheme() == scheme);
+    headers::strip(&mut headers, serving.iter().filter_map(|found| found.fact.slot.as_ref()));
+    let services: Vec<Service> = serving.iter().map(|found| found.fact.service).collect();
+    let mut recognised = None;
+    for recogniser in recognise::among(&services) {
+        let seen = Seen {
+            method: &method,
+            path: &path,
+            headers: &headers,
+            scheme,
+            endpoint: &endpoint,
+            has_body: !body.is_empty(),
+        };
+        recognised = recogniser.recognise(&seen)?;
+        if recognised.is_some() {
+            headers::keep_known(&mut headers, |name| recogniser.knows_field(name));
+            break;
+        }
+    }
+    // What nobody has a word for is bytes to a host, which the road refuses and records.
+    let recognised =
+        recognised.unwrap_or_else(|| Recognised::plain(recognise::connect(scheme, &endpoint)));
+    Ok((recognised, Call { method, target, scheme, endpoint, headers, body }))
+}
+
+/// Reads of the body what must be read to know what the request means; `None` where the
+/// connection belongs to no run, for which nothing is read.
+pub(super) async fn understand(
+    session: &Arc<Session>,
+    recognised: Recognised,
+    call: &mut Call,
+) -> Result<Option<Understood>, Stop> {
+    let Recognised { meaning, voice, guard, is_batch } = recognised;
+    if let Some(guard) = guard {
+        call.body.follow_with(guard);
+    }
+    let reader = match meaning {
+        Meaning::Known(operation) => {
+            return Ok(Some(Understood { operation: *operation, voice, is_batch }));
+        }
+        Meaning::Unread(reader) => reader,
+    };
+    let Some(place) = session.place() else { return Ok(None) };
+    match call.body.read_beginning(reader, place).await? {
+        Learned::Operation(operation, voice) => {
+            Ok(Some(Understood { operation: *operation, voice, is_batch }))
+        }
+        Learned::Probe => Err(Stop::Answered(Box::new(Voice::probe_answer()))),
+    }
+}

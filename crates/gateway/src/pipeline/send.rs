@@ -1,0 +1,106 @@
+//! Sending one allowed request, and passing its answer back.
+//!
+//! Owns which line it goes over and where the credential is set. Never sends twice what may have
+//! been read.
+
+use std::sync::Arc;
+
+use ::http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use marque_domain::{Answers, Connection, Outcome, Revised};
+use marque_plane::{Injection, LiveRun};
+
+use super::Call;
+use crate::clean::Cleaner;
+use crate::dial::{Key, Unanswered, Upstream};
+use crate::failure::Failure;
+use crate::headers;
+use crate::refuse::{Notice, Stop};
+use crate::relay::{Act, Relay};
+use crate::scrub::Needles;
+use crate::session::Session;
+
+/// Over what a request goes, and for whom.
+pub(super) struct Way {
+    pub(super) key: Key,
+    pub(super) run: Arc<LiveRun>,
+    pub(super) connection: Arc<Revised<Connection>>,
+}
+
+/// An answer whose body is still to come.
+pub(super) struct Answered {
+    response: Response<Incoming>,
+    line: Upstream,
+    /// What must not come back with it.
+    needles: Arc<Needles>,
+}
+
+/// Sends a request over a kept line or a new one, and waits for the head of its answer.
+pub(super) async fn send(
+    session: &Session,
+    way: &Way,
+    injection: Option<Injection>,
+    call: Call,
+) -> Result<Answered, Failure> {
+    let Call { method, target, scheme, endpoint, headers: mut fields, body } = call;
+    let shared = &session.shared;
+    // ORDER: noted before it is sent, so that no answer comes before what it must not hold is known.
+    let needles = shared.injected.note(&way.run, injection.as_ref());
+    let answered = |response, line| Answered { response, line, needles };
+    headers::address(&mut fields, scheme, &endpoint, injection)
+        .ok_or_else(|| Failure::Unsendable { connection: way.connection.fact.name.to_string() })?;
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = target;
+    *request.headers_mut() = fields;
+    if let Some(mut kept) = shared.pool.take(&way.run, &way.key).await {
+        match kept.send(request).await {
+            Ok(response) => return Ok(answered(response, kept)),
+            // The upstream ended a line nobody had used for a while: another one is opened.
+            Err(Unanswered::Unsent(unsent, _)) => request = *unsent,
+            Err(Unanswered::Failed(failure)) => return Err(failure),
+        }
+    }
+    let line = shared.dialer.dial(&way.connection.fact, &endpoint).await?;
+    let whose = (way.key.clone(), Arc::clone(&way.run));
+    let mut upstream = Upstream::open(&shared.dialer, whose, line).await?;
+    // Others may share it from now on, where its protocol carries many at once.
+    if let Some(shared_line) = upstream.share() {
+        shared.pool.keep(&way.run, shared_line);
+    }
+    match upstream.send(request).await {
+        Ok(response) => Ok(answered(response, upstream)),
+        Err(Unanswered::Unsent(_, failure) | Unanswered::Failed(failure)) => Err(failure),
+    }
+}
+
+/// The answer on its way to the client, without what must not come back.
+///
+/// Redirects are passed back as they are: the client's next request is its own decision, and goes
+/// without a credential wherever no connection serves it (threats 79 and 120).
+pub(super) async fn relayed(
+    answered: Answered,
+    (answers, is_batch): (&Answers, bool),
+    mut act: Act,
+) -> Result<Response<Relay>, Stop> {
+    let (mut head, body) = answered.response.into_parts();
+    headers::strip_response(&mut head.headers);
+    let cleaner = match Cleaner::begin(&mut head.headers, head.status, (answered.needles, answers))
+    {
+        Ok(cleaner) => cleaner,
+        Err(unclean) => {
+            act.end(Outcome::Failed { code: unclean.code().to_owned() });
+            return Err(Notice::failed(&Failure::Unclean(unclean)).into());
+        }
+    };
+    let relay = Relay::new(body, (head.status, answered.line), (act, cleaner));
+    let relay = if is_batch && head.status == StatusCode::OK {
+        relay.rewritten(&mut head.headers).await?
+    } else {
+        relay
+    };
+    let mut relayed = Response::new(relay);
+    *relayed.status_mut() = head.status;
+    *relayed.headers_mut() = head.headers;
+    Ok(relayed)
+}

@@ -206,7 +206,8 @@ impl RunActor {
 
     /// Asks the road, and holds on to the permit.
     pub async fn permit(&self, call: Call) -> Result<Permit, Refusal> {
-        let ask = Ask { presented: self.presented(), operation: call.operation };
+        let (operation, announced_bytes) = (call.operation, call.announced_bytes);
+        let ask = Ask { presented: self.presented(), operation, announced_bytes };
         self.plane.plane().decide(ask).await
     }
 
@@ -297,6 +298,7 @@ pub fn agent(name: &str) -> AgentSpec {
         owner: None,
         sponsor: None,
         digests: [].into(),
+        limits: Limits::default(),
     }
 }
 

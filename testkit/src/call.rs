@@ -12,6 +12,7 @@ pub const HOST: &str = "api.test";
 #[derive(Debug, Clone)]
 pub struct Call {
     pub(crate) operation: Operation,
+    pub(crate) announced_bytes: u64,
 }
 
 /// A read.
@@ -43,7 +44,7 @@ impl Call {
             parameters: BTreeMap::new(),
             body: Body::Empty,
         };
-        Self { operation }
+        Self { operation, announced_bytes: 0 }
     }
 
     /// The same request to another host.
@@ -80,6 +81,13 @@ impl Call {
     #[must_use]
     pub fn streamed(mut self) -> Self {
         self.operation.body = Body::Streamed;
+        self
+    }
+
+    /// The same request with a `content-length`.
+    #[must_use]
+    pub fn announcing(mut self, bytes: u64) -> Self {
+        self.announced_bytes = bytes;
         self
     }
 

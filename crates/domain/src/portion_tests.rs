@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::{FIRST, Holding, LARGEST, Portion, left, reserve};
-use crate::limits::{Limits, Meter, OverLimit, Period};
 use crate::Timestamp;
+use crate::limits::{Limits, Meter, OverLimit, Period};
 
 const KIB: u64 = 1_024;
 

@@ -46,7 +46,7 @@ pub(crate) async fn forward(
     let place = exchange.place;
     let (presented, operation, mut call) = recognise(plane, exchange)?;
 
-    let mut ask = Ask { presented, operation };
+    let mut ask = Ask { presented, operation, announced_bytes: 0 };
     if ask.operation.body == Body::Streamed
         && plane.preview(&ask) == Preview::WouldHold
         && let Some(place) = session.place()
@@ -98,7 +98,7 @@ pub(crate) async fn refuse_tunnel(
     endpoint: &Endpoint,
 ) -> Stop {
     let operation = recognise::connect("https", endpoint);
-    match decide(session, Ask { presented, operation }).await {
+    match decide(session, Ask { presented, operation, announced_bytes: 0 }).await {
         Err(refusal) => Notice::refused(refusal, Place::Proxy).into(),
         Ok(opened) => {
             let mut act = Act::new(session, opened.lease, Arc::default());

@@ -125,6 +125,7 @@ fn agent(owner: &User, sponsor: &User) -> Agent {
         owner: owner.id,
         sponsor: sponsor.id,
         version: id(4),
+        limits: Limits::default(),
         added_at: NOW,
         state: AgentState::Active,
     }

@@ -33,7 +33,7 @@ async fn ten_calls_are_ten_calls_however_many_ask_at_once() {
 async fn a_run_that_is_too_fast_waits_and_goes_on() {
     let plane = TestPlane::new().await;
     let alice = plane.alice_with_bot(&["api:GET /**"]).await;
-    let limits = Limits { calls_per_minute: Some(60), burst: Some(2), calls: None };
+    let limits = Limits { calls_per_minute: Some(60), burst: Some(2), ..Limits::default() };
     let run = alice.starts(RunSpec { limits, ..run_of("bot") }).await.unwrap();
     run.calls("GET", "/v1/1").await.is_allowed();
     run.calls("GET", "/v1/2").await.is_allowed();
@@ -47,7 +47,7 @@ async fn a_run_that_is_too_fast_waits_and_goes_on() {
 async fn a_connection_is_shared_by_everybody_who_uses_it() {
     let plane = TestPlane::new().await;
     let alice = plane.alice();
-    let limits = Limits { calls_per_minute: Some(1), burst: Some(1), calls: None };
+    let limits = Limits { calls_per_minute: Some(1), burst: Some(1), ..Limits::default() };
     alice.connects_as(ConnectionSpec { limits, ..connection("api") }).await;
     alice.registers("bot").await;
     alice.grants("bot", &["api:GET /**"]).await;

@@ -10,14 +10,14 @@ use marque_plane::view::BudgetView;
 #[derive(Args)]
 pub(crate) struct LimitArgs {
     /// Calls in a minute, all together
-    #[arg(long, value_name = "N")]
-    limit_rate: Option<u32>,
+    #[arg(long = "limit-rate", value_name = "N")]
+    rate: Option<u32>,
     /// Calls a day (UTC), all together
-    #[arg(long, value_name = "N")]
-    limit_calls: Option<u64>,
+    #[arg(long = "limit-calls", value_name = "N")]
+    calls: Option<u64>,
     /// Bytes of bodies a day (UTC), both ways, such as `50MiB`
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    limit_bytes: Option<u64>,
+    #[arg(long = "limit-bytes", value_name = "SIZE", value_parser = parse_size)]
+    bytes: Option<u64>,
 }
 
 /// Limits of something that is there.
@@ -43,12 +43,7 @@ pub(crate) struct ChangeArgs {
 
 impl LimitArgs {
     pub(crate) fn limits(&self) -> Limits {
-        Limits {
-            calls_per_minute: self.limit_rate,
-            burst: None,
-            calls: self.limit_calls,
-            bytes: self.limit_bytes,
-        }
+        Limits { calls_per_minute: self.rate, burst: None, calls: self.calls, bytes: self.bytes }
     }
 }
 

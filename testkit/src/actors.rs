@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use marque_crypto::Secret;
 use marque_domain::{Approval, Id, Limits, Outcome, Refusal, Run, Service, Slot, Tier, User};
-use marque_plane::spec::{AgentSpec, ConnectionSpec, GrantSpec, KillTarget, Lines, RunSpec};
+use marque_plane::spec::{
+    AgentSpec, ConnectionSpec, GrantSpec, KillTarget, LimitSpec, Lines, RunSpec,
+};
 use marque_plane::view::{
     AgentView, ApprovalView, ClaimView, ConnectionView, EndedView, GrantView, KilledView,
     OpenedRunView,
@@ -104,6 +106,12 @@ impl Human {
     /// Registers an agent.
     pub async fn registers(&self, name: &str) -> AgentView {
         self.plane.plane().add_agent(&self.acting().await, agent(name)).await.unwrap()
+    }
+
+    /// Limits what all runs of an agent together may spend, besides what is limited already.
+    pub async fn limits(&self, agent: &str, limits: Limits) -> AgentView {
+        let spec = LimitSpec { clear: false, limits };
+        self.plane.plane().limit_agent(&self.acting().await, agent, spec).await.unwrap()
     }
 
     /// Lets an agent do what the lines say, for thirty days.
@@ -206,7 +214,8 @@ impl RunActor {
 
     /// Asks the road, and holds on to the permit.
     pub async fn permit(&self, call: Call) -> Result<Permit, Refusal> {
-        let ask = Ask { presented: self.presented(), operation: call.operation };
+        let (operation, announced_bytes) = (call.operation, call.announced_bytes);
+        let ask = Ask { presented: self.presented(), operation, announced_bytes };
         self.plane.plane().decide(ask).await
     }
 
@@ -305,6 +314,7 @@ pub fn agent(name: &str) -> AgentSpec {
         owner: None,
         sponsor: None,
         digests: [].into(),
+        limits: Limits::default(),
     }
 }
 

@@ -12,6 +12,7 @@ pub const HOST: &str = "api.test";
 #[derive(Debug, Clone)]
 pub struct Call {
     pub(crate) operation: Operation,
+    pub(crate) announced_bytes: u64,
 }
 
 /// A read.
@@ -46,7 +47,7 @@ pub fn push(repository: &str, refs: &[(&str, &str, &str)]) -> Call {
         body: Body::Bound,
         also: effects.collect(),
     };
-    Call { operation }
+    Call { operation, announced_bytes: 0 }
 }
 
 fn effect(name: &str, repository: &str, part: &str) -> Effect {
@@ -70,7 +71,7 @@ impl Call {
             body: Body::Empty,
             also: Vec::new(),
         };
-        Self { operation }
+        Self { operation, announced_bytes: 0 }
     }
 
     /// The same request to another host.
@@ -117,6 +118,13 @@ impl Call {
         self.operation.class = Class::Admin;
         self.operation.also.push(effect("git.delete", &repository, name));
         self.parameter(&format!("ref.{name}"), &format!("delete {old}"))
+    }
+
+    /// The same request with a `content-length`.
+    #[must_use]
+    pub fn announcing(mut self, bytes: u64) -> Self {
+        self.announced_bytes = bytes;
+        self
     }
 
     /// The same request over plain HTTP.

@@ -10,6 +10,7 @@ pub(crate) mod decision;
 pub(crate) mod demo;
 pub(crate) mod grant;
 pub(crate) mod kill;
+pub(crate) mod limits;
 pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod run;

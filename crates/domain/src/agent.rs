@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::fact::Fact;
 use crate::id::{Id, Named};
+use crate::limits::Limits;
 use crate::name::Name;
 use crate::time::Timestamp;
 use crate::user::User;
@@ -26,6 +27,9 @@ pub struct Agent {
     pub sponsor: Id<User>,
     /// The approved version that runs.
     pub version: Id<AgentVersion>,
+    /// What all its runs together may spend, calls and bytes by the day.
+    #[serde(default)]
+    pub limits: Limits,
     /// Since when it exists.
     pub added_at: Timestamp,
     /// Whether it may run.

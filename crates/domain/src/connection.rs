@@ -39,7 +39,7 @@ pub struct Connection {
     pub credential: Option<Id<Credential>>,
     /// What any agent may ever do through it.
     pub ceiling: Authority,
-    /// What any agent may spend through it.
+    /// What all agents together may spend through it, calls and bytes by the day.
     pub limits: Limits,
     /// The score below which a run is refused, 0 to 100.
     pub trust_floor: u8,

@@ -95,7 +95,7 @@ pub enum Outcome {
     /// The upstream could not be reached, or broke off.
     Failed {
         /// `failed.address`, `failed.dial`, `failed.tls`, `failed.upstream`, `failed.late`,
-        /// `failed.credential` or `failed.opaque`.
+        /// `failed.credential`, `failed.opaque` or `failed.bytes`.
         code: String,
     },
     /// The client went away, or the server ended.
@@ -142,12 +142,18 @@ pub enum Verb {
     /// Ended an agent.
     #[serde(rename = "agent.retired")]
     AgentRetired,
+    /// Set what an agent may spend.
+    #[serde(rename = "agent.limited")]
+    AgentLimited,
     /// Registered a connection.
     #[serde(rename = "connection.added")]
     ConnectionAdded,
     /// Replaced a connection's credential.
     #[serde(rename = "connection.rotated")]
     ConnectionRotated,
+    /// Set what may be spent through a connection.
+    #[serde(rename = "connection.limited")]
+    ConnectionLimited,
     /// Removed a connection.
     #[serde(rename = "connection.removed")]
     ConnectionRemoved,

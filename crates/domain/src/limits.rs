@@ -1,9 +1,11 @@
-//! Limits: how fast and how often, as pure arithmetic over a stored moment.
+//! Limits: how fast, how often and how much, as pure arithmetic over stored meters.
 //!
 //! The rate is the generic cell rate algorithm: one moment per meter, no window to fill or reset.
+//! Bytes are reserved before they flow and settled after; `portion.rs` has the rules.
 
 use serde::{Deserialize, Serialize};
 
+use crate::size::print_size;
 use crate::time::Timestamp;
 
 /// What may be spent. `None` is no limit.
@@ -14,8 +16,19 @@ pub struct Limits {
     pub calls_per_minute: Option<u32>,
     /// Calls at once before the rate holds; one tenth of the rate, at least one, if not set.
     pub burst: Option<u32>,
-    /// Calls in all.
+    /// Calls in the period that counts.
     pub calls: Option<u64>,
+    /// Bytes of bodies, both ways, in the period that counts.
+    pub bytes: Option<u64>,
+}
+
+/// Over what time calls and bytes count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    /// As long as it lives: a run.
+    Life,
+    /// A day in UTC: an agent, a connection.
+    Day,
 }
 
 /// What has been spent.
@@ -25,6 +38,18 @@ pub struct Meter {
     pub earned_at_micros: u64,
     /// Calls so far.
     pub calls: u64,
+    /// Bytes so far: those that flowed, and those reserved by calls under way.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes: u64,
+    /// The day that calls and bytes are of, counted from the epoch; 0 where they are not by day.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub day: u64,
+}
+
+// Entries written before bytes were counted keep their canonical form.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A limit is reached.
@@ -44,6 +69,70 @@ pub enum OverLimit {
         /// Calls in all.
         limit: u64,
     },
+    /// Too much in all.
+    #[error(
+        "{} are allowed, and {} of them are neither spent nor held by calls under way",
+        print_size(*limit),
+        print_size(*left)
+    )]
+    Bytes {
+        /// Bytes in all.
+        limit: u64,
+        /// What is neither spent nor reserved.
+        left: u64,
+    },
+}
+
+impl Limits {
+    /// Whether calls or bytes are bounded, so that what was spent must be kept.
+    pub fn counts(&self) -> bool {
+        self.calls.is_some() || self.bytes.is_some()
+    }
+
+    /// These limits with those of `newer` in their place where it has any.
+    #[must_use]
+    pub fn overlaid(self, newer: Self) -> Self {
+        Self {
+            calls_per_minute: newer.calls_per_minute.or(self.calls_per_minute),
+            burst: newer.burst.or(self.burst),
+            calls: newer.calls.or(self.calls),
+            bytes: newer.bytes.or(self.bytes),
+        }
+    }
+
+    /// Each limit as people read it; empty if there is none.
+    pub fn lines(&self, period: Period) -> Vec<String> {
+        let over = period.words();
+        let burst = self.burst.map(|burst| format!(", {burst} at once")).unwrap_or_default();
+        let rate = self.calls_per_minute.map(|rate| format!("{rate} calls a minute{burst}"));
+        let calls = self.calls.map(|calls| format!("{calls} calls {over}"));
+        let bytes = self.bytes.map(|bytes| format!("{} {over}", print_size(bytes)));
+        [rate, calls, bytes].into_iter().flatten().collect()
+    }
+}
+
+impl Period {
+    /// As it follows an amount.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Life => "in all",
+            Self::Day => "a day",
+        }
+    }
+}
+
+impl Meter {
+    /// The meter as it stands at `now`: what was spent on a day that is over counts no more.
+    ///
+    /// A clock that steps back into an earlier day gives nothing back.
+    #[must_use]
+    pub fn at(self, period: Period, now: Timestamp) -> Self {
+        let today = now.day();
+        match period {
+            Period::Day if today > self.day => Self { calls: 0, bytes: 0, day: today, ..self },
+            Period::Day | Period::Life => self,
+        }
+    }
 }
 
 /// The meter after one more call, or why there may be none.
@@ -64,55 +153,9 @@ pub fn spend(limits: &Limits, meter: &Meter, now: Timestamp) -> Result<Meter, Ov
         let wait_millis = earned.saturating_sub(room).div_ceil(1_000);
         return Err(OverLimit::Rate { limit: rate, wait_millis });
     }
-    Ok(Meter { earned_at_micros: earned, calls })
+    Ok(Meter { earned_at_micros: earned, calls, ..*meter })
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use proptest::prelude::*;
-
-    use super::{Limits, Meter, OverLimit, spend};
-    use crate::Timestamp;
-
-    #[test]
-    fn a_burst_passes_and_then_the_rate_holds() {
-        let limits = Limits { calls_per_minute: Some(60), burst: Some(2), calls: None };
-        let now = Timestamp::from_millis(1_000_000);
-        let one = spend(&limits, &Meter::default(), now).unwrap();
-        let two = spend(&limits, &one, now).unwrap();
-        let wait = OverLimit::Rate { limit: 60, wait_millis: 1_000 };
-        assert_eq!(spend(&limits, &two, now), Err(wait));
-        assert!(spend(&limits, &two, now.plus(Duration::from_secs(1))).is_ok());
-    }
-
-    #[test]
-    fn the_total_is_exact_and_zero_means_none() {
-        let limits = Limits { calls: Some(1), ..Limits::default() };
-        let now = Timestamp::from_millis(1);
-        let one = spend(&limits, &Meter::default(), now).unwrap();
-        assert_eq!(spend(&limits, &one, now), Err(OverLimit::Calls { limit: 1 }));
-        let none = Limits { calls_per_minute: Some(0), ..Limits::default() };
-        assert!(spend(&none, &Meter::default(), now).is_err());
-    }
-
-    proptest! {
-        // A clock that steps back never earns anything.
-        #[test]
-        fn no_order_of_moments_passes_more_than_burst_and_rate(
-            steps in prop::collection::vec(0u64..5_000, 1..200),
-        ) {
-            let limits = Limits { calls_per_minute: Some(120), burst: Some(5), calls: None };
-            let (mut meter, mut passed) = (Meter::default(), 0u64);
-            let start = 1_000_000;
-            for step in &steps {
-                if let Ok(next) = spend(&limits, &meter, Timestamp::from_millis(start + step)) {
-                    (meter, passed) = (next, passed + 1);
-                }
-            }
-            let span = steps.iter().max().unwrap() - steps.iter().min().unwrap();
-            prop_assert!(passed <= 5 + span / 500 + 1);
-        }
-    }
-}
+#[path = "limits_tests.rs"]
+mod tests;

@@ -132,6 +132,9 @@ pub enum Code {
     /// Too many.
     #[serde(rename = "refused.limits.calls_spent")]
     CallsSpent,
+    /// Too many bytes.
+    #[serde(rename = "refused.limits.bytes_spent")]
+    BytesSpent,
     /// The connection has no credential although it wants one.
     #[serde(rename = "refused.broker.no_credential")]
     NoCredential,
@@ -148,7 +151,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, for documentation and coverage tests.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::CallerMissing,
         Self::CallerUnknown,
         Self::RunClosed,
@@ -170,6 +173,7 @@ impl Code {
         Self::TrustNeedsApproval,
         Self::RateSpent,
         Self::CallsSpent,
+        Self::BytesSpent,
         Self::NoCredential,
         Self::LogUnavailable,
         Self::FactsChanged,
@@ -194,7 +198,7 @@ impl Code {
             | Self::BodyTooLarge => Stage::Mandate,
             Self::PolicyForbids | Self::PolicyNeedsApproval | Self::PolicyError => Stage::Policy,
             Self::BelowFloor | Self::TrustNeedsApproval => Stage::Trust,
-            Self::RateSpent | Self::CallsSpent => Stage::Limits,
+            Self::RateSpent | Self::CallsSpent | Self::BytesSpent => Stage::Limits,
             Self::NoCredential => Stage::Broker,
             Self::LogUnavailable | Self::FactsChanged | Self::Overloaded => Stage::Record,
         }

@@ -34,6 +34,11 @@ impl Timestamp {
         )
     }
 
+    /// The day it falls on in UTC, counted from the epoch.
+    pub const fn day(self) -> u64 {
+        self.0 / 86_400_000
+    }
+
     /// How long ago `earlier` was; zero if it lies ahead.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -15,14 +15,15 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use marque_crypto::hash::Hasher;
-use marque_domain::{Body, Operation};
+use marque_domain::{Body, Operation, Refusal};
+use marque_plane::{Allowance, Spent};
 use marque_wire::git::fetch::{BadFetch, UploadPackGuard};
 use thiserror::Error;
 use tokio::time::timeout;
 
 use crate::places::{BodyPlace, RunPlace};
 use crate::recognise::{Learned, ReadBody};
-use crate::refuse::{Notice, Stop};
+use crate::refuse::{Notice, Place, Stop};
 
 /// Largest body that is read for a human.
 pub(crate) const READ_MAX_BYTES: usize = 1024 * 1024;
@@ -43,7 +44,36 @@ const DRAIN_ON_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Progress {
     sent_bytes: AtomicU64,
     is_broken: AtomicBool,
-    refused: OnceLock<BadFetch>,
+    unfit: OnceLock<Unfit>,
+}
+
+/// Why a body that was allowed did not go on.
+#[derive(Clone)]
+pub(crate) enum Unfit {
+    /// It is not what its head promised.
+    Malformed(BadFetch),
+    /// There are no bytes left for it.
+    Spent(Box<Refusal>),
+}
+
+impl Unfit {
+    /// The code of the outcome.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "failed.request",
+            Self::Spent(_) => "failed.bytes",
+        }
+    }
+
+    /// What the client is told.
+    pub(crate) fn notice(self, place: Place) -> Notice {
+        match self {
+            Self::Malformed(bad) => {
+                Notice::malformed("git", bad.to_string(), "fetch with git as it is")
+            }
+            Self::Spent(refusal) => Notice::refused(*refusal, place),
+        }
+    }
 }
 
 impl Progress {
@@ -52,9 +82,9 @@ impl Progress {
         self.sent_bytes.load(Ordering::Relaxed)
     }
 
-    /// What the guard refused, if it did.
-    pub(crate) fn refused(&self) -> Option<String> {
-        self.refused.get().map(ToString::to_string)
+    /// Why the body did not go on, if it did not.
+    pub(crate) fn unfit(&self) -> Option<Unfit> {
+        self.unfit.get().cloned()
     }
 
     /// Whether the client stopped sending in the middle.
@@ -70,6 +100,9 @@ pub(crate) struct Upload {
     rest: Option<Incoming>,
     waits_for_continue: bool,
     guard: Option<UploadPackGuard>,
+    allowance: Option<Arc<Allowance>>,
+    /// What waits until there are bytes left for it.
+    unpaid: Option<Bytes>,
     progress: Arc<Progress>,
     place: Option<BodyPlace>,
 }
@@ -83,6 +116,9 @@ pub(crate) enum Broken {
     /// What it sent is not what its head promised.
     #[error("{0}")]
     Refused(#[from] BadFetch),
+    /// There are no bytes left for it.
+    #[error("{0}")]
+    Spent(#[from] Spent),
 }
 
 impl Upload {
@@ -93,6 +129,8 @@ impl Upload {
             rest: (!body.is_end_stream()).then_some(body),
             waits_for_continue,
             guard: None,
+            allowance: None,
+            unpaid: None,
             progress: Arc::default(),
             place: None,
         }
@@ -187,6 +225,16 @@ impl Upload {
         }
     }
 
+    /// How long it says it is; 0 where it does not say.
+    pub(crate) fn announced_bytes(&self) -> u64 {
+        self.size_hint().lower()
+    }
+
+    /// Takes the bytes that are sent from there.
+    pub(crate) fn spend_from(&mut self, allowance: Option<Arc<Allowance>>) {
+        self.allowance = allowance;
+    }
+
     /// Follows the body as it is sent on; what the guard refuses goes no further.
     pub(crate) fn follow_with(&mut self, guard: UploadPackGuard) {
         self.guard = Some(guard);
@@ -242,14 +290,18 @@ impl HttpBody for Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         loop {
+            if self.unpaid.is_some() {
+                return self.poll_pay(cx).map(Some);
+            }
             if let Some(data) = self.read.pop_front() {
-                return Poll::Ready(Some(self.sends(data)));
+                self.unpaid = Some(data);
+                continue;
             }
             self.place = None;
             let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
             match ready!(Pin::new(rest).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => return Poll::Ready(Some(self.sends(data))),
+                    Ok(data) => self.unpaid = Some(data),
                     Err(_trailers) => {}
                 },
                 Some(Err(error)) => {
@@ -268,11 +320,13 @@ impl HttpBody for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.read.is_empty() && self.rest.as_ref().is_none_or(HttpBody::is_end_stream)
+        self.unpaid.is_none()
+            && self.read.is_empty()
+            && self.rest.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let read: u64 = self.read.iter().map(|data| data.len() as u64).sum();
+        let read = self.unpaid.iter().chain(&self.read).map(|data| data.len() as u64).sum::<u64>();
         let rest = self.rest.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint);
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower().saturating_add(read));
@@ -284,6 +338,18 @@ impl HttpBody for Upload {
 }
 
 impl Upload {
+    fn poll_pay(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame<Bytes>, Broken>> {
+        let size = self.unpaid.as_ref().map_or(0, |data| data.len() as u64);
+        if let Some(allowance) = &self.allowance
+            && let Err(spent) = ready!(allowance.poll_take(cx, size))
+        {
+            let _first = self.progress.unfit.set(Unfit::Spent(spent.refusal.clone()));
+            return Poll::Ready(Err(spent.into()));
+        }
+        let data = self.unpaid.take().unwrap_or_default();
+        Poll::Ready(self.sends(data))
+    }
+
     fn sends(&mut self, data: Bytes) -> Result<Frame<Bytes>, Broken> {
         if let Some(guard) = &mut self.guard
             && let Err(bad) = guard.admit(&data)
@@ -296,7 +362,7 @@ impl Upload {
 
     fn refuses(&mut self, bad: BadFetch) -> Broken {
         // Only the first word counts.
-        let _first = self.progress.refused.set(bad);
+        let _first = self.progress.unfit.set(Unfit::Malformed(bad));
         Broken::Refused(bad)
     }
 }

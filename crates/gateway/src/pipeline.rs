@@ -53,7 +53,8 @@ pub(crate) async fn forward(
         return Err(turn_away(session, presented, call, place).await);
     };
 
-    let mut ask = Ask { presented, operation };
+    let announced_bytes = call.body.announced_bytes();
+    let mut ask = Ask { presented, operation, announced_bytes };
     if ask.operation.body == Body::Streamed
         && plane.preview(&ask) == Preview::WouldHold
         && let Some(place) = session.place()
@@ -74,6 +75,7 @@ pub(crate) async fn forward(
 
     let run = Arc::clone(opened.lease.live());
     let progress = call.body.progress();
+    call.body.spend_from(opened.lease.allowance());
     let mut act = Act::new(session, opened.lease, Arc::clone(&progress));
     let way = Way {
         key: Key::new(&opened.connection, opened.credential, &call.endpoint),
@@ -90,10 +92,9 @@ pub(crate) async fn forward(
             let answers = &way.connection.fact.answers;
             send::relayed(answered, (answers, is_batch), act).await
         }
-        Err(_) if let Some(why) = progress.refused() => {
-            act.end(Outcome::Failed { code: "failed.request".to_owned() });
-            let notice = Notice::malformed("git", why, "fetch with git as it is");
-            Err(notice.in_voice(voice).into())
+        Err(_) if let Some(unfit) = progress.unfit() => {
+            act.end(Outcome::Failed { code: unfit.code().to_owned() });
+            Err(unfit.notice(place).in_voice(voice).into())
         }
         Err(_) if act.lost_client() => Err(Stop::Cut),
         Err(failure) => {
@@ -115,7 +116,7 @@ pub(crate) async fn refuse_tunnel(
     endpoint: &Endpoint,
 ) -> Stop {
     let operation = recognise::connect("https", endpoint);
-    match decide(session, Ask { presented, operation }).await {
+    match decide(session, Ask { presented, operation, announced_bytes: 0 }).await {
         Err(refusal) => Notice::refused(refusal, Place::Proxy).into(),
         Ok(opened) => opaque(session, opened),
     }
@@ -124,7 +125,7 @@ pub(crate) async fn refuse_tunnel(
 // Nothing that could be allowed is asked for: a connection to the host, contents unseen.
 async fn turn_away(session: &Arc<Session>, presented: Presented, call: Call, place: Place) -> Stop {
     let operation = recognise::connect(call.scheme, &call.endpoint);
-    match decide(session, Ask { presented, operation }).await {
+    match decide(session, Ask { presented, operation, announced_bytes: 0 }).await {
         Err(refusal) => Notice::refused(refusal, place).into(),
         Ok(opened) => opaque(session, opened),
     }

@@ -14,7 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use marque_domain::Outcome;
-use marque_plane::Lease;
+use marque_plane::{Allowance, Lease};
 use marque_wire::git::lfs::{ANSWER_MAX_BYTES, strip_answer};
 use thiserror::Error;
 
@@ -57,6 +57,10 @@ impl Act {
         }
     }
 
+    fn allowance(&self) -> Option<Arc<Allowance>> {
+        self.lease.as_ref().and_then(Lease::allowance)
+    }
+
     fn pool(&self) -> &Pool {
         &self.in_flight.session().shared.pool
     }
@@ -87,6 +91,8 @@ impl Drop for Act {
 pub(crate) struct Relay {
     body: Source,
     cleaner: Cleaner,
+    /// What waits until there are bytes left for it.
+    unpaid: Option<Bytes>,
     /// The last frame, once it came.
     trailers: Option<HeaderMap>,
     status: StatusCode,
@@ -115,7 +121,9 @@ impl Relay {
         let cut = Box::pin(act.cancelled());
         let is_empty = body.is_end_stream();
         let body = Source::Upstream(body);
-        let mut relay = Self { body, cleaner, trailers: None, status, act, line: Some(line), cut };
+        let line = Some(line);
+        let (unpaid, trailers) = (None, None);
+        let mut relay = Self { body, cleaner, unpaid, trailers, status, act, line, cut };
         if is_empty {
             // Nobody asks for what is not there.
             relay.body = Source::Ended;
@@ -171,16 +179,24 @@ impl Relay {
                 Ok(None) => {}
                 Err(unclean) => return Poll::Ready(Some(Err(self.fail(unclean.code())))),
             }
+            if let Some(data) = &self.unpaid {
+                let size = data.len() as u64;
+                if let Some(allowance) = self.act.allowance()
+                    && ready!(allowance.poll_take(cx, size)).is_err()
+                {
+                    return Poll::Ready(Some(Err(self.fail("failed.bytes"))));
+                }
+                self.act.received_bytes += size;
+                self.unpaid.take().into_iter().for_each(|data| self.cleaner.feed(data));
+                self.end_if_complete();
+                continue;
+            }
             let Source::Upstream(body) = &mut self.body else {
                 let trailers = self.trailers.take().filter(|trailers| !trailers.is_empty());
                 return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
             };
             match ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map(Frame::into_data)) {
-                Some(Ok(Ok(data))) => {
-                    self.act.received_bytes += data.len() as u64;
-                    self.cleaner.feed(data);
-                    self.end_if_complete();
-                }
+                Some(Ok(Ok(data))) => self.unpaid = Some(data),
                 // Nothing follows them.
                 Some(Ok(Err(frame))) => {
                     let mut trailers = frame.into_trailers().unwrap_or_default();

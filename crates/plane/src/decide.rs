@@ -22,6 +22,8 @@ pub struct Ask {
     pub presented: Presented,
     /// What is asked for.
     pub operation: Operation,
+    /// How long the request says its body is; 0 where it does not.
+    pub announced_bytes: u64,
 }
 
 /// What the road would answer, had it been asked in earnest.
@@ -106,7 +108,8 @@ fn walk(plane: &Plane, world: &World, ask: &Ask, draft: &mut Draft) -> Result<Cl
     laps.passed(Stage::Trust);
 
     // ORDER: limits come after trust, so that an untrusted run cannot burn its owner's budget.
-    let reserved = limits::reserve(world, &standing.run.fact, &mandated.connection.fact, now)?;
+    let (run, over) = (&standing.run.fact, &mandated.connection.fact);
+    let reserved = limits::reserve(world, run, over, ask.announced_bytes, now)?;
     draft.meter = Some(reserved.before);
     laps.passed(Stage::Limits);
 
@@ -118,5 +121,6 @@ fn walk(plane: &Plane, world: &World, ask: &Ask, draft: &mut Draft) -> Result<Cl
     // anyway. An approval lifts a hold and nothing else.
     let approval = draft.hold.as_ref().and_then(|_| draft.approved(world, &standing, now));
     let operation = operation.clone();
-    Ok(Cleared { operation, live, standing, mandated, named, approval })
+    let announced_bytes = ask.announced_bytes;
+    Ok(Cleared { operation, announced_bytes, live, standing, mandated, named, approval })
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use marque_domain::{Decision, Event, Id, Outcome};
 
+use crate::allowance::Allowance;
 use crate::failure::Failure;
 use crate::live::LiveRun;
 use crate::plane::Plane;
 use crate::sequence::Durability;
+use crate::spending;
 
 /// One use of one credential. Whoever holds it watches [`Lease::cancelled`] and, when the act is
 /// over, says how it went. Dropped without a word, it counts as abandoned, or cut.
@@ -15,12 +17,19 @@ pub struct Lease {
     plane: Plane,
     live: Arc<LiveRun>,
     decision: Id<Decision>,
+    allowance: Option<Arc<Allowance>>,
     is_finished: bool,
 }
 
 impl Lease {
-    pub(crate) fn new(plane: Plane, live: Arc<LiveRun>, decision: Id<Decision>) -> Self {
-        Self { plane, live, decision, is_finished: false }
+    pub(crate) fn new(
+        plane: Plane,
+        live: Arc<LiveRun>,
+        decision: Id<Decision>,
+        allowance: Option<Allowance>,
+    ) -> Self {
+        let allowance = allowance.map(Arc::new);
+        Self { plane, live, decision, allowance, is_finished: false }
     }
 
     /// The decision that allowed the act.
@@ -43,12 +52,24 @@ impl Lease {
         &self.live
     }
 
-    /// Records how the act went. Does not wait for it.
-    pub fn finish(mut self, result: Outcome, sent_bytes: u64, received_bytes: u64) {
-        self.settle(result, sent_bytes, received_bytes);
+    /// What bounds the bytes of the act, where a limit of bytes binds it: every byte of a body is
+    /// taken from it before it moves.
+    pub fn allowance(&self) -> Option<Arc<Allowance>> {
+        self.allowance.clone()
     }
 
-    fn settle(&mut self, result: Outcome, sent_bytes: u64, received_bytes: u64) {
+    /// Records how the act went, and gives back what was reserved in vain. Does not wait for it.
+    pub fn finish(mut self, result: Outcome, sent_bytes: u64, received_bytes: u64) {
+        let spent_bytes = sent_bytes.saturating_add(received_bytes);
+        self.settle(result, (sent_bytes, received_bytes), spent_bytes);
+    }
+
+    fn settle(
+        &mut self,
+        result: Outcome,
+        (sent_bytes, received_bytes): (u64, u64),
+        spent_bytes: u64,
+    ) {
         if std::mem::replace(&mut self.is_finished, true) {
             return;
         }
@@ -56,7 +77,7 @@ impl Lease {
         let plane = self.plane.clone();
         self.plane.spawn(async move {
             let event = Event::Outcome { decision, run, result, sent_bytes, received_bytes };
-            if let Err(failure) = plane.settle(decision, event).await {
+            if let Err(failure) = plane.settle(decision, event, spent_bytes).await {
                 // The intent stays open; a restart marks it unknown.
                 tracing::error!(%decision, %failure, "an outcome could not be recorded");
             }
@@ -67,17 +88,25 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let result = if self.live.is_cancelled() { Outcome::Cut } else { Outcome::Abandoned };
-        self.settle(result, 0, 0);
+        // Nobody says how much moved, so what was taken in order to move counts.
+        let spent_bytes = self.allowance.as_ref().map_or(0, |allowance| allowance.taken());
+        self.settle(result, (0, 0), spent_bytes);
     }
 }
 
 impl Plane {
     // Closes an intent with its outcome, once; a second outcome of one decision is dropped.
-    async fn settle(&self, decision: Id<Decision>, event: Event) -> Result<(), Failure> {
+    async fn settle(
+        &self,
+        decision: Id<Decision>,
+        event: Event,
+        spent_bytes: u64,
+    ) -> Result<(), Failure> {
         self.sequencer()
             .submit_patiently(Durability::Read, move |step| {
                 if step.tx.settle_intent(decision)? {
                     step.append(event.clone())?;
+                    spending::settle(step, decision, spent_bytes)?;
                 }
                 Ok::<_, Failure>(())
             })

@@ -5,6 +5,7 @@
 //! and randomness come in through [`Parts`].
 #![warn(missing_docs)]
 
+mod allowance;
 pub mod broker;
 mod caller;
 mod clock;
@@ -28,6 +29,7 @@ mod sequence;
 mod shelf;
 mod show;
 pub mod spec;
+mod spending;
 mod start;
 mod step;
 #[cfg(test)]
@@ -37,6 +39,7 @@ mod verbs;
 pub mod view;
 mod world;
 
+pub use allowance::{Allowance, Spent};
 pub use broker::{Injection, Opened};
 pub use caller::{Acting, Factor, Peer, Presented, ProcessKey, TerminalSession};
 pub use clock::Clock;

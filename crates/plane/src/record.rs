@@ -15,17 +15,18 @@ use marque_store::Intent;
 
 use question::Question;
 
+use crate::allowance::Allowance;
 use crate::broker::Named;
 use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::laps::Laps;
 use crate::lease::Lease;
-use crate::limits;
 use crate::live::LiveRun;
 use crate::mandate::{self, Mandated};
 use crate::plane::Plane;
 use crate::run::Standing;
 use crate::sequence::Durability;
+use crate::spending::{self, Spending, Unspent};
 use crate::step::Step;
 use crate::world::{MeterKey, Shelved, World};
 
@@ -43,6 +44,7 @@ pub struct Permit {
     live: Arc<LiveRun>,
     connection: Arc<Revised<Connection>>,
     named: Option<Named>,
+    portion: Option<u64>,
 }
 
 impl Permit {
@@ -72,7 +74,9 @@ impl Permit {
     }
 
     pub(crate) fn redeem(self, plane: &Plane) -> (Arc<Revised<Connection>>, Option<Named>, Lease) {
-        let lease = Lease::new(plane.clone(), self.live, self.decision);
+        let allowance =
+            self.portion.map(|portion| Allowance::new(plane.clone(), self.decision, portion));
+        let lease = Lease::new(plane.clone(), self.live, self.decision, allowance);
         (self.connection, self.named, lease)
     }
 }
@@ -80,6 +84,7 @@ impl Permit {
 /// What the first seven stages let through.
 pub(crate) struct Cleared {
     pub(crate) operation: Operation,
+    pub(crate) announced_bytes: u64,
     pub(crate) live: Arc<LiveRun>,
     pub(crate) standing: Standing,
     pub(crate) mandated: Mandated,
@@ -101,6 +106,15 @@ impl From<Failure> for Stop {
     }
 }
 
+impl From<Unspent> for Stop {
+    fn from(unspent: Unspent) -> Self {
+        match unspent {
+            Unspent::Over(refusal) => Self::Refused(refusal),
+            Unspent::Failed(failure) => failure.into(),
+        }
+    }
+}
+
 /// Makes the intent durable and gives the permit for it.
 pub(crate) async fn allow(
     plane: &Plane,
@@ -113,23 +127,23 @@ pub(crate) async fn allow(
     let decision = plane.id();
     let cleared = Arc::new(cleared);
     let (inside, record) = (Arc::clone(&cleared), draft.decided(decision, Answer::Allowed));
-    let appended = plane
+    let (appended, portion) = plane
         .sequencer()
         .submit(durability, move |step| {
             must_be_unchanged(step, &inside)?;
-            spend(step, &inside)?;
+            let portion = spend(step, &inside, decision)?;
             consume(step, &inside, decision)?;
             let appended = step.append(Event::Decided(Box::new(record.clone())))?;
             let run = inside.standing.run.fact.id;
             let intent = Intent { decision, run, index: appended.index };
             step.tx.open_intent(&intent).map_err(Failure::from)?;
-            Ok::<_, Stop>(appended)
+            Ok::<_, Stop>((appended, portion))
         })
         .await?;
     if cleared.live.is_cancelled() {
         // The run was cut while its entry waited for the disk. A lease says how the act went: it
         // did not. The road then says why.
-        drop(Lease::new(plane.clone(), Arc::clone(&cleared.live), decision));
+        drop(Lease::new(plane.clone(), Arc::clone(&cleared.live), decision, None));
         return Err(Stop::Stale);
     }
     laps.passed(Stage::Record);
@@ -143,6 +157,7 @@ pub(crate) async fn allow(
         live: Arc::clone(&cleared.live),
         connection: Arc::clone(&cleared.mandated.connection),
         named: cleared.named.clone(),
+        portion,
     })
 }
 
@@ -186,14 +201,15 @@ fn is_current<T: Shelved>(world: &World, revised: &Revised<T>) -> bool {
     T::shelf(world).revision(revised.fact.id()) == revised.revision
 }
 
-fn spend(step: &mut Step<'_, '_>, cleared: &Cleared) -> Result<(), Stop> {
+fn spend(
+    step: &mut Step<'_, '_>,
+    cleared: &Cleared,
+    decision: Id<Decision>,
+) -> Result<Option<u64>, Stop> {
     let run = &cleared.standing.run.fact;
     let connection = &cleared.mandated.connection.fact;
-    let reserved = limits::reserve(step.world, run, connection, step.now).map_err(Stop::Refused)?;
-    for (key, meter) in reserved.meters {
-        step.world.set_meter(key, meter);
-    }
-    Ok(())
+    let spending = Spending { run, connection, announced_bytes: cleared.announced_bytes };
+    Ok(spending::begin(step, decision, &spending)?)
 }
 
 fn consume(step: &mut Step<'_, '_>, cleared: &Cleared, decision: Id<Decision>) -> Result<(), Stop> {
@@ -291,7 +307,8 @@ fn count(answer: &'static str, code: Code) {
     metrics::counter!("marque_decisions_total", "answer" => answer, "stage" => stage).increment(1);
 }
 
-fn unwritable(failure: &Failure) -> Refusal {
+/// The refusal where the log cannot be written.
+pub(crate) fn unwritable(failure: &Failure) -> Refusal {
     match failure {
         Failure::Overloaded => Refusal::new(
             Code::Overloaded,

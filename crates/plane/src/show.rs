@@ -2,14 +2,16 @@
 
 use marque_domain::decision::ActorSummary;
 use marque_domain::{
-    Agent, AgentVersion, Approval, Connection, Grant, Id, Name, Run, RunState, Slot, Timestamp,
-    Transport, User, UserName,
+    Agent, AgentVersion, Approval, Connection, Grant, Id, Limits, Name, Run, RunState, Slot,
+    Timestamp, Transport, User, UserName, portion,
 };
 
 use crate::plane::Plane;
 use crate::trust;
 use crate::verbs::lines;
-use crate::view::{AgentView, ApprovalView, ConnectionView, GrantView, RunView, StatusView};
+use crate::view::{
+    AgentView, ApprovalView, BudgetView, ConnectionView, GrantView, RunView, StatusView,
+};
 use crate::world::{MeterKey, World};
 
 /// Makes views of one world.
@@ -59,6 +61,7 @@ impl Show<'_> {
             state: agent.state.word().to_owned(),
             open_runs,
             grants: self.world.live_grants(agent.id, self.now).map(|grant| grant.fact.id).collect(),
+            budget: self.budget(MeterKey::Agent(agent.id), agent.limits),
             added_at: agent.added_at,
         }
     }
@@ -86,6 +89,7 @@ impl Show<'_> {
             credential: credential.map(|credential| credential.fact.id),
             credential_revision: credential.map(|credential| credential.revision),
             ceiling: lines::print(&connection.ceiling.allow),
+            budget: self.budget(MeterKey::Connection(connection.id), connection.limits),
             trust_floor: connection.trust_floor,
             rotation: rotation.map(|due| format!("{} by {}", self.user(due.owner), due.due)),
             never_holds: connection.never_holds.clone(),
@@ -126,6 +130,7 @@ impl Show<'_> {
             never: lines::print(&run.mandate.never),
             calls: self.world.meter(MeterKey::Run(run.id)).calls,
             refusals: self.world.refusals(run.id),
+            budget: self.budget(MeterKey::Run(run.id), run.limits),
             state: match &run.state {
                 RunState::Open if run.is_open(self.now) => "open".to_owned(),
                 RunState::Open => "expired".to_owned(),
@@ -159,6 +164,17 @@ impl Show<'_> {
             line: approval.line.clone(),
             trust: score.map_or(0, |score| score.score),
             approval: approval.clone(),
+        }
+    }
+
+    fn budget(&self, key: MeterKey, limits: Limits) -> BudgetView {
+        let meter = self.world.meter_at(key, self.now);
+        BudgetView {
+            limits,
+            calls: meter.calls,
+            bytes: meter.bytes,
+            calls_left: limits.calls.map(|most| most.saturating_sub(meter.calls)),
+            bytes_left: portion::left(&limits, &meter),
         }
     }
 

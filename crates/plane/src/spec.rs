@@ -26,6 +26,21 @@ pub struct AgentSpec {
     /// Digests of what it is made of, by `prompt`, `tools`, `model`, `code`.
     #[serde(default)]
     pub digests: BTreeMap<String, Digest>,
+    /// What all its runs together may spend, calls and bytes by the day.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// New limits of an agent or a connection.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitSpec {
+    /// Drops those there are; otherwise the ones not named below stay.
+    #[serde(default)]
+    pub clear: bool,
+    /// Those to set.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 /// A new connection. Its secret travels beside it, never in it.
@@ -52,7 +67,7 @@ pub struct ConnectionSpec {
     /// `GET /v1/**` or `git.push acme/api refs/heads/agent/**`; everything if empty.
     #[serde(default)]
     pub ceiling: Vec<String>,
-    /// What any agent may spend through it.
+    /// What all agents together may spend through it, calls and bytes by the day.
     #[serde(default)]
     pub limits: Limits,
     /// The score below which a run is refused, 0 to 100.

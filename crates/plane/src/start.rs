@@ -20,7 +20,7 @@ use crate::plane::{Inner, Parts, Plane, Settings};
 use crate::sequence::{Committer, Sequencer};
 use crate::step::Step;
 use crate::verbs::runs::close_tree;
-use crate::world::{Policies, Shelved, World};
+use crate::world::{MeterKey, Policies, Shelved, World};
 use crate::{reaper, verbs};
 
 /// Intents settled in one command at start.
@@ -179,12 +179,17 @@ fn load(store: &Store, policies: Arc<Policies>) -> Result<(World, Frontier), Sta
         put_all::<marque_domain::Grant>(tx, &mut world)?;
         put_all::<marque_domain::Run>(tx, &mut world)?;
         put_all::<marque_domain::Approval>(tx, &mut world)?;
-        let sealed = tx.all_sealed()?;
+        let (sealed, meters) = (tx.all_sealed()?, tx.meters()?);
         let size = tx.log_size()?;
         let head = Frontier::restore(size, &StoredHashes(RefCell::new(tx)));
-        Ok((world, sealed, head))
+        Ok((world, sealed, meters, head))
     })?;
-    let (mut world, sealed, head) = loaded;
+    let (mut world, sealed, meters, head) = loaded;
+    for (key, meter) in meters {
+        let of_whom = MeterKey::of_kept(&key)
+            .ok_or_else(|| StartError::Damaged(format!("nobody has the meter `{key}`")))?;
+        world.set_meter(of_whom, meter);
+    }
     for one in sealed {
         let bytes = Sealed::from_bytes(&one.bytes)
             .map_err(|error| StartError::Damaged(format!("{}: {error}", one.credential)))?;

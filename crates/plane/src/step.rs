@@ -6,11 +6,14 @@
 use std::sync::Arc;
 
 use marque_crypto::Random;
-use marque_domain::{Digest, Event, Id, Limits, LogEntry, Named, Revised, Timestamp, limits};
+use marque_domain::{
+    Digest, Event, Id, Limits, LogEntry, Meter, Named, Revised, Timestamp, limits,
+};
 use marque_store::Tx;
 use marque_tlog::{Frontier, leaf_hash};
 
 use crate::failure::Failure;
+use crate::limits::limits_of;
 use crate::live::LiveRun;
 use crate::world::{MeterKey, Shelved, World};
 
@@ -69,6 +72,24 @@ impl Step<'_, '_> {
             self.tx.append_root(root.level, root.index, &root.hash)?;
         }
         Ok(Appended { index, leaf })
+    }
+
+    /// Sets a meter; where a bounded count must outlive the server, in the store as well.
+    pub(crate) fn put_meter(&mut self, key: MeterKey, meter: Meter) -> Result<(), Failure> {
+        // A run that was buried while its last call was under way has no meter any more.
+        if matches!(key, MeterKey::Run(run) if self.world.runs.get(run).is_none()) {
+            return Ok(());
+        }
+        if let Some(kept) = key.kept().filter(|_| limits_of(self.world, key).counts()) {
+            self.tx.put_meter(&kept, &meter)?;
+        }
+        self.world.set_meter(key, meter);
+        Ok(())
+    }
+
+    /// Writes down what was spent before there was a limit on it.
+    pub(crate) fn keep_meter(&mut self, key: MeterKey) -> Result<(), Failure> {
+        self.put_meter(key, self.world.meter_at(key, self.now))
     }
 
     /// Whether one more entry of a kind that anybody can cause may be written now. What may not is

@@ -126,6 +126,7 @@ fn agent(owner: &User, sponsor: &User) -> Agent {
         owner: owner.id,
         sponsor: sponsor.id,
         version: id(4),
+        limits: Limits::default(),
         added_at: NOW,
         state: AgentState::Active,
     }
@@ -145,6 +146,7 @@ fn connection(owner: &User) -> Connection {
         limits: Limits::default(),
         trust_floor: 0,
         rotation: None,
+        answers: marque_domain::Answers::default(),
         never_holds: None,
         added_by: owner.id,
         added_at: NOW,

@@ -9,13 +9,14 @@ pub(crate) mod claim;
 pub(crate) mod connections;
 pub(crate) mod grants;
 pub(crate) mod kill;
+pub(crate) mod limits;
 pub(crate) mod lines;
 pub(crate) mod runs;
 
 use std::collections::BTreeMap;
 
 use marque_domain::event::Change;
-use marque_domain::{Event, FactRef, UserRef, Verb};
+use marque_domain::{Event, FactRef, Limits, UserRef, Verb};
 
 // The entry of one change, without details.
 pub(crate) fn changed(
@@ -31,6 +32,8 @@ pub(crate) fn changed(
 pub(crate) trait Detailed {
     /// The same change with one more detail.
     fn detail(self, name: &str, value: impl ToString) -> Self;
+    /// The same change with its limits, if there are any.
+    fn limited(self, limits: &Limits) -> Self;
     /// The event.
     fn event(self) -> Event;
 }
@@ -39,6 +42,13 @@ impl Detailed for Change {
     fn detail(mut self, name: &str, value: impl ToString) -> Self {
         self.details.insert(name.to_owned(), value.to_string());
         self
+    }
+
+    fn limited(self, limits: &Limits) -> Self {
+        if *limits == Limits::default() {
+            return self;
+        }
+        self.detail("limits", limits::words(limits))
     }
 
     fn event(self) -> Event {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use marque_domain::decision::ActorSummary;
 use marque_domain::{
-    Actor, Agent, Approval, Connection, Credential, Decision, Digest, FactRef, Grant, Id, LogEntry,
-    Name, Run, TaskRef, Tier, Timestamp, User, UserName,
+    Actor, Agent, Approval, Connection, Credential, Decision, Digest, FactRef, Grant, Id, Limits,
+    LogEntry, Name, Run, TaskRef, Tier, Timestamp, User, UserName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,21 @@ pub struct UnlockView {
     pub until: Timestamp,
 }
 
+/// What may be spent, and what is left of it: of a run in all, of an agent or a connection today.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetView {
+    /// The limits; what is not there is not limited.
+    pub limits: Limits,
+    /// Calls spent.
+    pub calls: u64,
+    /// Bytes spent, those included that calls under way hold.
+    pub bytes: u64,
+    /// Calls left, where they are limited.
+    pub calls_left: Option<u64>,
+    /// Bytes left, where they are limited.
+    pub bytes_left: Option<u64>,
+}
+
 /// An agent, with names for ids.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AgentView {
@@ -75,6 +90,8 @@ pub struct AgentView {
     pub open_runs: Vec<Id<Run>>,
     /// Its live grants.
     pub grants: Vec<Id<Grant>>,
+    /// What all its runs together may spend.
+    pub budget: BudgetView,
     /// Since when.
     pub added_at: Timestamp,
 }
@@ -102,6 +119,8 @@ pub struct ConnectionView {
     pub credential_revision: Option<u64>,
     /// What any agent may ever do through it.
     pub ceiling: Vec<String>,
+    /// What all agents together may spend through it.
+    pub budget: BudgetView,
     /// The score below which a run is refused.
     pub trust_floor: u8,
     /// Who rotates, and by when.
@@ -170,6 +189,8 @@ pub struct RunView {
     pub calls: u64,
     /// Refusals so far.
     pub refusals: u64,
+    /// What it may spend.
+    pub budget: BudgetView,
     /// `open`, `done`, `expired`, `killed`, `drifted` or `orphaned`.
     pub state: String,
     /// When it was opened.

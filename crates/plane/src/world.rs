@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use marque_crypto::seal::Sealed;
 use marque_domain::{
-    Agent, AgentVersion, Approval, Connection, Credential, Digest, Endpoint, Grant, Id, Meter,
-    Name, Revised, Run, Timestamp, User, UserName,
+    Agent, AgentVersion, Approval, Connection, Credential, Decision, Digest, Endpoint, Grant, Id,
+    Meter, Name, Period, Revised, Run, Timestamp, User, UserName,
 };
 use marque_policy::PolicySet;
 use rpds::HashTrieMapSync;
@@ -18,6 +18,7 @@ pub(crate) use shelved::Shelved;
 
 use crate::live::LiveRun;
 use crate::shelf::Shelf;
+use crate::spending::Held;
 
 /// Everything a decision rests on, as of one committed batch.
 #[derive(Clone)]
@@ -50,6 +51,7 @@ pub(crate) struct World {
     live: HashTrieMapSync<Id<Run>, Arc<LiveRun>>,
     callers: HashTrieMapSync<Digest, Id<Run>>,
     meters: HashTrieMapSync<MeterKey, Meter>,
+    held: HashTrieMapSync<Id<Decision>, Arc<Held>>,
     refusals: HashTrieMapSync<Id<Run>, u64>,
 }
 
@@ -66,6 +68,8 @@ pub(crate) struct Policies {
 pub(crate) enum MeterKey {
     /// A run's.
     Run(Id<Run>),
+    /// All runs' of one agent, and of those they opened.
+    Agent(Id<Agent>),
     /// Everybody's through one connection.
     Connection(Id<Connection>),
     /// Recorded refusals of callers nobody knows.
@@ -74,6 +78,31 @@ pub(crate) enum MeterKey {
     Refusals(Id<Run>),
     /// Recorded wrong passphrases.
     Factors,
+}
+
+impl MeterKey {
+    /// Over what time it counts.
+    pub(crate) fn period(self) -> Period {
+        match self {
+            Self::Agent(_) | Self::Connection(_) => Period::Day,
+            Self::Run(_) | Self::Strangers | Self::Refusals(_) | Self::Factors => Period::Life,
+        }
+    }
+
+    /// Under which key the store keeps it; nothing for what dies with the server.
+    pub(crate) fn kept(self) -> Option<String> {
+        match self {
+            Self::Agent(id) => Some(id.to_string()),
+            Self::Connection(id) => Some(id.to_string()),
+            Self::Run(_) | Self::Strangers | Self::Refusals(_) | Self::Factors => None,
+        }
+    }
+
+    /// The key that the store calls so.
+    pub(crate) fn of_kept(key: &str) -> Option<Self> {
+        let agent = key.parse().ok().map(Self::Agent);
+        agent.or_else(|| key.parse().ok().map(Self::Connection))
+    }
 }
 
 impl World {
@@ -99,6 +128,7 @@ impl World {
             live: HashTrieMapSync::new_sync(),
             callers: HashTrieMapSync::new_sync(),
             meters: HashTrieMapSync::new_sync(),
+            held: HashTrieMapSync::new_sync(),
             refusals: HashTrieMapSync::new_sync(),
         }
     }
@@ -179,6 +209,16 @@ impl World {
         self.meters.get(&key).copied().unwrap_or_default()
     }
 
+    /// What counts of it at `now`.
+    pub(crate) fn meter_at(&self, key: MeterKey, now: Timestamp) -> Meter {
+        self.meter(key).at(key.period(), now)
+    }
+
+    /// What a call under way has reserved.
+    pub(crate) fn held(&self, decision: Id<Decision>) -> Option<&Arc<Held>> {
+        self.held.get(&decision)
+    }
+
     /// How often a run was refused.
     pub(crate) fn refusals(&self, run: Id<Run>) -> u64 {
         self.refusals.get(&run).copied().unwrap_or_default()
@@ -186,6 +226,16 @@ impl World {
 
     pub(crate) fn set_meter(&mut self, key: MeterKey, meter: Meter) {
         self.meters.insert_mut(key, meter);
+    }
+
+    pub(crate) fn hold(&mut self, decision: Id<Decision>, held: Arc<Held>) {
+        self.held.insert_mut(decision, held);
+    }
+
+    pub(crate) fn release(&mut self, decision: Id<Decision>) -> Option<Arc<Held>> {
+        let held = self.held.get(&decision).cloned();
+        self.held.remove_mut(&decision);
+        held
     }
 
     /// Counts a refusal of a run, unless it is forgotten by now.

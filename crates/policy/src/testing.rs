@@ -100,6 +100,7 @@ impl Told {
             owner: id(),
             sponsor: id(),
             version: id(),
+            limits: Limits::default(),
             added_at: Timestamp::from_millis(1),
             state: AgentState::Active,
         }

@@ -12,6 +12,7 @@ mod facts;
 mod faults;
 mod intents;
 mod log;
+mod meters;
 mod migrations;
 mod names;
 mod pool;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use marque_plane::Plane;
-use marque_plane::spec::AgentSpec;
+use marque_plane::spec::{AgentSpec, LimitSpec};
 use marque_plane::view::AgentView;
 
 use crate::extract::{Given, Human};
@@ -30,6 +30,15 @@ pub(crate) async fn show(
     Path(agent): Path<String>,
 ) -> Result<Json<AgentView>, Problem> {
     Ok(Json(plane.agent(&who, &agent)?))
+}
+
+pub(crate) async fn limit(
+    State(plane): State<Plane>,
+    Human(who): Human,
+    Path(agent): Path<String>,
+    Given(spec): Given<LimitSpec>,
+) -> Result<Json<AgentView>, Problem> {
+    Ok(Json(plane.limit_agent(&who, &agent, spec).await?))
 }
 
 pub(crate) async fn suspend(

@@ -3,11 +3,12 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use marque_plane::Plane;
+use marque_plane::spec::LimitSpec;
 use marque_plane::view::ConnectionView;
 use serde::Deserialize;
 
 use crate::exchange::ConnectionBody;
-use crate::extract::{GivenSecretly, Human};
+use crate::extract::{Given, GivenSecretly, Human};
 use crate::problem::Problem;
 
 pub(crate) async fn list(
@@ -31,6 +32,15 @@ pub(crate) async fn show(
     Path(connection): Path<String>,
 ) -> Result<Json<ConnectionView>, Problem> {
     Ok(Json(plane.connection(&who, &connection)?))
+}
+
+pub(crate) async fn limit(
+    State(plane): State<Plane>,
+    Human(who): Human,
+    Path(connection): Path<String>,
+    Given(spec): Given<LimitSpec>,
+) -> Result<Json<ConnectionView>, Problem> {
+    Ok(Json(plane.limit_connection(&who, &connection, spec).await?))
 }
 
 /// Nothing beside the secret.

@@ -1,13 +1,16 @@
 //! `marque agent`: the agents, their owners and their states.
 
 mod add;
+mod limit;
 mod list;
 mod show;
 mod state;
 
 use clap::Subcommand;
+use marque_domain::Period;
 use marque_plane::view::AgentView;
 
+use crate::commands::limits;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Fields;
@@ -17,6 +20,7 @@ pub(crate) enum Agent {
     Add(add::Add),
     Show(show::Show),
     List(list::List),
+    Limit(limit::Limit),
     Suspend(state::Suspend),
     Resume(state::Resume),
     Retire(state::Retire),
@@ -28,6 +32,7 @@ impl Agent {
             Self::Add(command) => command.run(context).await,
             Self::Show(command) => command.run(context).await,
             Self::List(command) => command.run(context).await,
+            Self::Limit(command) => command.run(context).await,
             Self::Suspend(command) => command.run(context).await,
             Self::Resume(command) => command.run(context).await,
             Self::Retire(command) => command.run(context).await,
@@ -47,6 +52,7 @@ fn text(agent: &AgentView) -> String {
         .with("sponsor", &agent.sponsor)
         .with("version", agent.version)
         .each("made of", agent.digests.iter().map(digest))
+        .each("limit", limits::lines(&agent.budget, Period::Day))
         .each("grant", &agent.grants)
         .each("open run", &agent.open_runs)
         .with("added", agent.added_at)

@@ -1,6 +1,7 @@
 //! `marque connection`: the upstreams agents may reach, and the credentials they never see.
 
 mod add;
+mod limit;
 mod list;
 mod remove;
 mod rotate;
@@ -8,8 +9,10 @@ mod secret;
 mod show;
 
 use clap::Subcommand;
+use marque_domain::Period;
 use marque_plane::view::ConnectionView;
 
+use crate::commands::limits;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Fields;
@@ -19,6 +22,7 @@ pub(crate) enum Connection {
     Add(add::Add),
     List(list::List),
     Show(show::Show),
+    Limit(limit::Limit),
     Rotate(rotate::Rotate),
     Remove(remove::Remove),
 }
@@ -29,6 +33,7 @@ impl Connection {
             Self::Add(command) => command.run(context).await,
             Self::List(command) => command.run(context).await,
             Self::Show(command) => command.run(context).await,
+            Self::Limit(command) => command.run(context).await,
             Self::Rotate(command) => command.run(context).await,
             Self::Remove(command) => command.run(context).await,
         }
@@ -51,6 +56,7 @@ fn text(connection: &ConnectionView) -> String {
         .with("slot", &connection.slot)
         .maybe("credential", credential)
         .each("ceiling", &connection.ceiling)
+        .each("limit", limits::lines(&connection.budget, Period::Day))
         .with("trust floor", connection.trust_floor)
         .maybe("rotation", connection.rotation.as_ref())
         .maybe("never holds", connection.never_holds.as_ref())

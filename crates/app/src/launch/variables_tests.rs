@@ -14,6 +14,7 @@ fn opened() -> OpenedRunView {
     let run = json!({
         "id": id, "spiffe_id": "", "agent": "triage", "version": 1, "task": "ticket:1",
         "opened_by": "alice", "on_behalf_of": null, "parent": null, "actors": [],
+        "budget": { "limits": {}, "calls": 0, "bytes": 0 },
         "tier": "advisory", "allow": [], "ask": [], "never": [], "calls": 0, "refusals": 0,
         "state": "open", "opened_at": 0, "expires_at": 1,
     });

@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use super::support::{Json, Marque, PASSPHRASE, World, chmod};
 
 /// Verbs that change the plane, and must be able to only say what they would do.
-const MUTATING: [&str; 14] = [
+const MUTATING: [&str; 16] = [
     "agent add",
+    "agent limit",
     "agent resume",
     "agent retire",
     "agent suspend",
     "approval decline",
     "approval give",
     "connection add",
+    "connection limit",
     "connection remove",
     "connection rotate",
     "grant add",
@@ -112,6 +114,7 @@ fn every_verb_answers_people_in_words_and_programs_in_json() {
         (&["config", "check"], "policies"),
         (&["kill", "--all", "--dry-run"], &run.id),
         (&["approval", "decline", approval, "--dry-run"], "declined"),
+        (&["agent", "limit", "bot", "--rate", "60", "--dry-run"], "60 calls a minute"),
         (&["agent", "suspend", "bot", "--dry-run"], "suspended"),
     ] {
         let human = world.cli(words);
@@ -140,9 +143,11 @@ fn a_rehearsal_says_what_would_be_and_changes_nothing() {
         BTreeSet::new(),
         [
             &["agent", "add", "other", "--purpose", "x"][..],
+            &["agent", "limit", "bot", "--bytes-per-day", "50MiB"],
             &["agent", "suspend", "bot"],
             &["agent", "retire", "bot"],
             &["connection", "add", "more", "--host", "m.test", "--bearer", "--secret-file", secret],
+            &["connection", "limit", "api", "--none"],
             &["connection", "rotate", "api", "--secret-file", secret],
             &["connection", "remove", "api"],
             &["grant", "add", "bot", "--allow", "api:DELETE /**", "--until", "1d"],
@@ -187,6 +192,8 @@ fn a_wrong_command_line_ends_with_2_and_says_what_is_right() {
         &["agent", "add", "bot"],
         &["agent", "add", "Bot!", "--purpose", "x"],
         &["agent", "add", "bot", "--purpose", "x", "--digest", "prompt=md5:0"],
+        &["agent", "limit", "bot"],
+        &["agent", "limit", "bot", "--bytes-per-day", "50MB"],
         &["run"],
         &["run", "--agent", "bot"],
         &["run", "--agent", "bot", "--ttl", "soon", "--", "true"],

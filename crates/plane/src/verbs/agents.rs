@@ -6,7 +6,7 @@ use marque_domain::{
 };
 
 use super::runs::close_tree;
-use super::{Detailed, changed};
+use super::{Detailed, changed, limits};
 use crate::caller::Acting;
 use crate::error::{AdminError, AdminKind};
 use crate::plane::Plane;
@@ -39,7 +39,8 @@ impl Plane {
             step.save(version)?;
             let agent = step.save(agent)?;
             let entry = changed(Verb::AgentAdded, &by, Some(agent.reference()), &agent.fact.name);
-            step.append(entry.detail("purpose", &agent.fact.purpose).event())?;
+            let entry = entry.detail("purpose", &agent.fact.purpose);
+            step.append(entry.limited(&agent.fact.limits).event())?;
             Ok(plane.show(step.world).agent(&agent.fact))
         })
         .await
@@ -120,6 +121,7 @@ fn check(spec: &AgentSpec) -> Result<(), AdminError> {
         );
         return Err(AdminError::new(AdminKind::Invalid, message));
     }
+    limits::must_make_sense(&spec.limits)?;
     match spec.digests.keys().find(|described| !DESCRIBED.contains(&described.as_str())) {
         None => Ok(()),
         Some(other) => {
@@ -143,6 +145,7 @@ fn describe(
         owner,
         sponsor,
         version,
+        limits: spec.limits,
         added_at: step.now,
         state: AgentState::Active,
     };
@@ -171,15 +174,16 @@ pub(crate) fn find_agent(world: &World, which: &str) -> Result<Agent, AdminError
     agent.ok_or_else(|| AdminError::not_found("agent", which, "marque agent list"))
 }
 
-// Its owner and its sponsor may stop an agent; its owner or an administrator restarts it.
-fn must_answer_for(
+/// Its owner and its sponsor may stop an agent; its owner or an administrator does the rest.
+pub(crate) fn must_answer_for(
     world: &World,
     agent: &Agent,
     by: &UserRef,
     verb: Verb,
 ) -> Result<(), AdminError> {
     let is_admin = world.users.get(by.id).is_some_and(|user| user.fact.is_admin);
-    let stops = verb != Verb::AgentResumed && agent.sponsor == by.id;
+    let stops = matches!(verb, Verb::AgentSuspended | Verb::AgentRetired);
+    let stops = stops && agent.sponsor == by.id;
     if is_admin || agent.owner == by.id || stops {
         return Ok(());
     }

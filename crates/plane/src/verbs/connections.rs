@@ -13,7 +13,7 @@ use marque_domain::{
 use marque_wire::host::Authority as HostAndPort;
 use marque_wire::http1::hop::HELD_BACK;
 
-use super::{Detailed, changed};
+use super::{Detailed, changed, limits};
 use crate::broker::CREDENTIAL_TABLE;
 use crate::caller::Acting;
 use crate::error::{AdminError, AdminKind};
@@ -57,7 +57,8 @@ impl Plane {
             let connection = step.save(connection)?;
             let label = &connection.fact.name;
             let entry = changed(Verb::ConnectionAdded, &by, Some(connection.reference()), label);
-            step.append(entry.detail("hosts", hosts(&connection.fact)).event())?;
+            let entry = entry.detail("hosts", hosts(&connection.fact));
+            step.append(entry.limited(&connection.fact.limits).event())?;
             Ok(plane.show(step.world).connection(&connection.fact))
         })
         .await
@@ -217,9 +218,7 @@ fn must_fit(spec: &ConnectionSpec, secret: Option<&Secret>) -> Result<(), AdminE
     if spec.hosts.is_empty() || spec.hosts.len() > MAX_HOSTS {
         return invalid("a connection serves 1 to 32 hosts");
     }
-    if spec.limits.calls.is_some() {
-        return invalid("a connection is limited by rate; a number of calls belongs to a run");
-    }
+    limits::must_make_sense(&spec.limits)?;
     if spec.trust_floor > 100 {
         return invalid("a trust floor is 0 to 100");
     }

@@ -24,7 +24,10 @@ async fn before_the_claim_nothing_is_allowed_and_nothing_recorded() {
     let plane = TestPlane::unclaimed(Setup::default());
     let alice = plane.alice();
     let operation = get("/").operation().clone();
-    let refused = plane.plane().decide(Ask { presented: Presented::Nothing, operation }).await;
+    let refused = plane
+        .plane()
+        .decide(Ask { presented: Presented::Nothing, operation, announced_bytes: 0 })
+        .await;
     assert_eq!(refused.err().unwrap().code.text(), "refused.caller.missing");
     let early = plane.plane().identify(alice.peer(), Some(alice.factor()), false).await;
     assert_eq!(early.err().unwrap().kind, AdminKind::NotClaimed);

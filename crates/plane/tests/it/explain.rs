@@ -105,7 +105,10 @@ async fn a_refusal_by_a_policy_is_replayed() {
 async fn a_strangers_refusal_says_that_there_is_nothing_to_replay() {
     let plane = TestPlane::new().await;
     let operation = get("/").operation().clone();
-    let refused = plane.plane().decide(Ask { presented: Presented::Nothing, operation }).await;
+    let refused = plane
+        .plane()
+        .decide(Ask { presented: Presented::Nothing, operation, announced_bytes: 0 })
+        .await;
     assert!(refused.is_err());
     let said = replayed(&plane, &plane.alice()).await;
     assert!(said.starts_with("not replayed: the caller could not be told"), "{said}");

@@ -118,6 +118,7 @@ async fn a_restart_closes_the_runs_an_earlier_server_held() {
     let ask = marque_plane::Ask {
         presented: run.presented(),
         operation: get("/v1/items").operation().clone(),
+        announced_bytes: 0,
     };
     assert_eq!(marque_testkit::code_of(plane.plane().decide(ask).await), "refused.caller.unknown");
     let shown = plane.plane().run(&plane.alice().acting().await, &run.id().to_string()).await;

@@ -130,7 +130,11 @@ async fn strangers_are_recorded_one_by_one_up_to_a_bound() {
     let before = plane.log().size();
     for _ in 0..700 {
         let operation = get("/").operation().clone();
-        let ask = marque_plane::Ask { presented: marque_plane::Presented::Nothing, operation };
+        let ask = marque_plane::Ask {
+            presented: marque_plane::Presented::Nothing,
+            operation,
+            announced_bytes: 0,
+        };
         assert!(plane.plane().decide(ask).await.is_err());
     }
     let recorded = plane.log().size() - before;

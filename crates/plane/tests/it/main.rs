@@ -10,6 +10,7 @@
 
 mod approvals;
 mod authority;
+mod bytes;
 mod children;
 mod claim;
 mod coverage;

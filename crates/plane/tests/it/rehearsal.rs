@@ -1,7 +1,8 @@
 //! Dry runs: every verb says what it would do, and does not do it.
 
 use marque_crypto::Secret;
-use marque_plane::spec::KillTarget;
+use marque_domain::Limits;
+use marque_plane::spec::{KillTarget, LimitSpec};
 use marque_testkit::{Human, TestPlane, agent, asking, connection, lines, post, run_of};
 
 /// Everything that can be seen of a plane.
@@ -33,6 +34,12 @@ async fn a_rehearsed_verb_answers_and_changes_nothing() {
     front.add_connection(&who, connection("new"), Some(secret())).await.unwrap();
     front.rotate_connection(&who, "api", secret()).await.unwrap();
     assert_eq!(front.remove_connection(&who, "api").await.unwrap().state, "removed");
+    let spec = LimitSpec { limits: Limits { calls: Some(0), ..Limits::default() }, clear: true };
+    assert_eq!(
+        front.limit_agent(&who, "bot", spec.clone()).await.unwrap().budget.calls_left,
+        Some(0)
+    );
+    front.limit_connection(&who, "api", spec).await.unwrap();
     front.add_grant(&who, alice.grant("bot", lines(&["api:PUT /**"]))).await.unwrap();
     assert_eq!(front.revoke_grant(&who, &grant).await.unwrap().state, "revoked");
     assert_eq!(front.suspend_agent(&who, "bot").await.unwrap().state, "suspended");

@@ -57,8 +57,11 @@ fn a_stage_says_that_it_was_passed_before_the_next_is_asked() {
 #[tokio::test]
 async fn a_call_without_a_proof_is_refused_and_recorded() {
     let plane = TestPlane::new().await;
-    let ask =
-        Ask { presented: Presented::Nothing, operation: get("/v1/items").operation().clone() };
+    let ask = Ask {
+        presented: Presented::Nothing,
+        operation: get("/v1/items").operation().clone(),
+        announced_bytes: 0,
+    };
     let refusal = plane.plane().decide(ask).await.err().unwrap();
     assert_eq!(refusal.code.text(), "refused.caller.missing");
     assert_eq!(plane.log().codes(), ["refused.caller.missing"]);
@@ -72,7 +75,11 @@ async fn a_secret_of_another_run_does_not_open_this_one() {
     let (mine, other) = (alice.starts_a_run("bot").await, alice.starts_a_run("bot").await);
     let Presented::RunSecret { secret, .. } = other.presented() else { unreachable!() };
     let mixed = Presented::RunSecret { run: mine.id().to_string(), secret };
-    let ask = Ask { presented: mixed, operation: get("/v1/items").operation().clone() };
+    let ask = Ask {
+        presented: mixed,
+        operation: get("/v1/items").operation().clone(),
+        announced_bytes: 0,
+    };
     let refusal = plane.plane().decide(ask).await.err().unwrap();
     assert_eq!(refusal.code.text(), "refused.caller.unknown");
 }
@@ -102,7 +109,11 @@ async fn a_preview_says_what_the_road_would_and_leaves_no_trace() {
     let run = alice.starts_a_run("bot").await;
     let before = plane.log().size();
     let preview = |call: marque_testkit::Call| {
-        let ask = Ask { presented: run.presented(), operation: call.operation().clone() };
+        let ask = Ask {
+            presented: run.presented(),
+            operation: call.operation().clone(),
+            announced_bytes: 0,
+        };
         plane.plane().preview(&ask)
     };
     assert_eq!(preview(get("/v1/items")), Preview::WouldPass);

@@ -48,7 +48,9 @@ promises! {
         sealed_bytes_are_kept_by_revision_and_shredded_at_once
         an_intent_is_settled_exactly_once
         the_checkpoint_at_or_before_a_size_is_found
-        settings_policy_texts_and_factors_are_kept;
+        settings_policy_texts_and_factors_are_kept
+        a_meter_is_kept_as_it_was_last_written
+        a_meter_of_a_refused_command_is_not_kept;
     batches:
         a_refused_command_leaves_nothing_and_the_others_stay
         a_batch_that_fails_leaves_nothing

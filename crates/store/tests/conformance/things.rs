@@ -1,6 +1,6 @@
 //! Names, sealed bytes, intents, checkpoints, settings.
 
-use marque_domain::{Agent, Connection, Digest};
+use marque_domain::{Agent, Connection, Digest, Meter};
 use marque_store::{Intent, Sealed, StoreError, StoredCheckpoint};
 
 use crate::home::{Home, read, write};
@@ -90,4 +90,28 @@ pub(crate) fn settings_policy_texts_and_factors_are_kept(home: &Home) {
     assert_eq!(read(&store, |tx| tx.policy_text(&digest)).as_deref(), Some("permit;"));
     assert_eq!(read(&store, |tx| tx.factor(id(1))).as_deref(), Some("$argon2id$2"));
     assert_eq!(read(&store, |tx| tx.factor(id(2))), None);
+}
+
+pub(crate) fn a_meter_is_kept_as_it_was_last_written(home: &Home) {
+    let meter = |calls, bytes| Meter { earned_at_micros: 7, calls, bytes, day: 20_454 };
+    let store = home.open();
+    assert_eq!(read(&store, |tx| tx.meters()), []);
+    write(&store, |tx| {
+        tx.put_meter("con_1", &meter(1, 1 << 50))?;
+        tx.put_meter("agt_1", &meter(2, 0))?;
+        tx.put_meter("con_1", &meter(3, 5))
+    })
+    .unwrap();
+    let kept = [("agt_1".to_owned(), meter(2, 0)), ("con_1".to_owned(), meter(3, 5))];
+    assert_eq!(read(&store, |tx| tx.meters()), kept);
+}
+
+pub(crate) fn a_meter_of_a_refused_command_is_not_kept(home: &Home) {
+    let store = home.open();
+    let refused = write(&store, |tx| {
+        tx.put_meter("agt_1", &Meter::default())?;
+        Err::<(), _>(StoreError::Corrupt("refused".to_owned()))
+    });
+    refused.unwrap_err();
+    assert_eq!(read(&store, |tx| tx.meters()), []);
 }

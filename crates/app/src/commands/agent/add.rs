@@ -9,6 +9,7 @@ use marque_plane::view::AgentView;
 
 use crate::cli::Rehearsal;
 use crate::client::Request;
+use crate::commands::limits::LimitArgs;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 
@@ -38,6 +39,8 @@ pub(crate) struct Add {
     #[arg(long = "digest", value_name = "PART=sha256:HEX", value_parser = part)]
     digests: Vec<(String, Digest)>,
     #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
     rehearsal: Rehearsal,
 }
 
@@ -54,6 +57,7 @@ impl Add {
             owner: self.owner,
             sponsor: self.sponsor,
             digests,
+            limits: self.limits.limits(),
         };
         let request = Request::post("/v1/agents").json(&spec)?.dry_run(self.rehearsal.dry_run);
         let agent: AgentView = context.human().await?.send(&request).await?;

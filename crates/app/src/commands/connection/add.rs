@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use marque_api::exchange::ConnectionBody;
-use marque_domain::{Answers, Limits, Name, OnEcho, Service, Slot};
+use marque_domain::{Answers, Name, OnEcho, Service, Slot};
 use marque_plane::spec::ConnectionSpec;
 use marque_plane::view::ConnectionView;
 
 use super::secret::SecretSource;
 use crate::cli::Rehearsal;
 use crate::client::Request;
+use crate::commands::limits::LimitArgs;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 
@@ -55,9 +56,8 @@ pub(crate) struct Add {
     /// repeated
     #[arg(long = "ceiling", value_name = "LINE")]
     ceiling: Vec<String>,
-    /// Calls in a minute, all agents together
-    #[arg(long, value_name = "N")]
-    limit_rate: Option<u32>,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// Refuse runs whose trust is below this score, 0 to 100
     #[arg(
         long,
@@ -146,7 +146,7 @@ impl Add {
             plain_http: self.plain_http,
             slot,
             ceiling: self.ceiling,
-            limits: Limits { calls_per_minute: self.limit_rate, ..Limits::default() },
+            limits: self.limits.limits(),
             trust_floor: self.trust_floor,
             rotation: None,
             answers: Answers {

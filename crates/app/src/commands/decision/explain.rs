@@ -2,6 +2,7 @@
 
 use clap::Args;
 use marque_domain::Answer;
+use marque_domain::size::print_size;
 use marque_plane::view::ExplainView;
 
 use crate::client::{Request, encode};
@@ -50,6 +51,8 @@ fn text(explained: &ExplainView) -> String {
             .with("task", &actor.task)
             .with("for", whom);
     }
+    let bytes_before = decision.meter.map(|meter| meter.bytes).filter(|bytes| *bytes > 0);
+    let bytes_before = bytes_before.map(print_size);
     fields
         .each("operation", operation.effects())
         .with("target", &operation.target)
@@ -60,6 +63,7 @@ fn text(explained: &ExplainView) -> String {
         .maybe("policies", decision.policy_digest)
         .maybe("trust", decision.trust.as_ref().map(|trust| trust.score))
         .maybe("calls before", decision.meter.map(|meter| meter.calls))
+        .maybe("bytes before", bytes_before)
         .maybe("approval", decision.approval)
         .maybe("credential", decision.credential.as_ref())
         .each("fact", explained.facts.iter().map(|fact| &fact.reference))

@@ -6,6 +6,7 @@ use std::pin::Pin;
 
 use clap::Args;
 use marque_crypto::Secret;
+use marque_domain::size::parse_size;
 use marque_domain::{Limits, Name, TaskRef, Tier, UserName};
 use marque_plane::spec::{Lines, RunSpec};
 use marque_plane::view::{EndedView, OpenedRunView};
@@ -45,6 +46,9 @@ pub(crate) struct Open {
     /// Calls in a minute
     #[arg(long, value_name = "N")]
     limit_rate: Option<u32>,
+    /// Bytes of bodies in all, both ways, such as `50MiB`
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    limit_bytes: Option<u64>,
     /// Pass this variable on to the command as well; may be repeated
     #[arg(long = "env", value_name = "NAME")]
     env: Vec<String>,
@@ -159,6 +163,7 @@ impl Open {
                 calls_per_minute: self.limit_rate,
                 burst: None,
                 calls: self.limit_calls,
+                bytes: self.limit_bytes,
             },
             ttl_secs: ttl.0.as_secs(),
             tier: Tier::Advisory,

@@ -1,7 +1,9 @@
 //! A run, as people read it.
 
+use marque_domain::Period;
 use marque_plane::view::RunView;
 
+use crate::commands::limits;
 use crate::output::Fields;
 
 /// Who it is, for whom, what it may do, until when.
@@ -21,5 +23,6 @@ pub(crate) fn fields(run: &RunView) -> Fields {
         .each("allow", &run.allow)
         .each("ask", &run.ask)
         .each("never", &run.never)
+        .each("limit", limits::lines(&run.budget, Period::Life))
         .with("calls", format!("{}, {} refused", run.calls, run.refusals))
 }

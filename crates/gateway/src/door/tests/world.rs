@@ -91,6 +91,7 @@ impl World {
             owner: None,
             sponsor: None,
             digests: std::collections::BTreeMap::new(),
+            limits: Limits::default(),
         };
         plane.add_agent(&alice, agent).await.unwrap();
         for spec in [

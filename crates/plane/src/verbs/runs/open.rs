@@ -19,7 +19,7 @@ use crate::plane::Plane;
 use crate::sequence::Durability;
 use crate::spec::RunSpec;
 use crate::step::Step;
-use crate::verbs::lines;
+use crate::verbs::{limits, lines};
 use crate::view::{OpenedRunView, RunView};
 use crate::world::World;
 
@@ -97,6 +97,7 @@ impl Plane {
         if ttl.is_zero() {
             return Err(AdminError::new(AdminKind::Invalid, "a run lasts at least one second"));
         }
+        limits::must_make_sense(&spec.limits)?;
         let process = launcher.process().ok_or_else(|| {
             AdminError::new(AdminKind::Invalid, "the launcher's process cannot be told")
         })?;

@@ -4,10 +4,12 @@
 //! find out. Ends what it started and removes what it wrote, also when it fails or is interrupted.
 
 pub(crate) mod api;
+pub(crate) mod git_host;
 mod ground;
 mod hunt;
 mod journal;
 mod judge;
+mod listen;
 mod process;
 mod report;
 mod rewrite;

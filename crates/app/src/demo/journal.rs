@@ -63,6 +63,41 @@ pub(super) struct Update {
     pub(super) name: String,
 }
 
+impl Line {
+    /// What it did, as Marque's log would say it.
+    pub(super) fn effect(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+}
+
+impl GitLine {
+    /// The repository it is about.
+    pub(super) fn repository(&self) -> &str {
+        let ends = ["/info/refs", "/git-upload-pack", "/git-receive-pack"];
+        let path = ends.iter().find_map(|end| self.path.strip_suffix(end)).unwrap_or(&self.path);
+        path.trim_start_matches('/').trim_end_matches(".git")
+    }
+
+    /// Whether it may change something.
+    pub(super) fn is_push(&self) -> bool {
+        self.method == "POST" && self.path.ends_with("/git-receive-pack")
+    }
+
+    /// What it did, as Marque's log would say it.
+    pub(super) fn effect(&self) -> String {
+        let repository = self.repository();
+        if !self.is_push() {
+            return format!("repo.read {repository}");
+        }
+        let effects = self.updates.iter().map(|update| {
+            let deletes = update.new.bytes().all(|digit| digit == b'0');
+            let name = if deletes { "git.delete" } else { "git.push" };
+            format!("{name} {repository} {}", update.name)
+        });
+        effects.collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// A file of lines that is only ever appended to.
 pub(super) struct Journal(Mutex<File>);
 

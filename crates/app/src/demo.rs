@@ -35,7 +35,7 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let ground = Ground::lay(context)?;
     let place = ground.root().display().to_string();
-    context.output.remark(&format!("marque: a plane, an agent and an API of its own in `{place}`"));
+    context.output.remark(&format!("marque: a plane, an agent and hosts of its own in `{place}`"));
     let mut story = Story::new(ground);
     let mut report = Report::new(context.output, PLAN.len() + 1);
     let told = tokio::select! {

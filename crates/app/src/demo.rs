@@ -4,10 +4,12 @@
 //! find out. Ends what it started and removes what it wrote, also when it fails or is interrupted.
 
 pub(crate) mod api;
+pub(crate) mod git_host;
 mod ground;
 mod hunt;
 mod journal;
 mod judge;
+mod listen;
 mod process;
 mod report;
 mod rewrite;
@@ -33,7 +35,7 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let ground = Ground::lay(context)?;
     let place = ground.root().display().to_string();
-    context.output.remark(&format!("marque: a plane, an agent and an API of its own in `{place}`"));
+    context.output.remark(&format!("marque: a plane, an agent and hosts of its own in `{place}`"));
     let mut story = Story::new(ground);
     let mut report = Report::new(context.output, PLAN.len() + 1);
     let told = tokio::select! {

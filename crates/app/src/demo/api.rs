@@ -1,7 +1,6 @@
 //! The API of the demonstration: JSON over TLS, behind a bearer token.
 //!
-//! A process of its own that knows nothing of Marque. Takes its token from the first line of
-//! standard input, and leaves when that ends.
+//! A process of its own that knows nothing of Marque.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -20,21 +19,13 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use marque_crypto::hash::sha256;
-use marque_crypto::intercept::InterceptAuthority;
 use marque_crypto::{Secret, SystemRandom, random};
-use marque_plane::Clock as _;
-use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
-use rustls_pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_util::task::TaskTracker;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 use super::journal::{Journal, Line};
-use crate::clock::SystemClock;
-use crate::output::Output;
+use super::listen::{Input, certified, until_the_end};
 
 /// The name it is reached by; nobody resolves it.
 pub(super) const HOST: &str = "api.demo.test";
@@ -43,45 +34,18 @@ pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
 /// Lines of the slow stream, unless asked for fewer: half a minute of them.
 const LINES: u32 = 1_500;
-const LIFETIME: Duration = Duration::from_secs(60 * 60);
 const BODY_MAX_BYTES: usize = 64 * 1024;
-/// Connections served at once.
-const CONNECTIONS: usize = 32;
 
 /// Serves until standard input ends. Prints where it listens.
 pub(crate) async fn run(authority: &Path, log: &Path) -> anyhow::Result<()> {
-    let mut input = BufReader::new(tokio::io::stdin());
-    let mut token = String::new();
-    input.read_line(&mut token).await?;
-    let token = format!("Bearer {}", token.trim_end());
+    let mut input = Input::open();
+    let token = format!("Bearer {}", input.token().await?);
     let api = Arc::new(Api { token: Secret::from_string(token), journal: Journal::create(log)? });
-    let acceptor = TlsAcceptor::from(Arc::new(certified(authority)?));
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    Output::bytes(format!("{}\n", listener.local_addr()?).as_bytes())?;
-    let connections = TaskTracker::new();
-    let mut rest = Vec::new();
-    tokio::select! {
-        served = accept(&listener, &acceptor, &api, &connections) => served,
-        ended = input.read_to_end(&mut rest) => Ok(ended.map(drop)?),
-    }
+    let acceptor = certified(HOST, authority, &[b"http/1.1"])?;
+    until_the_end(input, acceptor, move |stream| serve(stream, Arc::clone(&api))).await
 }
 
-async fn accept(
-    listener: &TcpListener,
-    acceptor: &TlsAcceptor,
-    api: &Arc<Api>,
-    connections: &TaskTracker,
-) -> anyhow::Result<()> {
-    loop {
-        let (stream, _) = listener.accept().await?;
-        if connections.len() < CONNECTIONS {
-            connections.spawn(serve(acceptor.clone(), stream, Arc::clone(api)));
-        }
-    }
-}
-
-async fn serve(acceptor: TlsAcceptor, stream: TcpStream, api: Arc<Api>) {
-    let Ok(stream) = acceptor.accept(stream).await else { return };
+async fn serve(stream: TlsStream<TcpStream>, api: Arc<Api>) {
     let answer = service_fn(move |request| {
         let api = Arc::clone(&api);
         async move { api.answer(request).await }
@@ -90,20 +54,6 @@ async fn serve(acceptor: TlsAcceptor, stream: TcpStream, api: Arc<Api>) {
     let _ = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), answer)
         .await;
-}
-
-/// A certificate for [`HOST`] from an authority of its own, whose certificate goes to a file.
-fn certified(authority_file: &Path) -> anyhow::Result<ServerConfig> {
-    let now = SystemClock::start().now();
-    let authority = InterceptAuthority::create("demo-api", now, LIFETIME)?;
-    std::fs::write(authority_file, authority.ca_pem())?;
-    let leaf = authority.leaf(HOST, now)?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(leaf.chain().to_vec(), PrivateKeyDer::Pkcs8(leaf.expose_key()))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
 }
 
 struct Api {

@@ -25,6 +25,8 @@ use crate::context::Context;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The plane gets a name that is easy to read.
 const CONFIG: &str = "[server]\ntrust_domain = \"demo.test\"\n";
+/// So that git asks nobody who commits.
+const GIT_CONFIG: &str = "[user]\n\tname = triage\n\temail = triage@demo.test\n";
 /// The human of the story.
 pub(super) const HUMAN: &str = "alex";
 
@@ -34,6 +36,8 @@ pub(super) struct Ground {
     path: OsString,
     /// The API's bearer token.
     pub(super) token: String,
+    /// The git host's.
+    pub(super) git_token: String,
     /// Everything printed so far.
     pub(super) printed: Vec<Vec<u8>>,
 }
@@ -54,7 +58,7 @@ impl Ground {
     /// A fresh one. Fails where a tool of the story is missing.
     pub(super) fn lay(context: &Context) -> anyhow::Result<Self> {
         let path = context.environment.os("PATH").context("`PATH` is not set")?;
-        for tool in ["curl", "sh"] {
+        for tool in ["curl", "git", "sh"] {
             let found = std::env::split_paths(path).any(|dir| dir.join(tool).is_file());
             if !found {
                 bail!("the demo needs `{tool}`, and no directory of `PATH` has it: install it");
@@ -64,6 +68,7 @@ impl Ground {
         let ground = Self {
             path: path.to_owned(),
             token: format!("demo-{}", secret(&SystemRandom)),
+            git_token: format!("demo-git-{}", secret(&SystemRandom)),
             printed: Vec::new(),
             dir,
         };
@@ -78,12 +83,14 @@ impl Ground {
             "runtime",
             "tmp",
             "work",
+            "repositories",
         ] {
             DirBuilder::new().mode(0o700).create(ground.root().join(folder))?;
         }
         symlink(std::env::current_exe()?, ground.root().join("bin/marque"))?;
         ground.private_file("passphrase", &secret(&SystemRandom))?;
         std::fs::write(ground.data().join("config.toml"), CONFIG)?;
+        std::fs::write(ground.root().join("home/.gitconfig"), GIT_CONFIG)?;
         Ok(ground)
     }
 

@@ -1,12 +1,10 @@
-//! The judgement: Marque's log against the API's own notes, both ways.
+//! The judgement: Marque's log against the hosts' own notes, both ways.
 //!
 //! A call in one and not in the other, or a credential that was used without an entry, fails it.
 
 use std::collections::BTreeMap;
 
 use marque_domain::{Answer, Decision, Event, LogEntry, Outcome};
-
-use super::journal::Line;
 
 /// What both sides together say.
 #[derive(Default)]
@@ -19,12 +17,13 @@ pub(super) struct Judgement {
     pub(super) faults: Vec<String>,
 }
 
-/// Holds the entries of one run against the lines of the API.
-pub(super) fn judge(entries: &[LogEntry], lines: &[Line]) -> Judgement {
+/// Holds the entries of one run against every use of a right credential that the hosts noted, each
+/// by its effect.
+pub(super) fn judge(entries: &[LogEntry], uses: &[String]) -> Judgement {
     let mut judgement = Judgement::default();
-    let mut balance: BTreeMap<(String, String), i64> = BTreeMap::new();
-    for line in lines.iter().filter(|line| line.is_right) {
-        *balance.entry((line.method.clone(), line.path.clone())).or_default() -= 1;
+    let mut balance: BTreeMap<String, i64> = BTreeMap::new();
+    for effect in uses {
+        *balance.entry(effect.clone()).or_default() -= 1;
     }
     for decision in entries.iter().filter_map(decided) {
         if decision.answer != Answer::Allowed {
@@ -32,21 +31,21 @@ pub(super) fn judge(entries: &[LogEntry], lines: &[Line]) -> Judgement {
             continue;
         }
         let operation = &decision.operation;
-        let call = (operation.name.clone(), operation.resource.join(" "));
+        let effect = format!("{} {}", operation.name, operation.resource.join(" "));
         let happened: Vec<&Outcome> =
             entries.iter().filter_map(|entry| outcome_of(entry, decision)).collect();
         match happened.as_slice() {
             [Outcome::Answered { .. } | Outcome::Cut] => judgement.agreed += 1,
             other => judgement
                 .faults
-                .push(format!("{} {} was allowed, and its outcome is {other:?}", call.0, call.1)),
+                .push(format!("`{effect}` was allowed, and its outcome is {other:?}")),
         }
-        *balance.entry(call).or_default() += 1;
+        *balance.entry(effect).or_default() += 1;
     }
-    for ((method, path), count) in balance.into_iter().filter(|(_, count)| *count != 0) {
+    for (effect, count) in balance.into_iter().filter(|(_, count)| *count != 0) {
         let (times, who) =
-            (count.unsigned_abs(), if count > 0 { "Marque's log" } else { "the API" });
-        judgement.faults.push(format!("{method} {path}: {times} times more in {who}"));
+            (count.unsigned_abs(), if count > 0 { "Marque's log" } else { "the host's notes" });
+        judgement.faults.push(format!("`{effect}`: {times} times more in {who}"));
     }
     judgement
 }

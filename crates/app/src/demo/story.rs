@@ -4,6 +4,7 @@
 
 mod approval;
 mod calls;
+mod git;
 mod proof;
 mod secrecy;
 mod setup;
@@ -15,7 +16,7 @@ use futures_util::future::LocalBoxFuture;
 use tokio::process::Child;
 
 use super::ground::{Ground, Said};
-use super::journal::{self, Line};
+use super::journal::{self, GitLine, Line, Update};
 use super::process;
 use super::shell::{Shell, Typed};
 
@@ -48,12 +49,15 @@ pub(super) struct Seen {
 pub(super) struct Story {
     ground: Ground,
     api: Option<(Child, String)>,
+    git_host: Option<(Child, String)>,
     server: Option<Child>,
     shell: Option<Shell>,
     /// The run's id.
     run: Option<String>,
     /// The approval that was asked for and its digest.
     approval: Option<(String, String)>,
+    /// The push that was asked for.
+    push: Option<Update>,
     /// What the launcher said at the run's end.
     farewell: Option<String>,
     /// Which entry the insider changed.
@@ -66,6 +70,11 @@ pub(super) const PLAN: &[Plan] = &[
         name: "an API that demands a token",
         expected: "it listens, and answers 401 to whoever has none",
         act: |story| Box::pin(setup::api(story)),
+    },
+    Plan {
+        name: "a git host that demands a token",
+        expected: "it listens, and answers 401 to whoever has none",
+        act: |story| Box::pin(setup::git_host(story)),
     },
     Plan {
         name: "a plane of its own",
@@ -88,7 +97,12 @@ pub(super) const PLAN: &[Plan] = &[
         act: |story| Box::pin(setup::connection(story)),
     },
     Plan {
-        name: "the agent may read, write items, and ask for orders",
+        name: "the git host's token is sealed as well",
+        expected: "the token is the password of a user, and never shown",
+        act: |story| Box::pin(setup::git_connection(story)),
+    },
+    Plan {
+        name: "the agent may read, write items, push its own branches, and ask for more",
         expected: "a grant with an end",
         act: |story| Box::pin(setup::grant(story)),
     },
@@ -111,11 +125,6 @@ pub(super) const PLAN: &[Plan] = &[
         name: "an allowed write goes through",
         expected: "201, and the API saw the right token",
         act: |story| Box::pin(calls::write(story)),
-    },
-    Plan {
-        name: "the run never holds the token",
-        expected: "it is in no environment, argument, file or output",
-        act: |story| Box::pin(secrecy::hunt(story)),
     },
     Plan {
         name: "without Marque the run gets nowhere",
@@ -168,6 +177,51 @@ pub(super) const PLAN: &[Plan] = &[
         act: |story| Box::pin(approval::once(story)),
     },
     Plan {
+        name: "a clone with plain git goes through",
+        expected: "the work tree is there, and the git host saw the right token",
+        act: |story| Box::pin(git::cloned(story)),
+    },
+    Plan {
+        name: "a push to the agent's own branch goes through",
+        expected: "the git host noted that ref and that commit, with the right token",
+        act: |story| Box::pin(git::pushed(story)),
+    },
+    Plan {
+        name: "a push to main waits for a human",
+        expected: "git itself says remote rejected, why, and how to approve; no push arrives",
+        act: |story| Box::pin(git::held(story)),
+    },
+    Plan {
+        name: "the human sees the repository, the ref and both commits",
+        expected: "what `git push` would change, and nothing else",
+        act: |story| Box::pin(git::shown(story)),
+    },
+    Plan {
+        name: "the human says yes to that push",
+        expected: "good for one use of that digest",
+        act: |story| Box::pin(approval::given(story)),
+    },
+    Plan {
+        name: "the push that was approved goes through",
+        expected: "the git host noted the very update the human saw",
+        act: |story| Box::pin(git::passed(story)),
+    },
+    Plan {
+        name: "another commit to main does not pass on that yes",
+        expected: "held under another approval; no push arrives",
+        act: |story| Box::pin(git::once(story)),
+    },
+    Plan {
+        name: "a repository outside the mandate is refused",
+        expected: "git itself says so, and the git host hears nothing",
+        act: |story| Box::pin(git::refused(story)),
+    },
+    Plan {
+        name: "the run never holds a token",
+        expected: "neither is in any environment, argument, file or output",
+        act: |story| Box::pin(secrecy::hunt(story)),
+    },
+    Plan {
         name: "a kill cuts the stream that is under way",
         expected: "no byte later than 100 ms after the kill, and the run's command is ended",
         act: |story| Box::pin(calls::kill(story)),
@@ -183,8 +237,8 @@ pub(super) const PLAN: &[Plan] = &[
         act: |story| Box::pin(proof::told(story)),
     },
     Plan {
-        name: "the API's notes and Marque's log agree, both ways",
-        expected: "every use of the token has one entry, and every entry one use",
+        name: "the hosts' notes and Marque's log agree, both ways",
+        expected: "every use of a token has one entry, and every entry one use",
         act: |story| Box::pin(proof::judged(story)),
     },
     Plan {
@@ -215,10 +269,12 @@ impl Story {
         Self {
             ground,
             api: None,
+            git_host: None,
             server: None,
             shell: None,
             run: None,
             approval: None,
+            push: None,
             farewell: None,
             forged: None,
         }
@@ -237,8 +293,8 @@ impl Story {
         if let Some(mut server) = self.server.take() {
             process::end(&mut server).await;
         }
-        if let Some((mut api, _)) = self.api.take() {
-            process::end(&mut api).await;
+        for (mut host, _) in self.api.take().into_iter().chain(self.git_host.take()) {
+            process::end(&mut host).await;
         }
         self.ground
     }
@@ -264,6 +320,12 @@ impl Story {
         self.run.as_deref().context("not tried: no run was opened")
     }
 
+    fn git_address(&self) -> anyhow::Result<&str> {
+        let (_, address) =
+            self.git_host.as_ref().context("not tried: the git host does not run")?;
+        Ok(address)
+    }
+
     fn api_address(&self) -> anyhow::Result<&str> {
         let (_, address) = self.api.as_ref().context("not tried: the API does not run")?;
         Ok(address)
@@ -272,5 +334,10 @@ impl Story {
     /// What the API noted so far.
     fn notes(&self) -> anyhow::Result<Vec<Line>> {
         journal::read(&self.ground.at_desk("api.jsonl")).context("the API noted nothing")
+    }
+
+    /// What the git host noted so far.
+    fn git_notes(&self) -> anyhow::Result<Vec<GitLine>> {
+        journal::read(&self.ground.at_desk("git.jsonl")).context("the git host noted nothing")
     }
 }

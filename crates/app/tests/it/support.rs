@@ -1,6 +1,7 @@
 //! The world a story happens in: a plane of its own, an upstream that writes down what it saw,
 //! runs that are typed into, and a client that says exactly the bytes it is given.
 
+mod git_host;
 mod plane;
 mod proxy;
 mod run;
@@ -10,6 +11,7 @@ mod upstream;
 mod wait;
 mod world;
 
+pub(crate) use git_host::{GIT_TOKEN, GitHost};
 pub(crate) use plane::{BINARY, Marque, PASSPHRASE, chmod, signal};
 pub(crate) use proxy::{Proxy, hear_one};
 pub(crate) use run::Run;

@@ -7,6 +7,7 @@ use marque_domain::LogEntry;
 
 use super::{AGENT, Seen, Story, TASK};
 use crate::demo::ground::{Said, one_line};
+use crate::demo::journal::{GitLine, Line};
 use crate::demo::judge::judge;
 use crate::demo::rewrite::{SCAPEGOAT, rewrite};
 
@@ -63,12 +64,18 @@ pub(super) async fn told(story: &mut Story) -> anyhow::Result<Seen> {
     let said = story.must(&["log", "query", "--run", &run]).await?;
     let about = format!("; task {TASK}, for nobody, {run}");
     let agent = format!("{AGENT}@v1 ");
+    let own_branch = "code:git.push acme/web refs/heads/agent/fix";
+    let main = "code:git.push acme/web refs/heads/main";
     let wanted = [
         [&agent, "demo:POST /v1/items was allowed", "under `demo:POST /v1/items`", &about],
         [&agent, "demo:POST /v1/orders was allowed", "under `demo:POST /v1/orders`", &about],
         [&agent, "POST /v1/orders", "was held, refused.mandate.", &about],
         [&agent, "DELETE /v1/items/7", "was refused, refused.mandate.", &about],
         [&agent, "connect", "files.elsewhere.test", "was refused, refused.mandate."],
+        [&agent, own_branch, "was allowed under", &about],
+        [&agent, main, "was allowed under", &about],
+        [&agent, main, "was held, refused.mandate.", &about],
+        [&agent, "code:repo.read acme/secret", "was refused, refused.mandate.", &about],
         ["dec_", "was cut by a kill", "bytes sent", "received"],
     ];
     let says = |line: &str, words: &[&str]| words.iter().all(|word| line.contains(word));
@@ -89,23 +96,26 @@ fn shortened(sentence: Option<&str>) -> String {
     words.map(|(_, words)| words.trim().to_owned()).unwrap_or_default()
 }
 
-/// The API's notes against the plane's entries.
+/// The hosts' notes against the plane's entries.
 pub(super) async fn judged(story: &mut Story) -> anyhow::Result<Seen> {
     let run = story.run()?.to_owned();
     let said = story.must(&["log", "query", "--run", &run, "--limit", "1000", "--json"]).await?;
     let entries: Vec<LogEntry> = serde_json::from_str(&said.out)?;
-    let notes = story.notes()?;
-    let judgement = judge(&entries, &notes);
-    let without = notes.iter().filter(|line| !line.is_right).count();
+    let (notes, git_notes) = (story.notes()?, story.git_notes()?);
+    let calls = notes.iter().filter(|line| line.is_right).map(Line::effect);
+    let git_calls = git_notes.iter().filter(|line| line.is_right).map(GitLine::effect);
+    let uses: Vec<String> = calls.chain(git_calls).collect();
+    let judgement = judge(&entries, &uses);
+    let without = notes.len() + git_notes.len() - uses.len();
     let observed = match judgement.faults.as_slice() {
         [] => format!(
-            "{} calls allowed and noted, {} stopped and not noted, {without} without the token",
+            "{} calls allowed and noted, {} stopped and not noted, {without} without a token",
             judgement.agreed, judgement.stopped
         ),
         faults => faults.join("; "),
     };
-    // Two came without the token: one before the plane was there, one past it.
-    let ok = judgement.faults.is_empty() && judgement.agreed > 0 && without == 2;
+    // Three came without: one to each host before the plane was there, one past it.
+    let ok = judgement.faults.is_empty() && judgement.agreed > 0 && without == 3;
     Ok(Seen { command: said.command, observed, ok })
 }
 

@@ -1,10 +1,13 @@
-//! The search for the token in everything the run was given, wrote or printed.
+//! The search for the tokens in everything the run was given, wrote or printed.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::{Seen, Story};
+use crate::demo::git_host::USER;
 use crate::demo::hunt::Hunt;
 use crate::demo::process::{contains, read, tree};
 
@@ -28,19 +31,22 @@ pub(super) async fn hunt(story: &mut Story) -> anyhow::Result<Seen> {
     };
     tokio::time::timeout(PATIENCE, busy).await.context("curl does not start")?;
     let processes = tree(launcher).len();
-    let (token, control) =
-        (search(story, &story.ground.token, launcher), search(story, &run, launcher));
+    let pair = STANDARD.encode(format!("{USER}:{}", story.ground.git_token));
+    let canaries = [&story.ground.token, &story.ground.git_token, &pair];
+    let hunts = canaries.map(|canary| search(story, canary, launcher));
+    let control = search(story, &run, launcher);
     let ended = story.types("wait; tail -n 1 stream.txt").await?;
-    let places = token.places;
+    let places = control.places;
+    let found: Vec<&String> = hunts.iter().flat_map(|hunt| &hunt.found).collect();
     let given = control.found.iter().filter(|place| place.ends_with("/environ")).count();
-    let observed = match token.found.first() {
+    let observed = match found.first() {
         None => format!(
             "not in {places} places: {processes} processes, every file, every output \
              (the run's id, as a control, is in {given} environments)"
         ),
         Some(place) => format!("found in {place}"),
     };
-    let ok = token.found.is_empty() && given > 0 && ended.out.ends_with("line 74");
+    let ok = found.is_empty() && given > 0 && ended.out.ends_with("line 74");
     Ok(Seen { command: BUSY.to_owned(), observed, ok })
 }
 

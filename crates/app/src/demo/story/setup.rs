@@ -1,58 +1,87 @@
-//! Before the run: the API, the plane, and what its human sets up.
+//! Before the run: the hosts, the plane, and what its human sets up.
 
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{ChildStdout, Command};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
+use super::git::{SECRET, WEB};
 use super::{AGENT, Seen, Story};
 use crate::demo::api::HOST;
 use crate::demo::ground::{HUMAN, typed};
-use crate::demo::process;
+use crate::demo::{git_host, process};
 
 /// How long a server may take to listen.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// A host of the story, as somebody without a token reaches it.
+struct Door<'a> {
+    host: &'a str,
+    authority: &'a str,
+    path: &'a str,
+}
+
 /// Starts the API, a process that knows nothing of Marque.
 pub(super) async fn api(story: &mut Story) -> anyhow::Result<Seen> {
     let words = ["demo", "api", "--authority", "authority.pem", "--log", "api.jsonl"];
-    let mut command = story.ground.command(&words);
-    let mut api = command.stdin(Stdio::piped()).stderr(Stdio::inherit()).spawn()?;
-    let mut input = api.stdin.take().context("no pipe to the API")?;
-    input.write_all(format!("{}\n", story.ground.token).as_bytes()).await?;
-    api.stdin = Some(input);
-    let mut output = lines(api.stdout.take())?;
-    let address = timeout(PATIENCE, output.next_line()).await.context("it does not listen")??;
-    let address = address.context("it ended at once")?;
-    let port = address.rsplit_once(':').context("it says no port")?.1.to_owned();
-    story.api = Some((api, address.clone()));
-    let status = straight(story, &port).await?;
-    Ok(Seen {
-        command: typed(&words),
-        observed: format!("listens on {address}; without a token: {status}"),
-        ok: status == "401",
-    })
+    let api = start(story, &words, &story.ground.token).await?;
+    let door = Door { host: HOST, authority: "authority.pem", path: "/v1/items" };
+    let (_, address) = story.api.insert(api);
+    let address = address.clone();
+    listens(story, &address, &door, typed(&words)).await
 }
 
-/// What the API says to somebody without a token.
-async fn straight(story: &Story, port: &str) -> anyhow::Result<String> {
-    let authority = story.ground.at_desk("authority.pem");
+/// Starts the git host, which knows no more of it.
+pub(super) async fn git_host(story: &mut Story) -> anyhow::Result<Seen> {
+    let words = ["demo", "git", "--authority", "git-authority.pem", "--log", "git.jsonl"];
+    let repositories = ["--root", "../repositories", "--repository", WEB, "--repository", SECRET];
+    let words = [&words[..], &repositories].concat();
+    let host = start(story, &words, &story.ground.git_token).await?;
+    let path = "/acme/web/info/refs?service=git-upload-pack";
+    let door = Door { host: git_host::HOST, authority: "git-authority.pem", path };
+    let (_, address) = story.git_host.insert(host);
+    let address = address.clone();
+    listens(story, &address, &door, typed(&words)).await
+}
+
+/// Starts a host, and gives it its token; where it listens.
+async fn start(story: &Story, words: &[&str], token: &str) -> anyhow::Result<(Child, String)> {
+    let mut command = story.ground.command(words);
+    let mut host = command.stdin(Stdio::piped()).stderr(Stdio::inherit()).spawn()?;
+    let mut input = host.stdin.take().context("no pipe to the host")?;
+    input.write_all(format!("{token}\n").as_bytes()).await?;
+    host.stdin = Some(input);
+    let mut output = lines(host.stdout.take())?;
+    let address = timeout(PATIENCE, output.next_line()).await.context("it does not listen")??;
+    Ok((host, address.context("it ended at once")?))
+}
+
+/// What a host says to somebody without a token.
+async fn listens(
+    story: &Story,
+    address: &str,
+    door: &Door<'_>,
+    command: String,
+) -> anyhow::Result<Seen> {
+    let (host, port) = (door.host, address.rsplit_once(':').context("it says no port")?.1);
     let output = Command::new("curl")
         .args(["-sS", "--noproxy", "*", "-o", "/dev/null", "-w", "%{http_code}", "--cacert"])
-        .arg(authority)
-        .args(["--resolve", &format!("{HOST}:{port}:127.0.0.1")])
-        .arg(format!("https://{HOST}:{port}/v1/items"))
+        .arg(story.ground.at_desk(door.authority))
+        .args(["--resolve", &format!("{host}:{port}:127.0.0.1")])
+        .arg(format!("https://{host}:{port}{}", door.path))
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = timeout(PATIENCE, output).await.context("the API does not answer")??;
+    let output = timeout(PATIENCE, output).await.context("the host does not answer")??;
     if !output.status.success() {
-        bail!("curl cannot reach the API: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!("curl cannot reach it: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    let status = String::from_utf8_lossy(&output.stdout).into_owned();
+    let observed = format!("listens on {address}; without a token: {status}");
+    Ok(Seen { command, observed, ok: status == "401" })
 }
 
 /// Starts the plane in the foreground of nobody.
@@ -119,33 +148,38 @@ pub(super) async fn agent(story: &mut Story) -> anyhow::Result<Seen> {
     })
 }
 
-/// The API is registered, and its token sealed. The file it came in is removed at once.
+/// The API is registered, and its token sealed.
 pub(super) async fn connection(story: &mut Story) -> anyhow::Result<Seen> {
-    let address = story.api_address()?.to_owned();
-    let token = story.ground.token.clone();
-    story.ground.private_file("token", &token)?;
-    let added = story
-        .must(&[
-            "connection",
-            "add",
-            "demo",
-            "--host",
-            HOST,
-            "--pin",
-            &address,
-            "--authority",
-            "authority.pem",
-            "--bearer",
-            "--secret-file",
-            "token",
-        ])
-        .await;
+    let (address, token) = (story.api_address()?.to_owned(), story.ground.token.clone());
+    let words = ["connection", "add", "demo", "--host", HOST, "--pin", &address, "--authority"];
+    let words = [&words[..], &["authority.pem", "--bearer", "--secret-file", "token"]].concat();
+    sealed(story, &words, &token, "bearer").await
+}
+
+/// The same for the git host, whose recogniser knows repositories and refs.
+pub(super) async fn git_connection(story: &mut Story) -> anyhow::Result<Seen> {
+    let (address, token) = (story.git_address()?.to_owned(), story.ground.git_token.clone());
+    let words = ["connection", "add", "code", "--git", "--host", git_host::HOST, "--pin", &address];
+    let credential =
+        ["--authority", "git-authority.pem", "--basic", git_host::USER, "--secret-file", "token"];
+    sealed(story, &[&words[..], &credential].concat(), &token, "basic").await
+}
+
+/// Registers a connection whose secret comes in a file, which is removed at once.
+async fn sealed(
+    story: &mut Story,
+    words: &[&str],
+    token: &str,
+    wanted: &str,
+) -> anyhow::Result<Seen> {
+    story.ground.private_file("token", token)?;
+    let added = story.must(words).await;
     std::fs::remove_file(story.ground.at_desk("token"))?;
     let said = added?;
     let credential = said.field("credential").unwrap_or_default().to_owned();
     let slot = said.field("slot").unwrap_or_default().to_owned();
     Ok(Seen {
-        ok: slot == "bearer" && credential.contains("sealed") && !said.out.contains(&token),
+        ok: slot.starts_with(wanted) && credential.contains("sealed") && !said.out.contains(token),
         observed: format!("slot {slot}, credential {credential}; the file is removed"),
         command: said.command,
     })
@@ -164,6 +198,12 @@ pub(super) async fn grant(story: &mut Story) -> anyhow::Result<Seen> {
             "demo:POST /v1/items",
             "--ask",
             "demo:POST /v1/orders",
+            "--allow",
+            "code:repo.read acme/web",
+            "--allow",
+            "code:git.push acme/web refs/heads/agent/**",
+            "--ask",
+            "code:git.push acme/web refs/heads/main",
             "--until",
             "1d",
         ])

@@ -123,6 +123,16 @@ pub enum OnEcho {
     Cut,
 }
 
+impl OnEcho {
+    /// As one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Redact => "redact",
+            Self::Cut => "cut",
+        }
+    }
+}
+
 impl Answers {
     /// Whether it is what a connection has that says nothing of it.
     pub fn is_strict(&self) -> bool {

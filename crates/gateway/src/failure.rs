@@ -71,7 +71,7 @@ impl Failure {
             }
             Self::Broken { .. } => "the request may have had its effect; look before you repeat it",
             Self::Unclean(_) => {
-                "the request had its effect; ask for less of it, or have a human look at the upstream"
+                "the request may have had its effect; have a human look at the upstream"
             }
             Self::Unsendable { .. } => {
                 "a human seals it again, without line breaks: `marque connection rotate`"

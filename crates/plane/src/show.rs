@@ -92,6 +92,8 @@ impl Show<'_> {
             budget: self.budget(MeterKey::Connection(connection.id), connection.limits),
             trust_floor: connection.trust_floor,
             rotation: rotation.map(|due| format!("{} by {}", self.user(due.owner), due.due)),
+            on_echo: connection.answers.on_echo.word().to_owned(),
+            passes: connection.answers.passes.iter().cloned().collect(),
             never_holds: connection.never_holds.clone(),
             state: if connection.is_live() { "live" } else { "removed" }.to_owned(),
             added_at: connection.added_at,

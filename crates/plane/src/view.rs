@@ -125,6 +125,12 @@ pub struct ConnectionView {
     pub trust_floor: u8,
     /// Who rotates, and by when.
     pub rotation: Option<String>,
+    /// What becomes of an answer that holds a credential: `redact` or `cut`.
+    #[serde(default)]
+    pub on_echo: String,
+    /// Fields of answers that pass although they are held back elsewhere.
+    #[serde(default)]
+    pub passes: Vec<String>,
     /// What it must never hold.
     pub never_holds: Option<String>,
     /// `live` or `removed`.

@@ -19,7 +19,7 @@ use crate::output::Fields;
 
 #[derive(Subcommand)]
 pub(crate) enum Connection {
-    Add(add::Add),
+    Add(Box<add::Add>),
     List(list::List),
     Show(show::Show),
     Limit(limit::Limit),
@@ -58,6 +58,8 @@ fn text(connection: &ConnectionView) -> String {
         .each("ceiling", &connection.ceiling)
         .each("limit", limits::lines(&connection.budget, Period::Day))
         .with("trust floor", connection.trust_floor)
+        .with("on echo", &connection.on_echo)
+        .each("passes", &connection.passes)
         .maybe("rotation", connection.rotation.as_ref())
         .maybe("never holds", connection.never_holds.as_ref())
         .with("added", connection.added_at)

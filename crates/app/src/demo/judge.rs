@@ -31,7 +31,7 @@ pub(super) fn judge(entries: &[LogEntry], uses: &[String]) -> Judgement {
             continue;
         }
         let operation = &decision.operation;
-        let effect = format!("{} {}", operation.name, operation.resource.join(" "));
+        let effect = operation.effects().collect::<Vec<_>>().join(", ");
         let happened: Vec<&Outcome> =
             entries.iter().filter_map(|entry| outcome_of(entry, decision)).collect();
         match happened.as_slice() {

@@ -44,7 +44,7 @@ pub(super) async fn send(
 ) -> Result<Answered, Failure> {
     let Call { method, target, scheme, endpoint, headers: mut fields, body } = call;
     let shared = &session.shared;
-    // ORDER: noted before it is sent, so that no answer comes before what it must not hold is known.
+    // ORDER: noted before it is sent: no answer comes before what it must not hold is known.
     let needles = shared.injected.note(&way.run, injection.as_ref());
     let answered = |response, line| Answered { response, line, needles };
     headers::address(&mut fields, scheme, &endpoint, injection)

@@ -69,8 +69,8 @@ pub(super) const SAFE_TRAILERS: [&str; 7] = [
 ];
 
 /// Fields of answers that do not reach a run unless its connection passes them (threat 80): they
-/// carry what belongs to the credential's owner, ask the client for credentials it does not have, or
-/// lead it past the gateway.
+/// carry what belongs to the credential's owner, ask for credentials that the client does not have,
+/// or lead it past the gateway.
 pub const HELD_BACK: [&str; 9] = [
     "alt-svc",
     "authentication-info",

@@ -5,7 +5,7 @@
 //! The search itself is `scrub`'s.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue};
@@ -24,36 +24,30 @@ const OF_PACKED: [&str; 5] =
 /// What was injected in each open run.
 #[derive(Default)]
 pub(crate) struct Injected {
-    runs: Mutex<HashMap<Id<Run>, Known>>,
-}
-
-struct Known {
-    run: Weak<LiveRun>,
-    needles: Arc<Needles>,
+    runs: Mutex<HashMap<Id<Run>, Arc<Needles>>>,
 }
 
 impl Injected {
     /// Notes what is injected now, and says what must not come back in that run from here on.
     pub(crate) fn note(&self, run: &Arc<LiveRun>, injection: Option<&Injection>) -> Arc<Needles> {
         let mut runs = self.lock();
-        if let Some(known) = runs.get(&run.run)
-            && injection.is_none_or(|injection| is_known(&known.needles, injection))
-        {
-            return Arc::clone(&known.needles);
+        let known = runs.get(&run.run).map_or_else(|| Arc::new(Needles::none()), Arc::clone);
+        let news = injection.filter(|injection| !is_known(&known, injection));
+        let Some(injection) = news else { return known };
+        let needles = Arc::new(known.and(&values(injection)));
+        // What a run that has ended would leave here, nobody would take away.
+        if !run.is_cancelled() {
+            runs.insert(run.run, Arc::clone(&needles));
         }
-        runs.retain(|_, known| known.run.upgrade().is_some_and(|run| !run.is_cancelled()));
-        let before = runs.get(&run.run).map(|known| Arc::clone(&known.needles));
-        let before = before.unwrap_or_else(|| Arc::new(Needles::none()));
-        let needles = match injection {
-            Some(injection) => Arc::new(before.and(&values(injection))),
-            None => before,
-        };
-        let known = Known { run: Arc::downgrade(run), needles: Arc::clone(&needles) };
-        runs.insert(run.run, known);
         needles
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Id<Run>, Known>> {
+    /// Drops what was injected in a run that has ended; the last answer wipes it.
+    pub(crate) fn forget(&self, run: Id<Run>) {
+        self.lock().remove(&run);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Id<Run>, Arc<Needles>>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

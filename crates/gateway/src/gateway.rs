@@ -2,11 +2,13 @@
 //!
 //! Owns every task it starts and joins them all. Decides nothing about a request.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use marque_plane::Plane;
+use marque_domain::{Id, Run};
+use marque_plane::{LiveRun, Plane};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
@@ -116,6 +118,8 @@ pub(crate) struct Shared {
     pub(crate) places: Places,
     pub(crate) pool: Pool,
     pub(crate) injected: Injected,
+    /// Runs whose end somebody waits for.
+    attended: Mutex<HashSet<Id<Run>>>,
     pub(crate) tasks: TaskTracker,
     /// No new request is taken.
     pub(crate) shutdown: CancellationToken,
@@ -135,10 +139,34 @@ impl Shared {
             injected: Injected::default(),
             settings: gateway.settings,
             leaves: Leaves::new(provider),
+            attended: Mutex::default(),
             tasks,
             shutdown,
             cut: CancellationToken::new(),
         }
+    }
+}
+
+impl Shared {
+    /// Sees to it that nothing is kept for a run once it has ended.
+    pub(crate) fn attend(self: &Arc<Self>, run: &Arc<LiveRun>) {
+        if !self.attended().insert(run.run) {
+            return;
+        }
+        let (shared, run) = (Arc::clone(self), Arc::clone(run));
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = run.cancelled() => {}
+                () = shared.shutdown.cancelled() => {}
+            }
+            shared.pool.forget(run.run);
+            shared.injected.forget(run.run);
+            shared.attended().remove(&run.run);
+        });
+    }
+
+    fn attended(&self) -> MutexGuard<'_, HashSet<Id<Run>>> {
+        self.attended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

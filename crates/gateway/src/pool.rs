@@ -4,7 +4,7 @@
 //! one host for all its life, so nothing one principal left on it is ever used by another.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use marque_domain::{Id, Run};
 use marque_plane::LiveRun;
@@ -19,12 +19,7 @@ const RUN_KEPT_MAX: usize = 64;
 /// Lines by run, the latest last.
 #[derive(Default)]
 pub(crate) struct Pool {
-    shelves: Mutex<HashMap<Id<Run>, Shelf>>,
-}
-
-struct Shelf {
-    run: Weak<LiveRun>,
-    lines: Vec<Upstream>,
+    shelves: Mutex<HashMap<Id<Run>, Vec<Upstream>>>,
 }
 
 impl Pool {
@@ -41,7 +36,7 @@ impl Pool {
     // A line that many requests share stays; any other leaves until it is kept again.
     fn find(&self, run: Id<Run>, key: &Key) -> Option<Upstream> {
         let mut shelves = self.lock();
-        let lines = &mut shelves.get_mut(&run)?.lines;
+        let lines = shelves.get_mut(&run)?;
         lines.retain(|line| !line.is_closed());
         let place = lines.iter().rposition(|line| line.key() == key)?;
         match lines.get(place).and_then(Upstream::share) {
@@ -51,30 +46,32 @@ impl Pool {
     }
 
     /// Keeps a line for the next request, within the bounds.
-    pub(crate) fn keep(&self, run: &Arc<LiveRun>, line: Upstream) {
+    pub(crate) fn keep(&self, run: &LiveRun, line: Upstream) {
         if run.is_cancelled() || line.is_closed() {
             return;
         }
         let mut shelves = self.lock();
-        shelves.retain(|_, shelf| shelf.run.upgrade().is_some_and(|run| !run.is_cancelled()));
-        let kept: usize = shelves.values().map(|shelf| shelf.lines.len()).sum();
-        let shelf = shelves
-            .entry(run.run)
-            .or_insert_with(|| Shelf { run: Arc::downgrade(run), lines: Vec::new() });
+        let kept: usize = shelves.values().map(Vec::len).sum();
+        let lines = shelves.entry(run.run).or_default();
         // One handle of a shared line is enough.
-        if line.share().is_some() && shelf.lines.iter().any(|held| held.key() == line.key()) {
+        if line.share().is_some() && lines.iter().any(|held| held.key() == line.key()) {
             return;
         }
-        if shelf.lines.len() >= RUN_KEPT_MAX || kept >= KEPT_MAX {
-            if shelf.lines.is_empty() {
+        if lines.len() >= RUN_KEPT_MAX || kept >= KEPT_MAX {
+            if lines.is_empty() {
                 return;
             }
-            shelf.lines.remove(0);
+            lines.remove(0);
         }
-        shelf.lines.push(line);
+        lines.push(line);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Id<Run>, Shelf>> {
+    /// Closes what a run that has ended kept.
+    pub(crate) fn forget(&self, run: Id<Run>) {
+        self.lock().remove(&run);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Id<Run>, Vec<Upstream>>> {
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -95,17 +95,15 @@ impl Recognised {
     }
 }
 
-/// The recognisers of these services, the one that knows most first: what is git's is git's, even
-/// where another connection to the same host would take any request.
+// The one that knows most first: what is git's is git's, even where another connection to the same
+// host would take any request.
+static RECOGNISERS: [(Service, &dyn Recognise); 2] =
+    [(Service::Git, &git::Git), (Service::Http, &http::Http)];
+
+/// The recognisers of these services, in the order they are asked.
 pub(crate) fn among(services: &[Service]) -> impl Iterator<Item = &'static dyn Recognise> {
-    [Service::Git, Service::Http].into_iter().filter(|service| services.contains(service)).map(
-        |service| -> &'static dyn Recognise {
-            match service {
-                Service::Git => &git::Git,
-                Service::Http | Service::Net => &http::Http,
-            }
-        },
-    )
+    let asked = RECOGNISERS.iter().filter(|(service, _)| services.contains(service));
+    asked.map(|(_, recogniser)| *recogniser)
 }
 
 pub(crate) use net::connect;

@@ -47,6 +47,7 @@ impl Session {
             let place = place.inspect_err(|_| tally::ended("crowded"))?;
             // Losing this race to another request of the same run is fine.
             let _first = self.run.set(Member { live: Arc::clone(live), place });
+            self.shared.attend(live);
             *self.stranger.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
         match self.run.get() {

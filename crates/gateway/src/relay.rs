@@ -18,7 +18,7 @@ use marque_plane::{Allowance, Lease};
 use marque_wire::git::lfs::{ANSWER_MAX_BYTES, strip_answer};
 use thiserror::Error;
 
-use crate::body::Progress;
+use crate::body::{Progress, Unfit};
 use crate::clean::Cleaner;
 use crate::dial::Upstream;
 use crate::headers;
@@ -208,7 +208,12 @@ impl Relay {
                     self.body = Source::Ended;
                     self.cleaner.finish();
                 }
-                Some(Err(_)) => return Poll::Ready(Some(Err(self.fail("failed.upstream")))),
+                Some(Err(_)) => {
+                    // The answer may have begun before the request turned out to be unfit.
+                    let unfit = self.act.progress.unfit();
+                    let code = unfit.as_ref().map_or("failed.upstream", Unfit::code);
+                    return Poll::Ready(Some(Err(self.fail(code))));
+                }
                 None => {
                     self.body = Source::Ended;
                     self.cleaner.finish();

@@ -20,6 +20,7 @@ mod demo;
 mod ending;
 mod files;
 mod framing;
+mod git;
 mod git_host;
 mod inside;
 mod kill;

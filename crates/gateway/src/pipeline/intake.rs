@@ -9,6 +9,7 @@ use ::http::header::EXPECT;
 use ::http::{HeaderMap, Method, Uri};
 use marque_domain::{Endpoint, Operation, Service};
 use marque_plane::Plane;
+use marque_wire::path::Path;
 
 use super::Exchange;
 use crate::body::Upload;
@@ -39,43 +40,38 @@ pub(super) struct Understood {
 
 /// Strips the head to what will be sent on, and only then says what it means.
 pub(super) fn recognise(plane: &Plane, exchange: Exchange) -> Result<(Recognised, Call), Stop> {
-    let Exchange { scheme, endpoint, method, path, mut headers, body, .. } = exchange;
-    if headers::asks_upgrade(&headers) {
-        return Err(Notice::upgrade().into());
-    }
-    let Some(target) = headers::origin_form(path.as_str()) else {
-        return Err(Notice::malformed(
-            "target",
-            "the path cannot be sent on as it is",
-            "percent-encode what is not plain ASCII",
-        )
-        .into());
-    };
+    let Exchange { scheme, endpoint, method, path, headers, body, .. } = exchange;
     let body = Upload::new(body, headers.contains_key(EXPECT));
-    let mut serving = plane.connections_at(&endpoint);
-    serving.retain(|found| found.fact.transport.scheme() == scheme);
-    headers::strip(&mut headers, serving.iter().filter_map(|found| found.fact.slot.as_ref()));
+    let mut call = Call { method, target: Uri::default(), scheme, endpoint, headers, body };
+    match read_head(plane, &path, &mut call) {
+        Ok(recognised) => Ok((recognised, call)),
+        // Some clients of HTTP/2 lose an answer that resets the stream they still send on.
+        Err(notice) => Err(Stop::Told(Box::new(notice), Some(Box::new(call.body)))),
+    }
+}
+
+fn read_head(plane: &Plane, path: &Path, call: &mut Call) -> Result<Recognised, Notice> {
+    let Call { method, target, scheme, endpoint, headers, body } = call;
+    if headers::asks_upgrade(headers) {
+        return Err(Notice::upgrade());
+    }
+    *target = headers::origin_form(path.as_str()).ok_or_else(|| {
+        let message = "the path cannot be sent on as it is";
+        Notice::malformed("target", message, "percent-encode what is not plain ASCII")
+    })?;
+    let mut serving = plane.connections_at(endpoint);
+    serving.retain(|found| found.fact.transport.scheme() == *scheme);
+    headers::strip(headers, serving.iter().filter_map(|found| found.fact.slot.as_ref()));
     let services: Vec<Service> = serving.iter().map(|found| found.fact.service).collect();
-    let mut recognised = None;
     for recogniser in recognise::among(&services) {
-        let seen = Seen {
-            method: &method,
-            path: &path,
-            headers: &headers,
-            scheme,
-            endpoint: &endpoint,
-            has_body: !body.is_empty(),
-        };
-        recognised = recogniser.recognise(&seen)?;
-        if recognised.is_some() {
-            headers::keep_known(&mut headers, |name| recogniser.knows_field(name));
-            break;
+        let seen = Seen { method, path, headers, scheme, endpoint, has_body: !body.is_empty() };
+        if let Some(recognised) = recogniser.recognise(&seen)? {
+            headers::keep_known(headers, |name| recogniser.knows_field(name));
+            return Ok(recognised);
         }
     }
     // What nobody has a word for is bytes to a host, which the road refuses and records.
-    let recognised =
-        recognised.unwrap_or_else(|| Recognised::plain(recognise::connect(scheme, &endpoint)));
-    Ok((recognised, Call { method, target, scheme, endpoint, headers, body }))
+    Ok(Recognised::plain(recognise::connect(scheme, endpoint)))
 }
 
 /// Reads of the body what must be read to know what the request means; `None` where the

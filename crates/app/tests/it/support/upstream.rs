@@ -1,8 +1,10 @@
 //! An upstream that knows nothing of Marque and writes down every byte that reached it.
 //!
 //! It writes before it answers, so that no answer lacks its record. By path: `/v1/slow` streams
-//! until it is cut, `/v1/moved` redirects to what `to=` says, everything else is answered at once.
+//! until it is cut, `/v1/moved` redirects to what `to=` says, what a story told it is answered so,
+//! everything else is answered at once.
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,6 +41,8 @@ pub(crate) struct Upstream {
 struct Log {
     seen: Arc<Mutex<Vec<Seen>>>,
     nonce: Arc<AtomicU64>,
+    /// By path: the head and the body of an answer.
+    told: Arc<Mutex<HashMap<String, (String, String)>>>,
 }
 
 impl Upstream {
@@ -75,6 +79,12 @@ impl Upstream {
             }
         });
         upstream
+    }
+
+    /// Answers a path so from now on: `head` is its status, and its fields but for the length.
+    pub(crate) fn answers(&self, path: &str, head: &str, body: &str) {
+        let answer = (head.to_owned(), body.to_owned());
+        self.log.told.lock().unwrap().insert(path.to_owned(), answer);
     }
 
     /// Every request so far.
@@ -137,7 +147,7 @@ fn serve(mut stream: impl Read + Write, log: &Log) {
         let nonce = log.nonce.fetch_add(1, Ordering::SeqCst);
         let seen = Seen { nonce, head, body };
         log.seen.lock().unwrap().push(seen.clone());
-        if answer(&mut stream, &seen).is_err() {
+        if answer(&mut stream, &seen, log).is_err() {
             return;
         }
     }
@@ -186,16 +196,20 @@ fn some(stream: &mut impl Read, length: usize) -> Option<Vec<u8>> {
     stream.read_exact(&mut bytes).ok().map(|()| bytes)
 }
 
-fn answer(stream: &mut impl Write, seen: &Seen) -> std::io::Result<()> {
+fn answer(stream: &mut impl Write, seen: &Seen, log: &Log) -> std::io::Result<()> {
     let (path, query) = seen.target().split_once('?').unwrap_or((seen.target(), ""));
     if path == "/v1/slow" {
         return stream_slowly(stream);
     }
-    let body = format!("{{\"nonce\":{},\"path\":\"{path}\"}}", seen.nonce);
-    let head = match query.strip_prefix("to=") {
-        Some(to) if path == "/v1/moved" => format!("302 Found\r\nLocation: {to}"),
-        _ => "200 OK\r\nContent-Type: application/json".to_owned(),
-    };
+    let told = log.told.lock().unwrap().get(path).cloned();
+    let (head, body) = told.unwrap_or_else(|| {
+        let body = format!("{{\"nonce\":{},\"path\":\"{path}\"}}", seen.nonce);
+        let head = match query.strip_prefix("to=") {
+            Some(to) if path == "/v1/moved" => format!("302 Found\r\nLocation: {to}"),
+            _ => "200 OK\r\nContent-Type: application/json".to_owned(),
+        };
+        (head, body)
+    });
     // In one write: a small second one would wait for the first to be acknowledged.
     let length = body.len();
     let whole = format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\n\r\n{body}");

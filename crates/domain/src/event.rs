@@ -95,7 +95,8 @@ pub enum Outcome {
     /// The upstream could not be reached, or broke off.
     Failed {
         /// `failed.address`, `failed.dial`, `failed.tls`, `failed.upstream`, `failed.late`,
-        /// `failed.credential`, `failed.opaque` or `failed.bytes`.
+        /// `failed.credential`, `failed.request`, `failed.packed`, `failed.echo`, `failed.answer`,
+        /// `failed.opaque` or `failed.bytes`.
         code: String,
     },
     /// The client went away, or the server ended.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use marque_domain::{Connection, Endpoint, Transport};
 use marque_wire::address::judge;
 use marque_wire::host::Host;
+use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
@@ -138,6 +139,9 @@ impl Dialer {
             .map_err(|error| untrusted(host, error))?;
         let mut config = versions.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // One configuration serves every run, and no run goes on with what another one shook hands
+        // for: lines are kept instead.
+        config.resumption = Resumption::disabled();
         Ok(Arc::new(config))
     }
 }

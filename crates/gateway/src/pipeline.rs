@@ -69,7 +69,7 @@ pub(crate) async fn forward(
         Err(refusal) => {
             call.body.drain(matches!(voice, Voice::Push { .. })).await;
             let notice = Notice::refused(refusal, place).in_voice(voice);
-            return Err(Stop::Told(Box::new(notice), Some(Box::new(call.body))));
+            return Err(Stop::beside(notice, call.body));
         }
     };
 
@@ -126,7 +126,7 @@ pub(crate) async fn refuse_tunnel(
 async fn turn_away(session: &Arc<Session>, presented: Presented, call: Call, place: Place) -> Stop {
     let operation = recognise::connect(call.scheme, &call.endpoint);
     match decide(session, Ask { presented, operation, announced_bytes: 0 }).await {
-        Err(refusal) => Notice::refused(refusal, place).into(),
+        Err(refusal) => Stop::beside(Notice::refused(refusal, place), call.body),
         Ok(opened) => opaque(session, opened),
     }
 }

@@ -279,6 +279,14 @@ impl Notice {
     }
 }
 
+impl Stop {
+    /// The client is told while it still sends: some clients of HTTP/2 lose an answer that resets
+    /// the stream they send on.
+    pub(crate) fn beside(notice: Notice, body: Upload) -> Self {
+        Self::Told(Box::new(notice), Some(Box::new(body)))
+    }
+}
+
 impl From<Notice> for Stop {
     fn from(notice: Notice) -> Self {
         Self::Told(Box::new(notice), None)

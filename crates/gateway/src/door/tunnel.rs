@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::header::HOST;
+use ::http::header::{EXPECT, HOST};
 use ::http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 use marque_domain::Endpoint;
@@ -24,6 +24,7 @@ use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 use super::http::{close, serve};
 use super::{Reply, h2, reply};
+use crate::body::Upload;
 use crate::client_hello::{self, Tap};
 use crate::guarded::Guarded;
 use crate::pipeline::{self, Exchange};
@@ -113,7 +114,14 @@ impl Inside {
     async fn forward(&self, request: Request<Incoming>) -> Result<Response<Relay>, Stop> {
         let (head, body) = request.into_parts();
         let target = head.uri.to_string();
-        let path = inner_path(&self.tunnel.authority, &head.method, &target, &head.headers)?;
+        let path = inner_path(&self.tunnel.authority, &head.method, &target, &head.headers);
+        let path = match path {
+            Ok(path) => path,
+            Err(notice) => {
+                let waits = head.headers.contains_key(EXPECT);
+                return Err(Stop::beside(notice, Upload::new(body, waits)));
+            }
+        };
         let exchange = Exchange {
             presented: self.tunnel.presented.duplicate(),
             place: Place::Tunnel,

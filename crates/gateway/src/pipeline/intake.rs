@@ -45,8 +45,7 @@ pub(super) fn recognise(plane: &Plane, exchange: Exchange) -> Result<(Recognised
     let mut call = Call { method, target: Uri::default(), scheme, endpoint, headers, body };
     match read_head(plane, &path, &mut call) {
         Ok(recognised) => Ok((recognised, call)),
-        // Some clients of HTTP/2 lose an answer that resets the stream they still send on.
-        Err(notice) => Err(Stop::Told(Box::new(notice), Some(Box::new(call.body)))),
+        Err(notice) => Err(Stop::beside(notice, call.body)),
     }
 }
 

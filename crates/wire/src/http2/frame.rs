@@ -3,7 +3,7 @@
 //! Owns the bounds on frames that cost work and carry nothing: floods of SETTINGS, PING, RST_STREAM
 //! and CONTINUATION (threat 91), and of interim responses (threat 97). Payloads pass by uncopied.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use thiserror::Error;
 
@@ -16,7 +16,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const CONTINUATIONS_MAX: u32 = 8;
 /// Heads on one stream: interim ones, the final one, trailers.
 const HEADS_MAX: u8 = 10;
-/// Streams whose heads are counted at once; more than any peer may have open here.
+/// Streams whose heads are counted at once, the latest: more than any peer may have open here.
 const STREAMS_MAX: usize = 1_024;
 /// Frames that carry nothing before any head came, and for each head since.
 const IDLE_FRAMES: u64 = 10_000;
@@ -48,8 +48,6 @@ pub enum FrameFault {
     Idle,
     #[error("too many heads came on one stream")]
     Heads,
-    #[error("too many streams are open")]
-    Streams,
 }
 
 /// Follows one direction of an HTTP/2 connection.
@@ -72,7 +70,10 @@ struct Counts {
     resets: u64,
     idle: u64,
     body_bytes: u64,
-    heads_of: HashMap<u32, u8>,
+    /// Of streams that may be open; the side that is not followed may have ended them.
+    heads_of: BTreeMap<u32, u8>,
+    /// The latest stream whose heads are counted no more.
+    forgotten: u32,
 }
 
 impl FrameGuard {
@@ -189,13 +190,22 @@ impl Counts {
     }
 
     fn head(&mut self, frame: &Frame) -> Result<(), FrameFault> {
-        self.heads += 1;
+        let is_counted = self.heads_of.contains_key(&frame.stream);
+        if is_counted || frame.stream > self.forgotten {
+            self.heads += 1;
+        } else {
+            // It earns nothing, so that forgetting is no way around the bound.
+            self.idle += 1;
+        }
         if frame.ends_stream() {
             self.heads_of.remove(&frame.stream);
             return Ok(());
         }
-        if self.heads_of.len() >= STREAMS_MAX && !self.heads_of.contains_key(&frame.stream) {
-            return Err(FrameFault::Streams);
+        if !is_counted
+            && self.heads_of.len() >= STREAMS_MAX
+            && let Some((oldest, _)) = self.heads_of.pop_first()
+        {
+            self.forgotten = self.forgotten.max(oldest);
         }
         let count = self.heads_of.entry(frame.stream).or_default();
         *count += 1;

@@ -64,8 +64,19 @@ fn what_costs_work_and_carries_nothing_is_bounded() {
     };
     let rapid: Vec<_> = (0..1_000).map(opened_and_reset).collect();
     assert_eq!(client(&rapid), Err(FrameFault::Resets));
-    let open: Vec<_> = (0..2_000).map(|number| frame(1, 0x4, 2 * number + 1, &[0x82])).collect();
-    assert_eq!(client(&open), Err(FrameFault::Streams));
+}
+
+// A stream that one side breaks off ends without a word of the other.
+#[test]
+fn streams_that_the_other_side_ended_do_not_end_the_connection() {
+    let begun: Vec<_> = (0..5_000).map(|number| frame(1, 0x4, 2 * number + 1, &[0x88])).collect();
+    assert_eq!(client(&begun), Ok(()));
+    assert_eq!(server(&begun), Ok(()));
+    let latest = vec![frame(1, 0x4, 9_999, &[0x88]); 10];
+    assert_eq!(server(&[begun.clone(), latest].concat()), Err(FrameFault::Heads));
+    let forgotten = [frame(1, 0x4, 1, &[0x88]), frame(1, 0x4, 3, &[0x88])].concat();
+    let flood = [begun, vec![forgotten; 50_000]].concat();
+    assert_eq!(server(&flood), Err(FrameFault::Idle));
 }
 
 // threat 91

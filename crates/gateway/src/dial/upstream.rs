@@ -8,10 +8,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HOST, TE};
+use http::header::{HOST, TE, TRANSFER_ENCODING};
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, Uri, Version};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use marque_domain::{Connection, Endpoint, FactRef, Id, Revised};
@@ -171,6 +171,7 @@ impl Upstream {
                 }
                 // Between two neighbours only, and only HTTP/2 may send it on (RFC 9113 §8.2.2).
                 request.headers_mut().remove(TE);
+                frame_unknown_length(&mut request);
                 sender.try_send_request(request).await
             }
             Sender::Http2(sender) => {
@@ -203,9 +204,18 @@ fn http2_builder(dialer: &Dialer) -> http2::Builder<Tracked> {
     builder
 }
 
+// Said aloud, because the library sends a GET without the body it has, unless its length is known
+// or its framing named (RFC 9112 §6.3).
+fn frame_unknown_length(request: &mut Request<Upload>) {
+    if request.body().size_hint().exact().is_none() {
+        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
 /// RFC 9113 §8.3.1: the host goes into `:authority`, and there is no `Host`.
 fn in_http2(mut request: Request<Upload>) -> Option<Request<Upload>> {
     let host = request.headers_mut().remove(HOST)?;
+    request.headers_mut().remove(TRANSFER_ENCODING);
     let path = request.uri().path_and_query()?.clone();
     let uri = Uri::builder()
         .scheme(Scheme::HTTPS)

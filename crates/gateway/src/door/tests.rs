@@ -1,3 +1,13 @@
+mod agent;
+mod frames;
+mod hosts;
+mod interims;
+mod patience;
+mod sharing;
+mod spending;
+mod trailers;
+mod upstream;
+mod versions;
 mod world;
 
 use std::time::Duration;

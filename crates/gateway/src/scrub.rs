@@ -38,6 +38,8 @@ pub(crate) struct Scrubbed {
     pub(crate) data: Bytes,
     /// How many spellings were redacted, each counted where it begins.
     pub(crate) found: usize,
+    /// How many bytes were looked at for that: what was held is looked at again.
+    pub(crate) searched: usize,
 }
 
 impl Scrubber {
@@ -55,7 +57,7 @@ impl Scrubber {
     /// the longest spelling there is.
     pub(crate) fn feed(&mut self, chunk: Bytes) -> Scrubbed {
         if self.needles.is_empty() || chunk.is_empty() {
-            return Scrubbed { data: chunk, found: 0 };
+            return Scrubbed { data: chunk, found: 0, searched: 0 };
         }
         self.pass(chunk, false)
     }
@@ -63,7 +65,7 @@ impl Scrubber {
     /// Takes the last chunk, and keeps nothing back.
     pub(crate) fn last(&mut self, chunk: Bytes) -> Scrubbed {
         if self.needles.is_empty() {
-            return Scrubbed { data: chunk, found: 0 };
+            return Scrubbed { data: chunk, found: 0, searched: 0 };
         }
         self.pass(chunk, true)
     }
@@ -88,7 +90,8 @@ impl Scrubber {
         let end = findings.spans.last().map_or(0, |span| span.end);
         self.redacted = end.saturating_sub(findings.open_from);
         let data = text.slice(..text.len() - held.len());
-        Scrubbed { data: redact(data, &findings.spans), found: findings.found }
+        let searched = text.len();
+        Scrubbed { data: redact(data, &findings.spans), found: findings.found, searched }
     }
 }
 

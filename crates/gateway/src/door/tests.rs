@@ -1,3 +1,4 @@
+mod echo;
 mod world;
 
 use std::time::Duration;

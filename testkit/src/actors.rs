@@ -13,8 +13,8 @@ use marque_plane::view::{
     OpenedRunView,
 };
 use marque_plane::{
-    Acting, AdminError, Ask, Factor, Opened, Peer, Permit, Presented, ProcessKey, TerminalSession,
-    broker,
+    Acting, AdminError, Ask, Crossed, Factor, Opened, Peer, Permit, Presented, ProcessKey,
+    TerminalSession, broker,
 };
 
 use crate::{CANARY, Call, Done, HOST, PASSPHRASE, TestPlane, Verdict};
@@ -246,7 +246,7 @@ impl RunActor {
             let value = String::from_utf8(injection.value.expose().to_vec()).unwrap();
             (injection.header, value)
         });
-        opened.lease.finish(Outcome::Answered { status: 200 }, 0, 0);
+        opened.lease.finish(Outcome::Answered { status: 200 }, Crossed::default());
         self.plane.settled(decision).await;
         Ok(Done { decision, index, leaf, operation, injected })
     }

@@ -11,6 +11,7 @@ use crate::decision::Decision;
 use crate::digest::Digest;
 use crate::fact::FactRef;
 use crate::id::{Id, Named};
+use crate::limits::is_zero;
 use crate::name::{Name, TaskRef, UserName};
 use crate::run::{Closing, Run, Tier};
 use crate::time::Timestamp;
@@ -80,6 +81,9 @@ pub enum Event {
         sent_bytes: u64,
         /// Bytes of the answer's body that came back.
         received_bytes: u64,
+        /// Credentials found in the answer, none of which reached the run.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        redacted: u64,
     },
 }
 

@@ -46,9 +46,9 @@ pub struct Meter {
     pub day: u64,
 }
 
-// Entries written before bytes were counted keep their canonical form.
+// Entries written before a number was counted keep their canonical form.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
-fn is_zero(number: &u64) -> bool {
+pub(crate) fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 

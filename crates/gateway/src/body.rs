@@ -21,6 +21,7 @@ use marque_wire::git::fetch::{BadFetch, UploadPackGuard};
 use thiserror::Error;
 use tokio::time::timeout;
 
+use crate::dial::Upstream;
 use crate::places::{BodyPlace, RunPlace};
 use crate::recognise::{Learned, ReadBody};
 use crate::refuse::{Notice, Place, Stop};
@@ -46,6 +47,9 @@ const DRAIN_ON_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Progress {
     sent_bytes: AtomicU64,
     is_broken: AtomicBool,
+    is_complete: AtomicBool,
+    /// The line it goes over, where its answer came first.
+    line: OnceLock<Upstream>,
     unfit: OnceLock<Unfit>,
 }
 
@@ -89,6 +93,17 @@ impl Progress {
         self.unfit.get().cloned()
     }
 
+    /// Whether all of it was handed on.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.is_complete.load(Ordering::Relaxed)
+    }
+
+    /// Keeps a line open until the body was handed on.
+    pub(crate) fn hold(&self, line: Upstream) {
+        // There is one answer to a request, and so one line.
+        let _first = self.line.set(line);
+    }
+
     /// Whether the client stopped sending in the middle.
     pub(crate) fn is_broken(&self) -> bool {
         self.is_broken.load(Ordering::Relaxed)
@@ -126,6 +141,7 @@ pub(crate) enum Broken {
 impl Upload {
     /// The body of a request. One that waits for `100 Continue` is never read only to be dropped.
     pub(crate) fn new(body: Incoming, waits_for_continue: bool) -> Self {
+        let is_complete = AtomicBool::new(body.is_end_stream());
         Self {
             read: VecDeque::new(),
             rest: (!body.is_end_stream()).then_some(body),
@@ -133,7 +149,7 @@ impl Upload {
             guard: None,
             allowance: None,
             unpaid: None,
-            progress: Arc::default(),
+            progress: Arc::new(Progress { is_complete, ..Progress::default() }),
             place: None,
         }
     }
@@ -328,6 +344,7 @@ impl HttpBody for Upload {
                 }
                 None => {
                     self.rest = None;
+                    self.progress.is_complete.store(true, Ordering::Relaxed);
                     let ended = self.guard.as_mut().map_or(Ok(()), UploadPackGuard::end);
                     if let Err(bad) = ended {
                         return Poll::Ready(Some(Err(self.refuses(bad))));
@@ -375,6 +392,9 @@ impl Upload {
             return Err(self.refuses(bad));
         }
         self.progress.sent_bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        if self.is_end_stream() {
+            self.progress.is_complete.store(true, Ordering::Relaxed);
+        }
         Ok(Frame::data(data))
     }
 

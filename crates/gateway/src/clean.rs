@@ -4,13 +4,13 @@
 //! Owns what was injected in each run, for as long as the run is open, and the order of the steps.
 //! The search itself is `scrub`'s.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
-use marque_domain::{Answers, Id, OnEcho, Run};
+use marque_domain::{Id, OnEcho, Run};
 use marque_plane::{Injection, LiveRun};
 use marque_wire::http1::hop::HELD_BACK;
 
@@ -85,40 +85,88 @@ impl Unclean {
     }
 }
 
+/// What is known of a body before it comes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Coming {
+    pub(crate) status: StatusCode,
+    /// Whether any comes: none follows the answer to HEAD, whatever its fields say of one.
+    pub(crate) has_body: bool,
+    /// Whether trailers are announced.
+    pub(crate) has_trailers: bool,
+    /// Whether it is read here, and so must be unpacked whatever is searched for.
+    pub(crate) is_read: bool,
+}
+
 /// Cleans one answer.
 pub(crate) struct Cleaner {
     decoder: Option<Decoder>,
     scrubber: Scrubber,
-    on_echo: OnEcho,
+    finds: Finds,
     fed: Option<Bytes>,
+    searched: usize,
     /// The answer is over; whether its end was given out.
     is_last: bool,
     is_drained: bool,
 }
 
+/// What was found in one answer so far.
+struct Finds {
+    count: u64,
+    on_echo: OnEcho,
+}
+
+impl Finds {
+    fn note(&mut self, count: usize) -> Result<(), Unclean> {
+        if count == 0 {
+            return Ok(());
+        }
+        self.count = self.count.saturating_add(count as u64);
+        tally::echoed(count);
+        tracing::warn!(count, "an upstream's answer held a credential that was injected");
+        match self.on_echo {
+            OnEcho::Redact => Ok(()),
+            OnEcho::Cut => Err(Unclean::Echo),
+        }
+    }
+}
+
 impl Cleaner {
-    /// Cleans the fields of an answer, and says how its body is cleaned.
+    /// Cleans an answer in which those must not stand.
+    pub(crate) fn new(needles: Arc<Needles>, on_echo: OnEcho) -> Self {
+        Self {
+            decoder: None,
+            scrubber: Scrubber::new(needles),
+            finds: Finds { count: 0, on_echo },
+            fed: None,
+            searched: 0,
+            is_last: false,
+            is_drained: false,
+        }
+    }
+
+    /// Cleans the fields of the answer, and learns from them how its body is packed. Fields that
+    /// are held back stay only where they are among `passes`.
     ///
     /// # Errors
     /// [`Unclean`] where the answer must not go on at all.
-    pub(crate) fn begin(
+    pub(crate) fn clean_head(
+        &mut self,
         headers: &mut HeaderMap,
-        status: StatusCode,
-        (needles, answers): (Arc<Needles>, &Answers),
-    ) -> Result<Self, Unclean> {
-        for name in HELD_BACK.iter().filter(|name| !answers.passes.contains(**name)) {
+        passes: &BTreeSet<String>,
+        coming: Coming,
+    ) -> Result<(), Unclean> {
+        for name in HELD_BACK.iter().filter(|name| !passes.contains(**name)) {
             headers.remove(*name);
         }
-        clean_fields(headers, &needles, answers.on_echo)?;
-        let is_bodiless = matches!(status.as_u16(), 100..=199 | 204 | 304);
-        let decoder = if needles.is_empty() || is_bodiless {
-            None
-        } else {
-            Decoder::of(headers).map_err(|_| Unclean::Packed)?
-        };
-        if decoder.is_some() {
+        clean_fields(headers, self.scrubber.needles(), &mut self.finds)?;
+        let is_searched = coming.is_read || !self.scrubber.needles().is_empty();
+        if !coming.has_body || !is_searched {
+            return Ok(());
+        }
+        self.decoder = Decoder::of(headers).map_err(|_| Unclean::Packed)?;
+        if self.decoder.is_some() {
             // A part of what is packed cannot be unpacked.
-            if status == StatusCode::PARTIAL_CONTENT {
+            if coming.status == StatusCode::PARTIAL_CONTENT {
                 return Err(Unclean::Packed);
             }
             for name in
@@ -127,14 +175,17 @@ impl Cleaner {
                 headers.remove(name);
             }
         }
-        Ok(Self {
-            decoder,
-            scrubber: Scrubber::new(needles),
-            on_echo: answers.on_echo,
-            fed: None,
-            is_last: false,
-            is_drained: false,
-        })
+        Ok(())
+    }
+
+    /// How many bytes were searched since this was last asked.
+    pub(crate) fn take_searched(&mut self) -> usize {
+        std::mem::take(&mut self.searched)
+    }
+
+    /// How many credentials were found so far, in fields and body.
+    pub(crate) fn found(&self) -> u64 {
+        self.finds.count
     }
 
     /// Whether the body keeps its length.
@@ -148,6 +199,11 @@ impl Cleaner {
             Some(decoder) => decoder.feed(chunk),
             None => self.fed = Some(chunk),
         }
+    }
+
+    /// Nothing follows for now: what may go on all the same of what is kept back.
+    pub(crate) fn let_pass(&mut self) -> Bytes {
+        self.scrubber.let_pass()
     }
 
     /// Nothing more will be fed.
@@ -192,9 +248,8 @@ impl Cleaner {
                 }
                 None => return Ok(None),
             };
-            if scrubbed.found > 0 {
-                found(scrubbed.found, self.on_echo)?;
-            }
+            self.searched = self.searched.saturating_add(scrubbed.searched);
+            self.finds.note(scrubbed.found)?;
             if !scrubbed.data.is_empty() {
                 return Ok(Some(scrubbed.data));
             }
@@ -205,19 +260,20 @@ impl Cleaner {
     ///
     /// # Errors
     /// As for [`Cleaner::next_piece`].
-    pub(crate) fn clean_trailers(&self, trailers: &mut HeaderMap) -> Result<(), Unclean> {
-        clean_fields(trailers, self.scrubber.needles(), self.on_echo)
+    pub(crate) fn clean_trailers(&mut self, trailers: &mut HeaderMap) -> Result<(), Unclean> {
+        clean_fields(trailers, self.scrubber.needles(), &mut self.finds)
     }
 }
 
 fn clean_fields(
     headers: &mut HeaderMap,
     needles: &Needles,
-    on_echo: OnEcho,
+    finds: &mut Finds,
 ) -> Result<(), Unclean> {
-    for value in headers.values_mut() {
+    // The length was read and holds: asterisks in its place would be no length.
+    for (_, value) in headers.iter_mut().filter(|(name, _)| **name != CONTENT_LENGTH) {
         if let Some(clean) = scrub_value(needles, value.as_bytes()) {
-            found(1, on_echo)?;
+            finds.note(1)?;
             *value = HeaderValue::from_bytes(&clean).map_err(|_| Unclean::Echo)?;
         }
     }
@@ -227,19 +283,10 @@ fn clean_fields(
         .cloned()
         .collect();
     for name in named {
-        found(1, on_echo)?;
+        finds.note(1)?;
         headers.remove(name);
     }
     Ok(())
-}
-
-fn found(count: usize, on_echo: OnEcho) -> Result<(), Unclean> {
-    tally::echoed(count);
-    tracing::warn!(count, "an upstream's answer held a credential that was injected");
-    match on_echo {
-        OnEcho::Redact => Ok(()),
-        OnEcho::Cut => Err(Unclean::Echo),
-    }
 }
 
 #[cfg(test)]

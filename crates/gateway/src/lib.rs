@@ -21,6 +21,9 @@ mod gateway;
 mod guarded;
 mod headers;
 mod leaf;
+mod pace;
+#[cfg(test)]
+mod packing;
 mod pipeline;
 mod places;
 mod pool;

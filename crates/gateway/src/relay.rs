@@ -3,6 +3,7 @@
 //! Every chunk looks at the run's cancel flag first (threat 178). An answer that is cut ends in an
 //! error, so the client's connection breaks off and never looks complete.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,17 +12,18 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use marque_domain::Outcome;
-use marque_plane::{Allowance, Lease};
+use marque_plane::{Allowance, Crossed, Lease};
 use marque_wire::git::lfs::{ANSWER_MAX_BYTES, strip_answer};
 use thiserror::Error;
 
 use crate::body::{Progress, Unfit};
-use crate::clean::Cleaner;
+use crate::clean::{Cleaner, Coming};
 use crate::dial::Upstream;
 use crate::headers;
+use crate::pace::Pace;
 use crate::pool::Pool;
 use crate::refuse::{Notice, Stop};
 use crate::session::{InFlight, Session};
@@ -37,13 +39,14 @@ pub(crate) struct Act {
     lease: Option<Lease>,
     progress: Arc<Progress>,
     received_bytes: u64,
+    redacted: u64,
     in_flight: InFlight,
 }
 
 impl Act {
     pub(crate) fn new(session: &Arc<Session>, lease: Lease, progress: Arc<Progress>) -> Self {
         let in_flight = InFlight::new(session);
-        Self { lease: Some(lease), progress, received_bytes: 0, in_flight }
+        Self { lease: Some(lease), progress, received_bytes: 0, redacted: 0, in_flight }
     }
 
     /// Resolves once the run is cut. Does not borrow, so that it can be kept beside the act.
@@ -70,13 +73,18 @@ impl Act {
         self.progress.is_broken()
     }
 
+    /// How many credentials were found in the answer so far.
+    pub(crate) fn found(&mut self, redacted: u64) {
+        self.redacted = redacted;
+    }
+
     /// Tells how it went; only the first word counts.
     pub(crate) fn end(&mut self, outcome: Outcome) {
         let Some(lease) = self.lease.take() else { return };
-        let sent_bytes = self.progress.sent_bytes();
+        let (sent_bytes, received_bytes) = (self.progress.sent_bytes(), self.received_bytes);
         tally::ended(word(&outcome));
-        tally::crossed(sent_bytes, self.received_bytes);
-        lease.finish(outcome, sent_bytes, self.received_bytes);
+        tally::crossed(sent_bytes, received_bytes);
+        lease.finish(outcome, Crossed { sent_bytes, received_bytes, redacted: self.redacted });
     }
 }
 
@@ -90,12 +98,18 @@ impl Drop for Act {
 /// The body of an upstream's answer, watched and cleaned.
 pub(crate) struct Relay {
     body: Source,
+    /// What was read to its end, kept until the answer is over: an upstream takes a stream that is
+    /// dropped before it has ended for one that was broken off.
+    read: Option<Source>,
     cleaner: Cleaner,
     /// What waits until there are bytes left for it.
     unpaid: Option<Bytes>,
     /// The last frame, once it came.
     trailers: Option<HeaderMap>,
     status: StatusCode,
+    /// The answer said that trailers follow.
+    has_trailers: bool,
+    pace: Pace,
     act: Act,
     /// The line it comes over, kept for another request once it has ended.
     line: Option<Upstream>,
@@ -112,19 +126,28 @@ enum Source {
 }
 
 impl Relay {
-    /// Passes on the body of an answer with that status to `act`.
+    /// Passes on the body of an answer to `act`.
     pub(crate) fn new(
         body: Incoming,
-        (status, line): (StatusCode, Upstream),
+        (coming, line): (Coming, Upstream),
         (act, cleaner): (Act, Cleaner),
     ) -> Self {
         let cut = Box::pin(act.cancelled());
-        let is_empty = body.is_end_stream();
-        let body = Source::Upstream(body);
-        let line = Some(line);
-        let (unpaid, trailers) = (None, None);
-        let mut relay = Self { body, cleaner, unpaid, trailers, status, act, line, cut };
-        if is_empty {
+        let Coming { status, has_trailers, .. } = coming;
+        let mut relay = Self {
+            body: Source::Upstream(body),
+            read: None,
+            cleaner,
+            unpaid: None,
+            trailers: None,
+            status,
+            has_trailers,
+            pace: Pace::default(),
+            act,
+            line: Some(line),
+            cut,
+        };
+        if !coming.has_body {
             // Nobody asks for what is not there.
             relay.body = Source::Ended;
             relay.cleaner.finish_empty();
@@ -137,31 +160,48 @@ impl Relay {
     /// a run holds none, and the hosts it names may be anybody's (threat 119).
     pub(crate) async fn rewritten(mut self, headers: &mut HeaderMap) -> Result<Self, Stop> {
         let mut read = Vec::new();
-        while let Some(frame) = self.frame().await {
+        while let Some(frame) = poll_fn(|cx| self.poll_next(cx)).await {
             let frame = frame.map_err(|Cut| Stop::Cut)?;
             read.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
             if read.len() > ANSWER_MAX_BYTES {
-                return Err(Notice::unclean("the answer to the batch is too long").into());
+                return Err(self.unreadable("the answer to the batch is too long"));
             }
         }
-        let written = strip_answer(&read).map_err(|bad| Notice::unclean(&bad.to_string()))?;
+        let written = match strip_answer(&read) {
+            Ok(written) => written,
+            Err(bad) => return Err(self.unreadable(&bad.to_string())),
+        };
+        self.end();
         headers.insert(CONTENT_LENGTH, HeaderValue::from(written.len()));
         Ok(Self { body: Source::Rewritten(Full::new(Bytes::from(written))), ..self })
     }
 
-    // Told before the last chunk leaves, because nobody asks for more after it.
+    fn unreadable(mut self, why: &str) -> Stop {
+        let Cut = self.fail("failed.answer");
+        Notice::unclean(why).into()
+    }
+
+    // Told before the last chunk leaves, because nobody asks for more after it: neither where the
+    // upstream said that it was the last, nor where the answer is as long as it said.
     fn end_if_complete(&mut self) {
-        if let Source::Upstream(body) = &self.body
-            && body.is_end_stream()
-        {
-            self.body = Source::Ended;
+        let Source::Upstream(body) = &self.body else { return };
+        let is_long_enough = self.cleaner.keeps_length()
+            && !self.has_trailers
+            && body.size_hint().exact() == Some(0);
+        if body.is_end_stream() || is_long_enough {
+            self.read = Some(std::mem::replace(&mut self.body, Source::Ended));
             self.cleaner.finish();
         }
     }
 
     fn end(&mut self) {
         if let (Some(line), Some(lease)) = (self.line.take(), &self.act.lease) {
-            self.act.pool().keep(lease.live(), line);
+            if self.act.progress.is_complete() {
+                self.act.pool().keep(lease.live(), line);
+            } else {
+                // The answer came first: the line serves nothing else until the request is sent.
+                self.act.progress.hold(line);
+            }
         }
         self.act.end(Outcome::Answered { status: self.status.as_u16() });
     }
@@ -171,10 +211,22 @@ impl Relay {
         Cut
     }
 
-    /// The next clean frame: `None` where all has gone on.
+    /// The next clean frame, unless the run is cut: `None` where all has gone on.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if self.act.lease.is_some() && self.cut.as_mut().poll(cx).is_ready() {
+            self.act.end(Outcome::Cut);
+            return Poll::Ready(Some(Err(Cut)));
+        }
+        self.poll_clean(cx)
+    }
+
     fn poll_clean(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         loop {
-            match self.cleaner.next_piece() {
+            ready!(self.pace.poll(cx));
+            let piece = self.cleaner.next_piece();
+            self.act.found(self.cleaner.found());
+            self.pace.went(self.cleaner.take_searched());
+            match piece {
                 Ok(Some(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
                 Ok(None) => {}
                 Err(unclean) => return Poll::Ready(Some(Err(self.fail(unclean.code())))),
@@ -195,18 +247,31 @@ impl Relay {
                 let trailers = self.trailers.take().filter(|trailers| !trailers.is_empty());
                 return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
             };
-            match ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map(Frame::into_data)) {
+            let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) else {
+                let passing = self.cleaner.let_pass();
+                if passing.is_empty() {
+                    return Poll::Pending;
+                }
+                return Poll::Ready(Some(Ok(Frame::data(passing))));
+            };
+            match frame.map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(data))) => self.unpaid = Some(data),
                 // Nothing follows them.
                 Some(Ok(Err(frame))) => {
                     let mut trailers = frame.into_trailers().unwrap_or_default();
                     headers::strip_trailers(&mut trailers);
-                    if let Err(unclean) = self.cleaner.clean_trailers(&mut trailers) {
+                    let cleaned = self.cleaner.clean_trailers(&mut trailers);
+                    self.act.found(self.cleaner.found());
+                    if let Err(unclean) = cleaned {
                         return Poll::Ready(Some(Err(self.fail(unclean.code()))));
                     }
                     self.trailers = Some(trailers);
                     self.body = Source::Ended;
                     self.cleaner.finish();
+                }
+                Some(Err(_)) if self.act.lost_client() => {
+                    self.act.end(Outcome::Abandoned);
+                    return Poll::Ready(Some(Err(Cut)));
                 }
                 Some(Err(_)) => {
                     // The answer may have begun before the request turned out to be unfit.
@@ -239,11 +304,7 @@ impl Body for Relay {
         if let Source::Rewritten(whole) = &mut this.body {
             return Pin::new(whole).poll_frame(cx).map_err(|never| match never {});
         }
-        if this.act.lease.is_some() && this.cut.as_mut().poll(cx).is_ready() {
-            this.act.end(Outcome::Cut);
-            return Poll::Ready(Some(Err(Cut)));
-        }
-        let frame = ready!(this.poll_clean(cx));
+        let frame = ready!(this.poll_next(cx));
         if frame.is_none() || (this.is_over() && !matches!(frame, Some(Err(_)))) {
             this.end();
         }

@@ -43,6 +43,8 @@ pub(crate) struct Scrubbed {
     pub(crate) data: Bytes,
     /// How many spellings were redacted, each counted where it begins.
     pub(crate) found: usize,
+    /// How many bytes were looked at for that: what was held is looked at again.
+    pub(crate) searched: usize,
 }
 
 impl Scrubber {
@@ -60,7 +62,7 @@ impl Scrubber {
     /// the longest spelling there is.
     pub(crate) fn feed(&mut self, chunk: Bytes) -> Scrubbed {
         if self.needles.is_empty() || chunk.is_empty() {
-            return Scrubbed { data: chunk, found: 0 };
+            return Scrubbed { data: chunk, found: 0, searched: 0 };
         }
         self.pass(chunk, false)
     }
@@ -80,7 +82,7 @@ impl Scrubber {
     /// Takes the last chunk, and keeps nothing back.
     pub(crate) fn last(&mut self, chunk: Bytes) -> Scrubbed {
         if self.needles.is_empty() {
-            return Scrubbed { data: chunk, found: 0 };
+            return Scrubbed { data: chunk, found: 0, searched: 0 };
         }
         self.pass(chunk, true)
     }
@@ -108,7 +110,7 @@ impl Scrubber {
         let passed = self.passed.min(open_from);
         self.passed -= passed;
         let data = redact(text.slice(..open_from), &findings.spans).slice(passed..);
-        Scrubbed { data, found: findings.found }
+        Scrubbed { data, found: findings.found, searched: text.len() }
     }
 }
 

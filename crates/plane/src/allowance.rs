@@ -84,6 +84,11 @@ impl Allowance {
         }
     }
 
+    /// Nothing more is taken: what is left was given back.
+    pub(crate) fn close(&self) {
+        self.tank.left.store(0, Ordering::Release);
+    }
+
     /// What was taken so far.
     pub(crate) fn taken(&self) -> u64 {
         self.tank.taken.load(Ordering::Acquire)

@@ -11,7 +11,7 @@ use marque_crypto::Secret;
 use marque_crypto::seal::{Binding, Sealed};
 use marque_domain::{Code, Connection, Credential, FactRef, Outcome, Refusal, Revised, Slot};
 
-use crate::lease::Lease;
+use crate::lease::{Crossed, Lease};
 use crate::plane::Plane;
 use crate::record::Permit;
 use crate::run;
@@ -85,7 +85,8 @@ pub fn open(plane: &Plane, permit: Permit) -> Result<Opened, Refusal> {
                 Ok(secret) => Some(inject(slot, &secret)),
                 Err(error) => {
                     tracing::error!(%error, "a sealed credential could not be opened");
-                    lease.finish(Outcome::Failed { code: "failed.credential".to_owned() }, 0, 0);
+                    let failed = Outcome::Failed { code: "failed.credential".to_owned() };
+                    lease.finish(failed, Crossed::default());
                     return Err(unopenable(&connection.fact));
                 }
             }

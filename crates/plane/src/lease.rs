@@ -21,6 +21,17 @@ pub struct Lease {
     is_finished: bool,
 }
 
+/// What passed for one act.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Crossed {
+    /// Bytes of the request's body that were sent on.
+    pub sent_bytes: u64,
+    /// Bytes of the answer's body that came back.
+    pub received_bytes: u64,
+    /// Credentials found in the answer.
+    pub redacted: u64,
+}
+
 impl Lease {
     pub(crate) fn new(
         plane: Plane,
@@ -59,24 +70,24 @@ impl Lease {
     }
 
     /// Records how the act went, and gives back what was reserved in vain. Does not wait for it.
-    pub fn finish(mut self, result: Outcome, sent_bytes: u64, received_bytes: u64) {
-        let spent_bytes = sent_bytes.saturating_add(received_bytes);
-        self.settle(result, (sent_bytes, received_bytes), spent_bytes);
+    pub fn finish(mut self, result: Outcome, crossed: Crossed) {
+        let spent_bytes = crossed.sent_bytes.saturating_add(crossed.received_bytes);
+        self.settle(result, crossed, spent_bytes);
     }
 
-    fn settle(
-        &mut self,
-        result: Outcome,
-        (sent_bytes, received_bytes): (u64, u64),
-        spent_bytes: u64,
-    ) {
+    fn settle(&mut self, result: Outcome, crossed: Crossed, spent_bytes: u64) {
         if std::mem::replace(&mut self.is_finished, true) {
             return;
+        }
+        if let Some(allowance) = &self.allowance {
+            allowance.close();
         }
         let (decision, run) = (self.decision, self.live.run);
         let plane = self.plane.clone();
         self.plane.spawn(async move {
-            let event = Event::Outcome { decision, run, result, sent_bytes, received_bytes };
+            let Crossed { sent_bytes, received_bytes, redacted } = crossed;
+            let event =
+                Event::Outcome { decision, run, result, sent_bytes, received_bytes, redacted };
             if let Err(failure) = plane.settle(decision, event, spent_bytes).await {
                 // The intent stays open; a restart marks it unknown.
                 tracing::error!(%decision, %failure, "an outcome could not be recorded");
@@ -90,7 +101,7 @@ impl Drop for Lease {
         let result = if self.live.is_cancelled() { Outcome::Cut } else { Outcome::Abandoned };
         // Nobody says how much moved, so what was taken in order to move counts.
         let spent_bytes = self.allowance.as_ref().map_or(0, |allowance| allowance.taken());
-        self.settle(result, (0, 0), spent_bytes);
+        self.settle(result, Crossed::default(), spent_bytes);
     }
 }
 

@@ -46,7 +46,7 @@ pub use clock::Clock;
 pub use decide::{Ask, Preview};
 pub use error::{AdminError, AdminKind};
 pub use failure::Failure;
-pub use lease::Lease;
+pub use lease::{Crossed, Lease};
 pub use live::LiveRun;
 pub use marque_crypto::Secret;
 pub use marque_store::{Count, GroupBy, LogQuery};

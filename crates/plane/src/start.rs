@@ -266,6 +266,7 @@ fn settle(step: &mut Step<'_, '_>) -> Result<u64, Failure> {
             result: Outcome::Unknown,
             sent_bytes: 0,
             received_bytes: 0,
+            redacted: 0,
         })?;
     }
     let mut open: Vec<_> = step.world.runs.all().map(|run| run.fact.id).collect();

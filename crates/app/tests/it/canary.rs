@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::support::{CREDENTIAL, PASSPHRASE, World};
 
 /// The files below `folder` that hold `needle`, by name.
-fn hunt(folder: &Path, needle: &str) -> Vec<String> {
+pub(crate) fn hunt(folder: &Path, needle: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

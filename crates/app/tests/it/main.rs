@@ -17,6 +17,7 @@ mod canary;
 mod cli;
 mod crash;
 mod demo;
+mod echo;
 mod ending;
 mod files;
 mod framing;

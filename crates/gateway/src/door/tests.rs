@@ -1,4 +1,5 @@
 mod agent;
+mod echo;
 mod frames;
 mod hosts;
 mod interims;

@@ -5,13 +5,15 @@
 
 use std::sync::Arc;
 
-use ::http::{Request, Response, StatusCode};
+use ::http::header::TRAILER;
+use ::http::{Method, Request, Response};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use marque_domain::{Answers, Connection, Outcome, Revised};
 use marque_plane::{Injection, LiveRun};
 
 use super::Call;
-use crate::clean::Cleaner;
+use crate::clean::{Cleaner, Coming};
 use crate::dial::{Key, Unanswered, Upstream};
 use crate::failure::Failure;
 use crate::headers;
@@ -31,6 +33,7 @@ pub(super) struct Way {
 pub(super) struct Answered {
     response: Response<Incoming>,
     line: Upstream,
+    is_head: bool,
     /// What must not come back with it.
     needles: Arc<Needles>,
 }
@@ -46,7 +49,8 @@ pub(super) async fn send(
     let shared = &session.shared;
     // ORDER: noted before it is sent: no answer comes before what it must not hold is known.
     let needles = shared.injected.note(&way.run, injection.as_ref());
-    let answered = |response, line| Answered { response, line, needles };
+    let is_head = method == Method::HEAD;
+    let answered = |response, line| Answered { response, line, is_head, needles };
     headers::address(&mut fields, scheme, &endpoint, injection)
         .ok_or_else(|| Failure::Unsendable { connection: way.connection.fact.name.to_string() })?;
     let mut request = Request::new(body);
@@ -85,20 +89,23 @@ pub(super) async fn relayed(
 ) -> Result<Response<Relay>, Stop> {
     let (mut head, body) = answered.response.into_parts();
     headers::strip_response(&mut head.headers);
-    let cleaner = match Cleaner::begin(&mut head.headers, head.status, (answered.needles, answers))
-    {
-        Ok(cleaner) => cleaner,
-        Err(unclean) => {
-            act.end(Outcome::Failed { code: unclean.code().to_owned() });
-            return Err(Notice::failed(&Failure::Unclean(unclean)).into());
-        }
+    // RFC 9110 §6.4.1: whose answers have no body, whatever their fields say of one.
+    let is_bodiless = matches!(head.status.as_u16(), 100..=199 | 204 | 304) || answered.is_head;
+    let coming = Coming {
+        status: head.status,
+        has_body: !is_bodiless && !body.is_end_stream() && body.size_hint().exact() != Some(0),
+        has_trailers: head.headers.contains_key(TRAILER),
+        is_read: is_batch && head.status.is_success(),
     };
-    let relay = Relay::new(body, (head.status, answered.line), (act, cleaner));
-    let relay = if is_batch && head.status == StatusCode::OK {
-        relay.rewritten(&mut head.headers).await?
-    } else {
-        relay
-    };
+    let mut cleaner = Cleaner::new(answered.needles, answers.on_echo);
+    let cleaned = cleaner.clean_head(&mut head.headers, &answers.passes, coming);
+    act.found(cleaner.found());
+    if let Err(unclean) = cleaned {
+        act.end(Outcome::Failed { code: unclean.code().to_owned() });
+        return Err(Notice::failed(&Failure::Unclean(unclean)).into());
+    }
+    let relay = Relay::new(body, (coming, answered.line), (act, cleaner));
+    let relay = if coming.is_read { relay.rewritten(&mut head.headers).await? } else { relay };
     let mut relayed = Response::new(relay);
     *relayed.status_mut() = head.status;
     *relayed.headers_mut() = head.headers;

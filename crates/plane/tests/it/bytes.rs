@@ -8,7 +8,7 @@ use marque_domain::portion::{FIRST, LARGEST};
 use marque_domain::{Limits, Outcome};
 use marque_plane::spec::RunSpec;
 use marque_plane::view::BudgetView;
-use marque_plane::{Allowance, Opened, Spent};
+use marque_plane::{Allowance, Crossed, Opened, Spent};
 use marque_testkit::{FilePlane, Human, RunActor, Setup, TestPlane, get, post, run_of};
 use tokio::task::JoinSet;
 
@@ -44,7 +44,8 @@ async fn stream(allowance: &Allowance, bytes: u64) -> u64 {
 
 async fn finish(plane: &TestPlane, opened: Opened, sent: u64, received: u64) {
     let decision = opened.lease.decision();
-    opened.lease.finish(Outcome::Answered { status: 200 }, sent, received);
+    let crossed = Crossed { sent_bytes: sent, received_bytes: received, redacted: 0 };
+    opened.lease.finish(Outcome::Answered { status: 200 }, crossed);
     plane.settled(decision).await;
 }
 

@@ -98,6 +98,7 @@ pub(crate) fn outcome(decision: u8) -> Event {
         result: Outcome::Unknown,
         sent_bytes: 1,
         received_bytes: 2,
+        redacted: 0,
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn of(entry: &LogEntry) -> String {
             format!("{run} {cause}{by}; {calls} calls, {refusals} refused")
         }
         Event::Decided(decision) => decided(decision),
-        Event::Outcome { decision, result, sent_bytes, received_bytes, .. } => {
+        Event::Outcome { decision, result, sent_bytes, received_bytes, redacted, .. } => {
             let how = match result {
                 Outcome::Answered { status } => format!("was answered {status}"),
                 Outcome::Failed { code } => format!("failed: {code}"),
@@ -31,8 +31,23 @@ pub(crate) fn of(entry: &LogEntry) -> String {
                 Outcome::Cut => "was cut by a kill".to_owned(),
                 Outcome::Unknown => "has an unknown outcome: a crash came between".to_owned(),
             };
-            format!("{decision} {how}; {sent_bytes} bytes sent, {received_bytes} received")
+            let found = found(*redacted, result);
+            format!("{decision} {how}; {sent_bytes} bytes sent, {received_bytes} received{found}")
         }
+    }
+}
+
+fn found(redacted: u64, result: &Outcome) -> String {
+    let times = match redacted {
+        0 => return String::new(),
+        1 => "once".to_owned(),
+        more => format!("{more} times"),
+    };
+    match result {
+        Outcome::Failed { code } if code == "failed.echo" => {
+            format!("; the answer held a credential {times}, and was cut off there")
+        }
+        _ => format!("; the answer held a credential {times}, redacted"),
     }
 }
 

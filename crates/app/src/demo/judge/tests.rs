@@ -61,6 +61,7 @@ fn answered(decision: u8) -> LogEntry {
         result: Outcome::Answered { status: 200 },
         sent_bytes: 0,
         received_bytes: 0,
+        redacted: 0,
     })
 }
 

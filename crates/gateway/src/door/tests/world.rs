@@ -288,6 +288,11 @@ impl World {
         });
         outcomes.collect()
     }
+
+    /// Who administers the plane, and where its proxy is.
+    pub(super) fn admin(&self) -> (&Acting<User>, SocketAddr) {
+        (&self.alice, self.proxy)
+    }
 }
 
 impl Drop for World {

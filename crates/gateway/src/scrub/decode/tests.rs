@@ -5,12 +5,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use flate2::Compression;
-use flate2::write::{GzEncoder, ZlibEncoder};
+use flate2::write::GzEncoder;
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderValue};
-use zstd_safe::{CCtx, CParameter};
 
 use super::{BrokenCoding, Decoder, PIECE_MAX_BYTES};
+use crate::packing::{gzip, stored_brotli, zlib, zstd};
 use crate::scrub::{Needles, Scrubber};
 
 const TEXT: &str = "{\"echo\":\"Bearer ghp_Zk8+w/Qx7Tt2Lm9~Rf4\"} ";
@@ -25,36 +25,8 @@ fn text() -> Vec<u8> {
     TEXT.repeat(40).into_bytes()
 }
 
-fn gzip(data: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(data).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn zlib(data: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(data).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn zstd(data: &[u8], window_log: u32) -> Vec<u8> {
-    let mut context = CCtx::create();
-    context.set_parameter(CParameter::WindowLog(window_log)).unwrap();
-    context.set_parameter(CParameter::ContentSizeFlag(false)).unwrap();
-    let mut packed = Vec::with_capacity(data.len() + 1024);
-    context.compress2(&mut packed, data).unwrap();
-    packed
-}
-
 fn brotli(packed: &str) -> Vec<u8> {
     STANDARD.decode(packed).unwrap()
-}
-
-/// RFC 7932 §9.2: a stream that holds its data as it is, with a window of 64 KiB.
-fn stored_brotli(data: &[u8]) -> Vec<u8> {
-    let size = u32::try_from(data.len() - 1).unwrap();
-    let [first, second, third, _] = (size << 4 | 1 << 20).to_le_bytes();
-    [&[first, second, third][..], data, &[3]].concat()
 }
 
 fn fields(codings: &[&str]) -> HeaderMap {

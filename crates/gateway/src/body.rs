@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -31,6 +31,8 @@ pub(crate) const READ_MAX_BYTES: usize = 1024 * 1024;
 const PREVIEW_MAX_BYTES: usize = 4 * 1024;
 /// How long a client may take to send a body that is read whole.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// Pieces shorter than this are joined.
+const JOINED_MAX_BYTES: usize = 16 * 1024;
 /// How long the rest of a refused body is read, so that the client gets to read the refusal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// The same, for a push.
@@ -149,10 +151,8 @@ impl Upload {
     /// Reads the body whole and says what it is; [`Body::Streamed`] where it is longer than
     /// [`READ_MAX_BYTES`]. What was read is kept and sent first.
     pub(crate) async fn read_whole(&mut self, place: &RunPlace) -> Result<Body, Stop> {
-        let reading = async {
-            self.place = place.of_body().await;
-            self.read_to_bound().await
-        };
+        self.place = Some(place.of_body().await?);
+        let reading = self.read_to_bound();
         timeout(READ_TIMEOUT, reading).await.map_err(|_| late())?
     }
 
@@ -173,7 +173,7 @@ impl Upload {
             let frame = frame.map_err(|_| Stop::Cut)?;
             let Ok(data) = frame.into_data() else { continue };
             size += data.len();
-            self.read.push_back(data);
+            self.keep(data);
             if size > READ_MAX_BYTES {
                 return Ok(Body::Streamed);
             }
@@ -191,8 +191,8 @@ impl Upload {
         mut reader: Box<dyn ReadBody>,
         place: &RunPlace,
     ) -> Result<Learned, Stop> {
+        self.place = Some(place.of_body().await?);
         let reading = async {
-            self.place = place.of_body().await;
             // Reading is what tells the client to go on.
             self.waits_for_continue = false;
             while let Some(rest) = &mut self.rest {
@@ -204,7 +204,7 @@ impl Upload {
                 let frame = frame.map_err(|_| Stop::Cut)?;
                 let Ok(data) = frame.into_data() else { continue };
                 let is_enough = reader.feed(&data);
-                self.read.push_back(data);
+                self.keep(data);
                 if is_enough? {
                     break;
                 }
@@ -223,6 +223,24 @@ impl Upload {
             }
             learned => Ok(learned),
         }
+    }
+
+    // Small frames are joined, so that what is held takes no more memory than it has bytes.
+    fn keep(&mut self, data: Bytes) {
+        if data.len() >= JOINED_MAX_BYTES {
+            self.read.push_back(data);
+            return;
+        }
+        let last = self.read.pop_back().unwrap_or_default();
+        if last.len() >= JOINED_MAX_BYTES {
+            self.read.push_back(last);
+            self.read.push_back(Bytes::copy_from_slice(&data));
+            return;
+        }
+        // The last piece is ours alone, so that it grows in place.
+        let mut joined = BytesMut::from(last);
+        joined.extend_from_slice(&data);
+        self.read.push_back(joined.freeze());
     }
 
     /// How long it says it is; 0 where it does not say.

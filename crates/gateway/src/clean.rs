@@ -186,6 +186,11 @@ impl Cleaner {
         self.finds.count
     }
 
+    /// Whether all that was fed has gone on, byte for byte.
+    pub(crate) fn is_even(&self) -> bool {
+        self.decoder.is_none() && self.fed.is_none() && self.scrubber.holds_nothing()
+    }
+
     /// Whether the body keeps its length.
     pub(crate) fn keeps_length(&self) -> bool {
         self.decoder.is_none()
@@ -247,6 +252,11 @@ impl Cleaner {
                 return Ok(Some(scrubbed.data));
             }
         }
+    }
+
+    /// Nothing follows for now: what may go on all the same of what is kept back.
+    pub(crate) fn let_pass(&mut self) -> Option<Bytes> {
+        Some(self.scrubber.let_pass()).filter(|data| !data.is_empty())
     }
 
     /// Cleans the trailers of the answer.

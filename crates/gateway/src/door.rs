@@ -47,6 +47,12 @@ impl Own {
     fn empty() -> Self {
         Self { text: Full::default(), rest: None }
     }
+
+    /// The same without its text, for a client that asked for the head.
+    fn untold(mut self) -> Self {
+        self.text = Full::default();
+        self
+    }
 }
 
 /// The answer to the client, in the style it reads.

@@ -135,7 +135,7 @@ impl Shared {
             plane: gateway.plane,
             dialer: Dialer::new(Arc::clone(&provider), tasks.clone(), gateway.settings.silence),
             places: Places::new(&gateway.settings),
-            pool: Pool::default(),
+            pool: Pool::new(shutdown.clone()),
             injected: Injected::default(),
             settings: gateway.settings,
             leaves: Leaves::new(provider),
@@ -160,7 +160,10 @@ impl Shared {
                 () = shared.shutdown.cancelled() => {}
             }
             shared.pool.forget(run.run);
-            shared.injected.forget(run.run);
+            // What is still under way when the gateway ends is searched for all of it.
+            if run.is_cancelled() {
+                shared.injected.forget(run.run);
+            }
             shared.attended().remove(&run.run);
         });
     }

@@ -35,7 +35,11 @@ pub(crate) struct Guarded<IO, G> {
     malformed: Option<Malformed>,
     silence: Duration,
     deadline: Pin<Box<Sleep>>,
+    ends: Option<Ends>,
 }
+
+/// Resolves once a socket must be used no more.
+pub(crate) type Ends = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl<IO, G: Guard> Guarded<IO, G> {
     /// Guards what is read from `io`, and cuts it after `silence` without a byte either way.
@@ -46,7 +50,13 @@ impl<IO, G: Guard> Guarded<IO, G> {
             malformed: None,
             silence,
             deadline: Box::pin(sleep(silence)),
+            ends: None,
         }
+    }
+
+    /// The same, broken off once `ends` resolves: for a library that keeps the socket to itself.
+    pub(crate) fn until(self, ends: Ends) -> Self {
+        Self { ends: Some(ends), ..self }
     }
 
     /// The guard, to tell it about the other direction.
@@ -68,8 +78,20 @@ impl<IO, G: Guard> Guarded<IO, G> {
         self.deadline.as_mut().reset(Instant::now() + self.silence);
     }
 
+    fn wrote(&mut self, written: &io::Result<usize>) {
+        self.heard();
+        if let Ok(bytes) = written {
+            self.guard.lock().wrote(*bytes);
+        }
+    }
+
     // Called where nothing is ready, so that the task also wakes for the deadline.
     fn poll_silence<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if let Some(ends) = &mut self.ends
+            && ends.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         ready!(self.deadline.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -107,7 +129,7 @@ impl<IO: AsyncWrite + Unpin, G: Guard> AsyncWrite for Guarded<IO, G> {
         let Poll::Ready(written) = Pin::new(&mut self.io).poll_write(cx, buf) else {
             return self.poll_silence(cx);
         };
-        self.heard();
+        self.wrote(&written);
         Poll::Ready(written)
     }
 
@@ -137,7 +159,7 @@ impl<IO: AsyncWrite + Unpin, G: Guard> AsyncWrite for Guarded<IO, G> {
         let Poll::Ready(written) = Pin::new(&mut self.io).poll_write_vectored(cx, bufs) else {
             return self.poll_silence(cx);
         };
-        self.heard();
+        self.wrote(&written);
         Poll::Ready(written)
     }
 }

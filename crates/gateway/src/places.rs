@@ -6,9 +6,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use marque_domain::{Id, Run};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::gateway::GatewaySettings;
@@ -16,8 +18,10 @@ use crate::refuse::Notice;
 
 /// Most bodies held in memory at once, so 32 MiB in all.
 const BODIES_MAX: usize = 32;
-/// Most of them that are one run's.
-const RUN_BODIES_MAX: usize = 8;
+/// Most of them that are one tree's.
+const RUN_BODIES_MAX: usize = 4;
+/// How long a body waits for a place.
+const BODY_WAIT: Duration = Duration::from_secs(30);
 
 /// The places of one gateway.
 pub(crate) struct Places {
@@ -31,7 +35,7 @@ pub(crate) struct Places {
     shares: Mutex<HashMap<Id<Run>, Weak<Share>>>,
 }
 
-/// The places of one run.
+/// The places of one tree of runs.
 struct Share {
     connections: Arc<Semaphore>,
     requests: Arc<Semaphore>,
@@ -69,12 +73,12 @@ impl Places {
         StrangerPlace { number, lost, strangers: Arc::clone(&self.strangers) }
     }
 
-    /// A place for a connection of that run.
+    /// A place for a connection of a run in that tree: opening children buys nothing.
     ///
     /// # Errors
     /// What the client is told where the run has its share, or all runs have everything.
-    pub(crate) fn of_run(&self, run: Id<Run>) -> Result<RunPlace, Notice> {
-        let share = self.share(run);
+    pub(crate) fn of_tree(&self, root: Id<Run>) -> Result<RunPlace, Notice> {
+        let share = self.share(root);
         let of_share = Arc::clone(&share.connections).try_acquire_owned().map_err(|_| {
             Notice::crowded("this run has too many connections open", "close some, and try again")
         })?;
@@ -86,9 +90,9 @@ impl Places {
     }
 
     // A share lives as long as a place of it, so there are never more than connections.
-    fn share(&self, run: Id<Run>) -> Arc<Share> {
+    fn share(&self, root: Id<Run>) -> Arc<Share> {
         let mut shares = lock(&self.shares);
-        if let Some(share) = shares.get(&run).and_then(Weak::upgrade) {
+        if let Some(share) = shares.get(&root).and_then(Weak::upgrade) {
             return share;
         }
         shares.retain(|_, share| share.strong_count() > 0);
@@ -97,7 +101,7 @@ impl Places {
             requests: Arc::new(Semaphore::new(self.run_connections_max)),
             bodies: Arc::new(Semaphore::new(RUN_BODIES_MAX)),
         });
-        shares.insert(run, Arc::downgrade(&share));
+        shares.insert(root, Arc::downgrade(&share));
         share
     }
 }
@@ -154,11 +158,18 @@ impl RunPlace {
     }
 
     /// Waits for room for one body that is read whole.
-    pub(crate) async fn of_body(&self) -> Option<BodyPlace> {
-        // ORDER: the run's own share first, so that its queue is not everybody's.
-        let of_share = Arc::clone(&self.share.bodies).acquire_owned().await.ok()?;
-        let of_all = Arc::clone(&self.bodies).acquire_owned().await.ok()?;
-        Some(BodyPlace { _places: [of_share, of_all] })
+    ///
+    /// # Errors
+    /// What the client is told where there is none for long.
+    pub(crate) async fn of_body(&self) -> Result<BodyPlace, Notice> {
+        let waiting = async {
+            // ORDER: the tree's own share first, so that its queue is not everybody's.
+            let of_share = Arc::clone(&self.share.bodies).acquire_owned().await.ok()?;
+            let of_all = Arc::clone(&self.bodies).acquire_owned().await.ok()?;
+            Some(BodyPlace { _places: [of_share, of_all] })
+        };
+        let place = timeout(BODY_WAIT, waiting).await.ok().flatten();
+        place.ok_or_else(|| Notice::crowded("too many bodies are being read", "try again"))
     }
 }
 

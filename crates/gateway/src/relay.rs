@@ -225,7 +225,11 @@ impl Relay {
                 let trailers = self.trailers.take().filter(|trailers| !trailers.is_empty());
                 return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
             };
-            match ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map(Frame::into_data)) {
+            let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) else {
+                let few = self.cleaner.let_pass().map(|few| Ok(Frame::data(few)));
+                return few.map_or(Poll::Pending, |few| Poll::Ready(Some(few)));
+            };
+            match frame.map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(data))) => self.unpaid = Some(data),
                 // Nothing follows them.
                 Some(Ok(Err(frame))) => {
@@ -254,6 +258,13 @@ impl Relay {
         }
     }
 
+    /// Whether every byte that was announced has gone on: over HTTP/2 the end may be told later,
+    /// and a client of HTTP/1.1 does not wait for it.
+    fn is_as_long_as_told(&self) -> bool {
+        let Source::Upstream(body) = &self.body else { return false };
+        body.size_hint().exact() == Some(0) && self.unpaid.is_none() && self.cleaner.is_even()
+    }
+
     fn is_over(&self) -> bool {
         matches!(self.body, Source::Ended) && self.cleaner.is_drained() && self.trailers.is_none()
     }
@@ -272,7 +283,8 @@ impl Body for Relay {
             return Pin::new(whole).poll_frame(cx).map_err(|never| match never {});
         }
         let frame = ready!(this.poll_next(cx));
-        if frame.is_none() || (this.is_over() && !matches!(frame, Some(Err(_)))) {
+        let is_broken = matches!(frame, Some(Err(_)));
+        if frame.is_none() || (!is_broken && (this.is_over() || this.is_as_long_as_told())) {
             this.end();
         }
         Poll::Ready(frame)

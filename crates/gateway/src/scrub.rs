@@ -20,6 +20,9 @@ pub(crate) use needles::Needles;
 
 use search::search;
 
+/// So many bytes that may begin a spelling pass on where nothing follows for now: whoever waits for
+/// the end of a message before it goes on must not wait for ever, and so few tell nothing.
+const LET_PASS_BYTES: usize = 3;
 /// Stands in place of every byte of what was found, so that lengths stay true.
 const REDACTED: u8 = b'*';
 
@@ -30,6 +33,8 @@ pub(crate) struct Scrubber {
     held: Zeroizing<Vec<u8>>,
     /// How many bytes of `held` belong to what was found already.
     redacted: usize,
+    /// How many bytes of `held` went on already.
+    passed: usize,
 }
 
 /// What may pass on.
@@ -45,7 +50,7 @@ pub(crate) struct Scrubbed {
 impl Scrubber {
     /// Begins a stream in which those are searched for.
     pub(crate) fn new(needles: Arc<Needles>) -> Self {
-        Self { needles, held: Zeroizing::default(), redacted: 0 }
+        Self { needles, held: Zeroizing::default(), redacted: 0, passed: 0 }
     }
 
     /// What is searched for.
@@ -60,6 +65,23 @@ impl Scrubber {
             return Scrubbed { data: chunk, found: 0, searched: 0 };
         }
         self.pass(chunk, false)
+    }
+
+    /// Nothing follows for now: gives out the first few of the bytes that are kept back, once. They
+    /// stay known, so that what makes a spelling of them is redacted.
+    pub(crate) fn let_pass(&mut self) -> Bytes {
+        let until = self.held.len().min(LET_PASS_BYTES);
+        let passing = self.held.get(self.passed..until).unwrap_or_default();
+        let redacted = self.redacted.saturating_sub(self.passed).min(passing.len());
+        let mut data = passing.to_vec();
+        data.iter_mut().take(redacted).for_each(|byte| *byte = REDACTED);
+        self.passed = self.passed.max(until);
+        data.into()
+    }
+
+    /// Whether all that was fed has passed on.
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.passed == self.held.len()
     }
 
     /// Takes the last chunk, and keeps nothing back.
@@ -85,13 +107,15 @@ impl Scrubber {
             Bytes::from(joined)
         };
         let findings = search(&self.needles, &text, self.redacted, is_last);
-        let held = text.get(findings.open_from..).unwrap_or_default();
+        let open_from = findings.open_from;
+        let held = text.get(open_from..).unwrap_or_default();
         self.held = Zeroizing::new(held.to_vec());
         let end = findings.spans.last().map_or(0, |span| span.end);
-        self.redacted = end.saturating_sub(findings.open_from);
-        let data = text.slice(..text.len() - held.len());
-        let searched = text.len();
-        Scrubbed { data: redact(data, &findings.spans), found: findings.found, searched }
+        self.redacted = end.saturating_sub(open_from);
+        let passed = self.passed.min(open_from);
+        self.passed -= passed;
+        let data = redact(text.slice(..open_from), &findings.spans).slice(passed..);
+        Scrubbed { data, found: findings.found, searched: text.len() }
     }
 }
 

@@ -43,7 +43,7 @@ impl Session {
     /// has no place left for it.
     pub(crate) fn belong_to(&self, live: &Arc<LiveRun>) -> Result<(), Notice> {
         if !self.run.initialized() {
-            let place = self.shared.places.of_run(live.run);
+            let place = self.shared.places.of_tree(live.root);
             let place = place.inspect_err(|_| tally::ended("crowded"))?;
             // Losing this race to another request of the same run is fine.
             let _first = self.run.set(Member { live: Arc::clone(live), place });

@@ -14,6 +14,8 @@ use crate::caller::{ProcessKey, TerminalSession};
 pub struct LiveRun {
     /// Which.
     pub run: Id<Run>,
+    /// The run at the root of its tree: itself, or the first of its chain.
+    pub root: Id<Run>,
     /// Signs the leaves of this run's intercepted hosts; its key never leaves memory.
     pub intercept: InterceptAuthority,
     /// The process that opened it. Whatever descends from it is inside the run.
@@ -28,14 +30,14 @@ pub struct LiveRun {
 
 impl LiveRun {
     pub(crate) fn new(
-        run: Id<Run>,
+        (run, root): (Id<Run>, Id<Run>),
         intercept: InterceptAuthority,
         (launcher, session): (ProcessKey, Option<TerminalSession>),
         secret_hash: Digest,
     ) -> Self {
         let cancel = CancellationToken::new();
         let is_held = AtomicBool::new(false);
-        Self { run, intercept, launcher, session, secret_hash, cancel, is_held }
+        Self { run, root, intercept, launcher, session, secret_hash, cancel, is_held }
     }
 
     /// Whether the run was cut.

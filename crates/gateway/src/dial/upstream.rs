@@ -8,9 +8,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HOST, TE};
+use http::header::{HOST, TE, TRANSFER_ENCODING};
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, Uri, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -31,12 +32,20 @@ use crate::tracked::Tracked;
 const READY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Room for one head and what follows it.
 const BUFFER_MAX_BYTES: usize = 2 * HEAD_MAX_BYTES;
+/// Requests that share one line at once.
+const SHARED_MAX: usize = 16;
 /// Bytes of one answer that may wait here.
-const STREAM_WINDOW_BYTES: u32 = 512 * 1024;
-/// Bytes of all answers on one line that may wait here.
-const WINDOW_BYTES: u32 = 2 * 1024 * 1024;
+const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+/// Bytes of all answers on one line that may wait here: room for each of them, so that a client
+/// that does not read holds up nobody else.
+const WINDOW_BYTES: u32 = 16 * STREAM_WINDOW_BYTES;
 /// Bytes of one request's body that may wait for the upstream.
 const SEND_MAX_BYTES: usize = 256 * 1024;
+
+/// How often an upstream is asked whether it is still there while an answer is owed, for writing
+/// to a dead line looks like life; and how long it may take to say so.
+const ALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What an upstream connection may be used for again: one credential on one connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,15 +105,7 @@ impl Upstream {
         (line, protocol): (Line, Protocol),
     ) -> Result<Self, Failure> {
         let cut = CancellationToken::new();
-        let ends = {
-            let cut = cut.clone();
-            async move {
-                tokio::select! {
-                    () = cut.cancelled() => {}
-                    () = run.cancelled() => {}
-                }
-            }
-        };
+        let ends = ends_at(cut.clone(), Arc::clone(&run));
         let sender = match protocol {
             Protocol::Http1 => {
                 let guarded = Guarded::new(line, ResponseGuard::new(), dialer.silence);
@@ -118,6 +119,8 @@ impl Upstream {
             }
             Protocol::Http2 => {
                 let guarded = Guarded::new(line, FrameGuard::of_server(), dialer.silence);
+                // The library drives the socket in tasks of its own.
+                let guarded = guarded.until(Box::pin(ends_at(cut.clone(), Arc::clone(&run))));
                 let opened = http2_builder(dialer).handshake(TokioIo::new(guarded)).await;
                 let (sender, driver) = opened.map_err(|error| broken(&key, &error))?;
                 dialer.drive(driver, ends);
@@ -132,11 +135,22 @@ impl Upstream {
         &self.key
     }
 
+    /// Whether as many requests share it as may.
+    pub(crate) fn is_full(&self) -> bool {
+        // One handle is kept for the next.
+        matches!(self.sender, Sender::Http2(_)) && Arc::strong_count(&self.line) > SHARED_MAX
+    }
+
     /// Another handle, where many requests can be under way at once.
     pub(crate) fn share(&self) -> Option<Self> {
         let Sender::Http2(sender) = &self.sender else { return None };
         let sender = Sender::Http2(sender.clone());
         Some(Self { key: self.key.clone(), sender, line: Arc::clone(&self.line) })
+    }
+
+    /// Whether both are handles of one line.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.line, &other.line)
     }
 
     /// Whether the other side has ended it.
@@ -171,6 +185,12 @@ impl Upstream {
                 }
                 // Between two neighbours only, and only HTTP/2 may send it on (RFC 9113 §8.2.2).
                 request.headers_mut().remove(TE);
+                // The library takes a body of unknown length for none where few methods have one.
+                let length = request.body().size_hint().exact();
+                if !request.body().is_end_stream() && length.is_none() {
+                    let chunked = HeaderValue::from_static("chunked");
+                    request.headers_mut().insert(TRANSFER_ENCODING, chunked);
+                }
                 sender.try_send_request(request).await
             }
             Sender::Http2(sender) => {
@@ -191,10 +211,19 @@ impl Upstream {
     }
 }
 
+async fn ends_at(cut: CancellationToken, run: Arc<LiveRun>) {
+    tokio::select! {
+        () = cut.cancelled() => {}
+        () = run.cancelled() => {}
+    }
+}
+
 fn http2_builder(dialer: &Dialer) -> http2::Builder<Tracked> {
     let mut builder = http2::Builder::new(Tracked::new(&dialer.tasks));
     builder
         .timer(TokioTimer::new())
+        .keep_alive_interval(ALIVE_INTERVAL)
+        .keep_alive_timeout(ALIVE_TIMEOUT)
         .max_frame_size(FRAME_MAX_BYTES)
         .max_header_list_size(u32::try_from(HEAD_MAX_BYTES).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
@@ -206,6 +235,7 @@ fn http2_builder(dialer: &Dialer) -> http2::Builder<Tracked> {
 /// RFC 9113 §8.3.1: the host goes into `:authority`, and there is no `Host`.
 fn in_http2(mut request: Request<Upload>) -> Option<Request<Upload>> {
     let host = request.headers_mut().remove(HOST)?;
+    request.headers_mut().remove(TRANSFER_ENCODING);
     let path = request.uri().path_and_query()?.clone();
     let uri = Uri::builder()
         .scheme(Scheme::HTTPS)

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use ::http::{Request, Response};
+use ::http::{Method, Request, Response};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -32,8 +33,9 @@ use crate::tracked::Tracked;
 const STREAMS_MAX: u32 = 64;
 /// Bytes of one request's body that may wait here.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
-/// Bytes of all its requests' bodies that may wait here.
-const WINDOW_BYTES: u32 = 1024 * 1024;
+/// Bytes of all its requests' bodies that may wait here: room for each, so that one that waits for
+/// its decision holds up no other.
+const WINDOW_BYTES: u32 = STREAMS_MAX * STREAM_WINDOW_BYTES;
 /// Bytes of one answer that may wait for the client.
 const SEND_MAX_BYTES: usize = 256 * 1024;
 /// Streams the client may break off before they were taken up.
@@ -50,6 +52,7 @@ where
     let io = Breakable { io, breaks: Arc::clone(&breaks) };
     let io = Guarded::new(io, FrameGuard::of_client(), session.shared.settings.silence);
     let service = service_fn(|request: Request<Incoming>| {
+        let is_head = request.method() == Method::HEAD;
         let answered = match prepare(session, request) {
             Ok((request, place)) => Ok((answer(request), place)),
             Err((notice, style)) => Err(reply(session, Err(notice.into()), style)),
@@ -61,7 +64,14 @@ where
                 Ok((answer, place)) => (answer.await?, Some(place)),
                 Err(told) => (told?, None),
             };
-            Ok::<_, Cut>(answer.map(|body| Held { body, _place: place }))
+            Ok::<_, Cut>(answer.map(|body| {
+                // Over HTTP/1.1 the library leaves the body of an answer to HEAD out by itself.
+                let body = match body {
+                    Either::Left(own) if is_head => Either::Left(own.untold()),
+                    body => body,
+                };
+                Held { body, _place: place }
+            }))
         }
     });
     let connection = http2::Builder::new(Tracked::new(&session.shared.tasks))

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use ::http::header::EXPECT;
-use ::http::{HeaderMap, Method, Uri};
+use ::http::header::{ACCEPT_ENCODING, EXPECT};
+use ::http::{HeaderMap, HeaderValue, Method, Uri};
 use marque_domain::{Endpoint, Operation, Service};
 use marque_plane::Plane;
 use marque_wire::path::Path;
@@ -66,6 +66,10 @@ fn read_head(plane: &Plane, path: &Path, call: &mut Call) -> Result<Recognised, 
         let seen = Seen { method, path, headers, scheme, endpoint, has_body: !body.is_empty() };
         if let Some(recognised) = recogniser.recognise(&seen)? {
             headers::keep_known(headers, |name| recogniser.knows_field(name));
+            if recognised.is_batch {
+                // Its answer is read and written anew.
+                headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            }
             return Ok(recognised);
         }
     }

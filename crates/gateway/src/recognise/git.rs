@@ -46,6 +46,11 @@ impl Recognise for Git {
         if let Call::Exchange(service) = route.call {
             must_be_typed(seen.headers, service).map_err(malformed)?;
         }
+        if matches!(route.call, Call::LfsBatch | Call::LfsLock | Call::LfsLocksRead)
+            && seen.has_body
+        {
+            must_be_lfs(seen.headers).map_err(|why| malformed(why.to_owned()))?;
+        }
         Ok(Some(match route.call {
             Call::Discovery(service) => about.read(Voice::Discovery(service)),
             Call::Dumb | Call::Exchange(Service::UploadArchive) => about.read(Voice::Http),
@@ -146,6 +151,22 @@ fn must_be_typed(headers: &HeaderMap, service: Service) -> Result<(), String> {
     match (types.next(), types.next()) {
         (Some(found), None) if found.as_bytes() == wanted.as_bytes() => Ok(()),
         _ => Err(format!("the request's `content-type` is not `{wanted}`")),
+    }
+}
+
+// A body that is read as JSON here must not be a form there.
+fn must_be_lfs(headers: &HeaderMap) -> Result<(), &'static str> {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(found), None) = (types.next(), types.next()) else {
+        return Err("the request has no `content-type`, or several");
+    };
+    let text = found.to_str().unwrap_or_default().to_ascii_lowercase();
+    let (name, parameter) = text.split_once(';').unwrap_or((&text, ""));
+    let is_plain = matches!(parameter.trim(), "" | "charset=utf-8");
+    if name.trim() == "application/vnd.git-lfs+json" && is_plain {
+        Ok(())
+    } else {
+        Err("the request's `content-type` is not `application/vnd.git-lfs+json`")
     }
 }
 

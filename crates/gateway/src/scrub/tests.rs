@@ -331,3 +331,23 @@ proptest! {
         prop_assert_eq!(scrubbed(&needles, in_chunks(text.as_bytes(), &sizes)), whole);
     }
 }
+
+// A peer that answers only the end of a message never waits for the end of a message.
+#[test]
+fn a_short_beginning_passes_on_where_nothing_follows_and_the_rest_is_still_redacted() {
+    let needles = Arc::new(Needles::none().and(&[b"s3cr3t-value"]));
+    let mut scrubber = Scrubber::new(needles);
+    assert_eq!(
+        scrubber.feed(Bytes::from_static(b"a message ends in s")).data,
+        "a message ends in "
+    );
+    assert_eq!(scrubber.let_pass(), "s");
+    assert_eq!(scrubber.let_pass(), "", "once");
+    assert_eq!(scrubber.feed(Bytes::from_static(b"3cr3")).data, "");
+    assert_eq!(scrubber.let_pass(), "3c", "three bytes of a beginning at most");
+    assert_eq!(scrubber.let_pass(), "");
+    assert_eq!(scrubber.feed(Bytes::from_static(b"t-value, and")).data, "*********, and");
+    assert_eq!(scrubber.feed(Bytes::from_static(b" another s")).data, " another ");
+    assert_eq!(scrubber.let_pass(), "s");
+    assert_eq!(scrubber.feed(Bytes::from_static(b"tory")).data, "tory");
+}

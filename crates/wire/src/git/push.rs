@@ -13,7 +13,7 @@ use thiserror::Error;
 pub use self::capabilities::{BadCapability, Capabilities, ReportStyle};
 pub use self::command::{BadCommand, Command, CommandKind, PushOption};
 use self::section::Section;
-use super::object_id::BadObjectId;
+use super::object_id::{BadObjectId, ObjectId};
 use super::pkt::{BadPkt, PktReader};
 use super::ref_name::RefName;
 
@@ -37,8 +37,8 @@ pub struct Push {
     pub capabilities: Capabilities,
     /// What `--push-option` gave.
     pub options: Vec<PushOption>,
-    /// Whether the client's history is cut off somewhere.
-    pub is_shallow: bool,
+    /// Where the client's history is cut off; a server may come to be cut off there too.
+    pub shallow: Vec<ObjectId>,
 }
 
 impl Push {

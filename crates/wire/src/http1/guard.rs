@@ -21,6 +21,9 @@ pub trait Guard {
     /// What is wrong with the first doubtful message, and then the same answer for ever.
     fn admit(&mut self, bytes: &[u8]) -> Result<(), Malformed>;
 
+    /// Notes that so many bytes went the other way.
+    fn wrote(&mut self, _bytes: usize) {}
+
     /// Whether every message that began has also ended by its own framing.
     fn is_between_messages(&self) -> bool;
 }

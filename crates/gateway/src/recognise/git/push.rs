@@ -3,7 +3,9 @@
 //! Reads the command section and no byte of the pack (threats 116 and 117). The new object ids
 //! commit to what the pack holds, so an approval of them covers it.
 
+use marque_crypto::hash::sha256;
 use marque_domain::{Body, Class, Effect, Operation, Service};
+use marque_wire::git::ObjectId;
 use marque_wire::git::push::{BadPush, Command, CommandKind, Fed, Push, PushReader, ReportStyle};
 
 use super::About;
@@ -86,6 +88,9 @@ fn operation(about: About, push: &Push) -> Operation {
     for (number, option) in push.options.iter().enumerate() {
         parameters.insert(format!("option.{number}"), option.as_str().to_owned());
     }
+    if !push.shallow.is_empty() {
+        parameters.insert("shallow".to_owned(), digest_of(&push.shallow));
+    }
     if push.capabilities.atomic {
         parameters.insert("atomic".to_owned(), "true".to_owned());
     }
@@ -98,6 +103,12 @@ fn operation(about: About, push: &Push) -> Operation {
         body: Body::Bound,
         ..about.common
     }
+}
+
+/// Hundreds of ids tell a human nothing; their digest binds an approval to them.
+fn digest_of(ids: &[ObjectId]) -> String {
+    let ids: Vec<&str> = ids.iter().map(ObjectId::as_str).collect();
+    sha256(ids.join(" ").as_bytes()).to_string()
 }
 
 fn told(command: &Command) -> String {

@@ -44,7 +44,7 @@ impl Plane {
         spec: RunSpec,
     ) -> Result<OpenedRunView, AdminError> {
         let opening = Opening { opener: Self::by(who), parent: None };
-        let prepared = self.prepare(launcher, launcher.session, &spec)?;
+        let prepared = self.prepare((launcher, launcher.session), None, &spec)?;
         let run = prepared.live.run;
         let sitting = launcher.session.filter(|_| !who.is_dry_run);
         // ORDER: the terminal is occupied before there is a run that could use its unlock.
@@ -67,7 +67,7 @@ impl Plane {
         spec: RunSpec,
     ) -> Result<OpenedRunView, AdminError> {
         let parent = who.run();
-        let prepared = self.prepare(launcher, None, &spec)?;
+        let prepared = self.prepare((launcher, None), Some(parent), &spec)?;
         let (plane, inside) = (self.clone(), prepared.clone());
         let opened = self
             .sequencer()
@@ -83,10 +83,16 @@ impl Plane {
         Ok(prepared.hand_out(opened))
     }
 
+    // The root never changes, so any world that knows the parent will do.
+    fn root_of(&self, run: Id<Run>) -> Option<Id<Run>> {
+        let world = self.world();
+        world.runs.get(run)?.fact.chain.actors.first().map(|first| first.run)
+    }
+
     fn prepare(
         &self,
-        launcher: &Peer,
-        session: Option<TerminalSession>,
+        (launcher, session): (&Peer, Option<TerminalSession>),
+        parent: Option<Id<Run>>,
         spec: &RunSpec,
     ) -> Result<Arc<Prepared>, AdminError> {
         if spec.tier != Tier::Advisory {
@@ -108,7 +114,8 @@ impl Plane {
         let hash = machine::hash(self.machine_key(), text.as_bytes());
         let intercept = InterceptAuthority::create(&id.to_string(), now, ttl)
             .map_err(|error| AdminError::invalid(&error))?;
-        let live = Arc::new(LiveRun::new(id, intercept, (process, session), hash));
+        let root = parent.and_then(|parent| self.root_of(parent)).unwrap_or(id);
+        let live = Arc::new(LiveRun::new((id, root), intercept, (process, session), hash));
         Ok(Arc::new(Prepared { live, secret: text, proxy, ttl }))
     }
 

@@ -12,7 +12,7 @@ use crate::git::pkt::{Pkt, text_of};
 #[derive(Default)]
 pub(super) struct Section {
     stage: Stage,
-    shallow: usize,
+    shallow: Vec<ObjectId>,
     /// Of every id so far.
     format: Option<ObjectFormat>,
     commands: Vec<Command>,
@@ -40,7 +40,7 @@ impl Section {
             (Stage::Options, Pkt::Line(data)) => self.take_option(text_of(data)),
             (Stage::Commands, Pkt::Flush) => {
                 self.stage = match &self.capabilities {
-                    None if self.shallow > 0 => return Err(BadPush::Shallow),
+                    None if !self.shallow.is_empty() => return Err(BadPush::Shallow),
                     None => Stage::Probe,
                     Some(capabilities) if capabilities.push_options => Stage::Options,
                     Some(_) => Stage::Complete,
@@ -78,7 +78,7 @@ impl Section {
             commands: self.commands,
             capabilities: self.capabilities.unwrap_or_default(),
             options: self.options,
-            is_shallow: self.shallow > 0,
+            shallow: self.shallow,
         })
     }
 
@@ -115,11 +115,13 @@ impl Section {
         if has_list || self.capabilities.is_some() {
             return Err(BadPush::Shallow);
         }
-        if self.shallow >= SHALLOW_MAX {
+        if self.shallow.len() >= SHALLOW_MAX {
             return Err(BadPush::TooManyShallow);
         }
-        self.shallow += 1;
-        self.take_format(&ObjectId::parse(id)?)
+        let id = ObjectId::parse(id)?;
+        self.take_format(&id)?;
+        self.shallow.push(id);
+        Ok(())
     }
 
     fn take_format(&mut self, id: &ObjectId) -> Result<(), BadPush> {

@@ -54,7 +54,7 @@ fn a_push_is_read_up_to_its_pack() {
             (CommandKind::Delete, "refs/tags/PACK"),
         ]
     );
-    assert!(push.is_shallow && !push.is_probe() && !push.capabilities.atomic);
+    assert!(!push.shallow.is_empty() && !push.is_probe() && !push.capabilities.atomic);
     assert_eq!(push.capabilities.report, Some(ReportStyle { side_band: true }));
 }
 
@@ -259,7 +259,7 @@ proptest! {
         prop_assert_eq!(printed, commands);
         let told: Vec<_> = push.options.iter().map(PushOption::as_str).collect();
         prop_assert_eq!(told, options);
-        prop_assert_eq!(push.is_shallow, !shallow.is_empty());
+        prop_assert_eq!(push.shallow.len(), shallow.len());
     }
 
     #[test]

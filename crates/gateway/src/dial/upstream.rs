@@ -11,8 +11,7 @@ use std::time::Duration;
 use http::header::{HOST, TE, TRANSFER_ENCODING};
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, Uri, Version};
-use http_body::Body as _;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use marque_domain::{Connection, Endpoint, FactRef, Id, Revised};
@@ -185,12 +184,7 @@ impl Upstream {
                 }
                 // Between two neighbours only, and only HTTP/2 may send it on (RFC 9113 §8.2.2).
                 request.headers_mut().remove(TE);
-                // The library takes a body of unknown length for none where few methods have one.
-                let length = request.body().size_hint().exact();
-                if !request.body().is_end_stream() && length.is_none() {
-                    let chunked = HeaderValue::from_static("chunked");
-                    request.headers_mut().insert(TRANSFER_ENCODING, chunked);
-                }
+                frame_unknown_length(&mut request);
                 sender.try_send_request(request).await
             }
             Sender::Http2(sender) => {
@@ -230,6 +224,14 @@ fn http2_builder(dialer: &Dialer) -> http2::Builder<Tracked> {
         .initial_connection_window_size(WINDOW_BYTES)
         .max_send_buf_size(SEND_MAX_BYTES);
     builder
+}
+
+// Said aloud, because the library sends a GET without the body it has, unless its length is known
+// or its framing named (RFC 9112 §6.3).
+fn frame_unknown_length(request: &mut Request<Upload>) {
+    if request.body().size_hint().exact().is_none() {
+        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
 }
 
 /// RFC 9113 §8.3.1: the host goes into `:authority`, and there is no `Host`.

@@ -1,4 +1,14 @@
+mod agent;
 mod echo;
+mod frames;
+mod hosts;
+mod interims;
+mod patience;
+mod sharing;
+mod spending;
+mod trailers;
+mod upstream;
+mod versions;
 mod world;
 
 use std::time::Duration;

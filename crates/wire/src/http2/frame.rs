@@ -1,7 +1,7 @@
 //! The frames of one direction of a connection (RFC 9113 §4.1), by their nine-byte headers.
 //!
-//! Owns the bounds on frames that cost work and carry nothing: floods of SETTINGS, PING and
-//! CONTINUATION, of RST_STREAM without heads (threat 91), and of interim responses (threat 97). Payloads pass by uncopied.
+//! Owns the bounds on frames that cost work and carry nothing: floods of SETTINGS, PING, RST_STREAM
+//! and CONTINUATION (threat 91), and of interim responses (threat 97). Payloads pass by uncopied.
 
 use std::collections::BTreeMap;
 
@@ -16,15 +16,17 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const CONTINUATIONS_MAX: u32 = 8;
 /// Heads on one stream: interim ones, the final one, trailers.
 const HEADS_MAX: u8 = 10;
-/// Streams whose heads are counted at once; more than any peer may have open here. Beyond, the
-/// oldest is forgotten: a stream that our side broke off is never heard of again.
+/// Streams whose heads are counted at once, the latest: more than any peer may have open here.
 const STREAMS_MAX: usize = 1_024;
 /// Frames that carry nothing before any head came, and for each head since.
 const IDLE_FRAMES: u64 = 10_000;
 const IDLE_FRAMES_PER_HEAD: u64 = 16;
+/// Streams a client may break off before any head came; after that, half of them. A client that
+/// breaks off every call must dial anew now and then; one that floods gets no further.
+const RESETS: u64 = 256;
 /// Bytes either way that earn one more of them: more than what answers one, so that a flood does
 /// not pay for itself, and less than a small message, whose receiver tells how far it has read.
-const BYTES_PER_IDLE_FRAME: u64 = 32;
+const BYTES_PER_IDLE_FRAME: u64 = 64;
 /// Smallest window update that counts as more than nothing.
 const WINDOW_MIN: u32 = 1_024;
 
@@ -42,6 +44,8 @@ pub enum FrameFault {
     OutOfOrder,
     #[error("a push was promised that nobody asked for")]
     Push,
+    #[error("too many streams are broken off")]
+    Resets,
     #[error("too many frames carry nothing")]
     Idle,
     #[error("too many heads came on one stream")]
@@ -64,10 +68,15 @@ pub struct FrameGuard {
 
 #[derive(Default)]
 struct Counts {
+    is_client: bool,
     heads: u64,
+    resets: u64,
     idle: u64,
     bytes: u64,
+    /// Of streams that may be open; the side that is not followed may have ended them.
     heads_of: BTreeMap<u32, u8>,
+    /// The latest stream whose heads are counted no more.
+    forgotten: u32,
 }
 
 impl FrameGuard {
@@ -88,7 +97,7 @@ impl FrameGuard {
             filled: 0,
             left: 0,
             window: None,
-            counts: Counts::default(),
+            counts: Counts { is_client: !preface.is_empty(), ..Counts::default() },
             open_head: None,
             refused: None,
         }
@@ -145,9 +154,9 @@ impl FrameGuard {
             Kind::Data => self.counts.data(frame),
             Kind::Headers => self.counts.head(frame)?,
             Kind::Reset => {
-                // As much as its head earned: opening and breaking off earns nothing. What each
-                // costs behind the library is for the library to bound.
+                // As much as its head earned: opening and breaking off earns nothing.
                 self.counts.idle += IDLE_FRAMES_PER_HEAD;
+                self.counts.resets += 1;
                 self.counts.heads_of.remove(&frame.stream);
             }
             Kind::Push => return Err(FrameFault::Push),
@@ -186,13 +195,22 @@ impl Counts {
     }
 
     fn head(&mut self, frame: &Frame) -> Result<(), FrameFault> {
-        self.heads += 1;
+        let is_counted = self.heads_of.contains_key(&frame.stream);
+        if is_counted || frame.stream > self.forgotten {
+            self.heads += 1;
+        } else {
+            // It earns nothing, so that forgetting is no way around the bound.
+            self.idle += 1;
+        }
         if frame.ends_stream() {
             self.heads_of.remove(&frame.stream);
             return Ok(());
         }
-        if self.heads_of.len() >= STREAMS_MAX && !self.heads_of.contains_key(&frame.stream) {
-            self.heads_of.pop_first();
+        if !is_counted
+            && self.heads_of.len() >= STREAMS_MAX
+            && let Some((oldest, _)) = self.heads_of.pop_first()
+        {
+            self.forgotten = self.forgotten.max(oldest);
         }
         let count = self.heads_of.entry(frame.stream).or_default();
         *count += 1;
@@ -201,7 +219,12 @@ impl Counts {
 
     fn check(&self) -> Result<(), FrameFault> {
         let earned = self.heads * IDLE_FRAMES_PER_HEAD + self.bytes / BYTES_PER_IDLE_FRAME;
-        if self.idle > IDLE_FRAMES + earned { Err(FrameFault::Idle) } else { Ok(()) }
+        if self.idle > IDLE_FRAMES + earned {
+            return Err(FrameFault::Idle);
+        }
+        // What a server breaks off it was asked for.
+        let is_fickle = self.is_client && self.resets > RESETS + self.heads / 2;
+        if is_fickle { Err(FrameFault::Resets) } else { Ok(()) }
     }
 }
 

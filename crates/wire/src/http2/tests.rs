@@ -62,13 +62,23 @@ fn what_costs_work_and_carries_nothing_is_bounded() {
         let stream = 2 * number + 1;
         [frame(1, 0x5, stream, &[0x82]), frame(3, 0, stream, &[0; 4])].concat()
     };
-    // Whoever calls and breaks off every call is bounded by the library and by the road.
-    let fickle: Vec<_> = (0..20_000).map(opened_and_reset).collect();
-    assert_eq!(client(&fickle), Ok(()));
+    let rapid: Vec<_> = (0..1_000).map(opened_and_reset).collect();
+    assert_eq!(client(&rapid), Err(FrameFault::Resets));
+    assert_eq!(server(&rapid), Ok(()));
     assert_eq!(client(&flood(frame(3, 0, 1, &[0; 4]))), Err(FrameFault::Idle));
-    // What our side broke off is never heard of again, and is no flood.
-    let open: Vec<_> = (0..2_000).map(|number| frame(1, 0x4, 2 * number + 1, &[0x82])).collect();
-    assert_eq!(client(&open), Ok(()));
+}
+
+// A stream that one side breaks off ends without a word of the other.
+#[test]
+fn streams_that_the_other_side_ended_do_not_end_the_connection() {
+    let begun: Vec<_> = (0..5_000).map(|number| frame(1, 0x4, 2 * number + 1, &[0x88])).collect();
+    assert_eq!(client(&begun), Ok(()));
+    assert_eq!(server(&begun), Ok(()));
+    let latest = vec![frame(1, 0x4, 9_999, &[0x88]); 10];
+    assert_eq!(server(&[begun.clone(), latest].concat()), Err(FrameFault::Heads));
+    let forgotten = [frame(1, 0x4, 1, &[0x88]), frame(1, 0x4, 3, &[0x88])].concat();
+    let flood = [begun, vec![forgotten; 50_000]].concat();
+    assert_eq!(server(&flood), Err(FrameFault::Idle));
 }
 
 // threat 91
@@ -100,14 +110,14 @@ fn window_updates_of_a_long_download_are_no_flood() {
     assert_eq!(client(&vec![frame(8, 0, 1, &[0, 0, 0x40, 0]); 100_000]), Ok(()));
 }
 
-// A receiver of many small messages answers each with frames that carry nothing.
+// A receiver of many small messages answers some of them with frames that carry nothing.
 #[test]
 fn what_is_written_earns_the_frames_that_acknowledge_it() {
     let mut guard = FrameGuard::of_client();
     guard.admit(PREFACE).unwrap();
     let acknowledged = [frame(6, 0, 0, &[0; 8]), frame(8, 0, 1, &[0, 0, 0, 100])].concat();
     for _ in 0..50_000 {
-        guard.wrote(109);
+        guard.wrote(2 * 109);
         guard.admit(&acknowledged).unwrap();
     }
 }

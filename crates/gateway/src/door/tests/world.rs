@@ -3,10 +3,9 @@
 #![expect(clippy::disallowed_types, reason = "a TLS client needs the real time")]
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use base64::Engine as _;
 use marque_crypto::factor::Cost;
 use marque_crypto::intercept::InterceptAuthority;
 use marque_crypto::key_file::{KeyMaterial, Purpose};
@@ -16,23 +15,24 @@ use marque_crypto::sign::LogKey;
 use marque_crypto::{Secret, SystemRandom};
 use marque_domain::{Event, Limits, Outcome, Slot, Tier, Timestamp, User};
 use marque_plane::spec::{AgentSpec, ConnectionSpec, GrantSpec, KillTarget, Lines, RunSpec};
-use marque_plane::view::OpenedRunView;
 use marque_plane::{Acting, Clock, Factor, Parts, Peer, Plane, ProcessKey, Settings};
 use marque_policy::PolicySet;
 use marque_store::{LogQuery, Store};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use rustls::ServerConfig;
+use rustls_pki_types::PrivateKeyDer;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::agent::{Agent, trusting};
+use super::upstream::{Seen, serve};
 use crate::{Gateway, GatewaySettings};
 
 /// What the upstream demands and no client may ever see.
 pub(super) const CREDENTIAL: &str = "s3cr3t-of-the-upstream";
+const CONNECTIONS: [&str; 4] = ["plain", "literal", "private", "modern"];
 const PASSPHRASE: &str = "correct horse battery staple";
 /// How long anything may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -52,16 +52,17 @@ impl Clock for SystemClock {
 
 pub(super) struct World {
     pub(super) plane: Plane,
-    pub(super) run: OpenedRunView,
+    /// The program in the first run.
+    pub(super) bot: Agent,
     alice: Acting<User>,
     proxy: SocketAddr,
-    seen: Arc<Mutex<Vec<String>>>,
+    seen: Arc<Seen>,
     stop: CancellationToken,
 }
 
 impl World {
     /// `http://plain.test`, `http://[2001:db8::1]` and `https://private.test` lead to an upstream
-    /// of ours; the run may GET anything under `/v1` and `/slow`, and must ask before it POSTs.
+    /// of ours, `https://modern.test` to one that speaks HTTP/2; the run may GET anything under `/v1` and `/slow`, and must ask before it POSTs.
     pub(super) async fn new() -> Self {
         Self::with(GatewaySettings::default()).await
     }
@@ -70,11 +71,13 @@ impl World {
     pub(super) async fn with(settings: GatewaySettings) -> Self {
         let plane = Plane::start_inline(Store::in_memory().unwrap(), parts(), Settings::default());
         let plane = plane.unwrap();
-        let seen = Arc::default();
+        let seen: Arc<Seen> = Arc::default();
         let authority = InterceptAuthority::create("upstream", plane.clock().now(), PATIENCE * 99);
         let authority = authority.unwrap();
-        let plain = upstream(Arc::clone(&seen), None).await;
-        let private = upstream(Arc::clone(&seen), Some(acceptor(&plane, &authority))).await;
+        let plain = upstream(&seen, None).await;
+        let tls = |host, protocols| Some(acceptor(&plane, &authority, host, protocols));
+        let private = upstream(&seen, tls("private.test", &[])).await;
+        let modern = upstream(&seen, tls("modern.test", &["h2"])).await;
 
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -105,31 +108,48 @@ impl World {
                 authority_pem: Some(authority.ca_pem()),
                 ..connection("private", private)
             },
+            ConnectionSpec {
+                authority_pem: Some(authority.ca_pem()),
+                ..connection("modern", modern)
+            },
         ] {
             let secret = Secret::from_string(CREDENTIAL.to_owned());
             plane.add_connection(&alice, spec, Some(secret)).await.unwrap();
         }
-        let own = |line: &str| ["plain", "literal", "private"].map(|name| format!("{name}:{line}"));
+        let own = |line: &str| CONNECTIONS.map(|name| format!("{name}:{line}"));
         let lines = Lines {
             allow: [own("GET /v1/**"), own("HEAD /v1/**"), own("GET /slow")].concat(),
             ask: own("POST /v1/**").to_vec(),
             never: Vec::new(),
         };
-        let grant = GrantSpec {
-            agent: "bot".parse().unwrap(),
-            lines,
-            until: plane.clock().now().plus(PATIENCE * 99),
-            openers: std::collections::BTreeSet::new(),
-        };
-        plane.add_grant(&alice, grant).await.unwrap();
-        let run = plane.open_run(&alice, &launcher(), run_spec()).await.unwrap();
-        Self { plane, run, alice, proxy, seen, stop }
+        plane.add_grant(&alice, grant(&plane, lines)).await.unwrap();
+        let run = plane.open_run(&alice, &launcher(), run_spec(Limits::default())).await.unwrap();
+        Self { plane, bot: Agent::new(proxy, run), alice, proxy, seen, stop }
     }
 
-    /// The value of `Proxy-Authorization` the run's tools send.
+    /// Another run of the same agent, within these limits.
+    pub(super) async fn opens_a_run(&self, limits: Limits) -> Agent {
+        let run = self.plane.open_run(&self.alice, &launcher(), run_spec(limits)).await.unwrap();
+        Agent::new(self.proxy, run)
+    }
+
+    /// Registers a connection that goes wherever its name leads, and lets the agent GET there.
+    pub(super) async fn registers(&self, name: &str, host: String) {
+        let anywhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let spec = ConnectionSpec {
+            hosts: vec![host],
+            pin: None,
+            plain_http: true,
+            ..connection(name, anywhere)
+        };
+        let secret = Secret::from_string(CREDENTIAL.to_owned());
+        self.plane.add_connection(&self.alice, spec, Some(secret)).await.unwrap();
+        let lines = Lines { allow: vec![format!("{name}:GET /v1/**")], ..Lines::default() };
+        self.plane.add_grant(&self.alice, grant(&self.plane, lines)).await.unwrap();
+    }
+
     pub(super) fn credentials(&self) -> String {
-        let pair = format!("{}:{}", self.run.run.id, self.run.secret);
-        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+        self.bot.credentials()
     }
 
     /// Sends these bytes to the proxy and reads until it closes or has said its word.
@@ -164,7 +184,8 @@ impl World {
     /// Sends 2 MiB with curl through the proxy: what it printed, without the fields of the answer,
     /// and its exit code. Waits for a missing `100 Continue` until it gives up.
     pub(super) async fn curls(&self, url: &str, arguments: &[&str]) -> (String, Option<i32>) {
-        let proxy = format!("http://{}:{}@{}", self.run.run.id, self.run.secret, self.proxy);
+        let proxy =
+            format!("http://{}:{}@{}", self.bot.run.run.id, self.bot.run.secret, self.proxy);
         let mut command = tokio::process::Command::new("sh");
         command
             .args(["-c", r#"head -c 2097152 /dev/zero | curl "$@""#, "curl", "--silent"])
@@ -179,46 +200,51 @@ impl World {
     }
 
     pub(super) async fn connects(&self) -> TcpStream {
-        TcpStream::connect(self.proxy).await.unwrap()
+        self.bot.connects().await
     }
 
-    /// Opens a tunnel and says what the proxy answered.
     pub(super) async fn tunnels(&self, authority: &str) -> (TcpStream, String) {
-        let mut stream = self.connects().await;
-        let request = format!(
-            "CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\nProxy-Authorization: {}\r\n\r\n",
-            self.credentials()
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let answer = read_head(&mut stream).await;
-        (stream, answer)
+        self.bot.tunnels(authority).await
     }
 
     /// Opens a tunnel to `private.test`, shakes hands as for `name`, and sends these bytes.
     pub(super) async fn says_inside(&self, name: &str, request: &str) -> std::io::Result<String> {
-        let (stream, answer) = self.tunnels("private.test:443").await;
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        let name = ServerName::try_from(name.to_owned()).unwrap();
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(self.run.ca_pem.as_bytes()).unwrap()).unwrap();
-        let config = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+        let config = trusting(&[&self.bot], &[]);
+        let mut stream = self.bot.shakes_hands("private.test", name, &config).await?;
         stream.write_all(request.as_bytes()).await?;
         Ok(read_answer(&mut stream).await)
     }
 
     /// What reached the upstreams, head and body of each request.
     pub(super) fn upstream_saw(&self) -> Vec<String> {
-        self.seen.lock().unwrap().clone()
+        self.seen.requests()
+    }
+
+    /// Connections to the upstreams that were ever opened.
+    pub(super) fn lines_opened(&self) -> usize {
+        self.seen.opened()
+    }
+
+    /// Waits until as many connections to the upstreams are open.
+    pub(super) async fn lines_left_open(&self, count: usize) {
+        let waiting = async {
+            while self.seen.open() != count {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let waited = timeout(PATIENCE, waiting).await;
+        assert!(waited.is_ok(), "{} are open, not {count}", self.seen.open());
     }
 
     pub(super) async fn kills_the_run(&self) {
-        let target = KillTarget::Run(self.run.run.id.to_string());
+        let target = KillTarget::Run(self.bot.run.run.id.to_string());
         self.plane.kill(&self.alice, target).await.unwrap();
+    }
+
+    /// Alice gives a connection another credential.
+    pub(super) async fn rotates(&self, connection: &str) {
+        let secret = Secret::from_string(CREDENTIAL.to_owned());
+        self.plane.rotate_connection(&self.alice, connection, secret).await.unwrap();
     }
 
     /// Alice answers the one open question with yes.
@@ -231,9 +257,14 @@ impl World {
 
     /// The outcomes in the log, once there are `count` of them.
     pub(super) async fn outcomes(&self, count: usize) -> Vec<Outcome> {
+        self.outcomes_of(&self.bot, count).await
+    }
+
+    /// The outcomes of that run in the log, once there are `count` of them.
+    pub(super) async fn outcomes_of(&self, agent: &Agent, count: usize) -> Vec<Outcome> {
         let waiting = async {
             loop {
-                let found = self.recorded_outcomes().await;
+                let found = self.recorded_outcomes(agent).await;
                 if found.len() >= count {
                     return found;
                 }
@@ -243,10 +274,10 @@ impl World {
         timeout(PATIENCE, waiting).await.unwrap()
     }
 
-    async fn recorded_outcomes(&self) -> Vec<Outcome> {
+    async fn recorded_outcomes(&self, agent: &Agent) -> Vec<Outcome> {
         let query = LogQuery {
             event: Some("outcome".to_owned()),
-            run: Some(self.run.run.id),
+            run: Some(agent.run.run.id),
             limit: 100,
             ..LogQuery::default()
         };
@@ -295,65 +326,46 @@ pub(super) async fn read_head<IO: AsyncRead + Unpin>(stream: &mut IO) -> String 
     String::from_utf8(head).unwrap()
 }
 
-async fn upstream(seen: Arc<Mutex<Vec<String>>>, tls: Option<TlsAcceptor>) -> SocketAddr {
+/// Reads up to these words, or until the end.
+pub(super) async fn read_until<IO: AsyncRead + Unpin>(stream: &mut IO, words: &str) -> String {
+    let mut read = Vec::new();
+    let reading = async {
+        while !read.ends_with(words.as_bytes()) {
+            if stream.read_buf(&mut read).await.unwrap_or(0) == 0 {
+                break;
+            }
+        }
+    };
+    timeout(PATIENCE, reading).await.unwrap();
+    String::from_utf8(read).unwrap()
+}
+
+async fn upstream(seen: &Arc<Seen>, tls: Option<TlsAcceptor>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let (seen, tls) = (Arc::clone(&seen), tls.clone());
-            tokio::spawn(async move {
-                match tls {
-                    Some(tls) => answer(tls.accept(stream).await.unwrap(), &seen).await,
-                    None => answer(stream, &seen).await,
-                }
-            });
-        }
-    });
+    tokio::spawn(serve(listener, Arc::clone(seen), tls));
     address
 }
 
-async fn answer<IO: AsyncRead + AsyncWrite + Unpin>(mut stream: IO, seen: &Mutex<Vec<String>>) {
-    loop {
-        let request = read_answer(&mut stream).await;
-        let Some((line, _)) = request.split_once("\r\n") else { return };
-        let path = line.split(' ').nth(1).unwrap().to_owned();
-        seen.lock().unwrap().push(request);
-        let answer = match path.as_str() {
-            "/v1/moved" => {
-                "302 Found\r\nLocation: https://elsewhere.test/\r\nContent-Length: 0\r\n\r\n"
-            }
-            "/v1/switch" => "101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
-            "/v1/closing" => "200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
-            "/v1/nothing" => "204 No Content\r\n\r\n",
-            "/v1/same" => "304 Not Modified\r\nETag: \"a\"\r\nContent-Length: 5\r\n\r\n",
-            "/v1/head" => "200 OK\r\nContent-Length: 5\r\n\r\n",
-            "/v1/broken" => "200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
-            "/slow" => "200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-            _ => "200 OK\r\nContent-Length: 5\r\n\r\nhello",
-        };
-        let _told = stream.write_all(format!("HTTP/1.1 {answer}").as_bytes()).await;
-        if path == "/v1/closing" {
-            return;
-        }
-        while path == "/slow" && stream.write_all(b"1\r\n.\r\n").await.is_ok() {
-            sleep(Duration::from_millis(5)).await;
-        }
-    }
-}
-
-fn acceptor(plane: &Plane, authority: &InterceptAuthority) -> TlsAcceptor {
-    let leaf = authority.leaf("private.test", plane.clock().now()).unwrap();
+fn acceptor(
+    plane: &Plane,
+    authority: &InterceptAuthority,
+    host: &str,
+    protocols: &[&str],
+) -> TlsAcceptor {
+    let leaf = authority.leaf(host, plane.clock().now()).unwrap();
     let key = PrivateKeyDer::Pkcs8(leaf.expose_key());
-    let config = ServerConfig::builder_with_provider(provider())
+    let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(leaf.chain().to_vec(), key)
         .unwrap();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     TlsAcceptor::from(Arc::new(config))
 }
 
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+pub(super) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
@@ -389,14 +401,23 @@ fn connection(name: &str, address: SocketAddr) -> ConnectionSpec {
     }
 }
 
-fn run_spec() -> RunSpec {
+fn grant(plane: &Plane, lines: Lines) -> GrantSpec {
+    GrantSpec {
+        agent: "bot".parse().unwrap(),
+        lines,
+        until: plane.clock().now().plus(PATIENCE * 99),
+        openers: std::collections::BTreeSet::new(),
+    }
+}
+
+fn run_spec(limits: Limits) -> RunSpec {
     RunSpec {
         agent: Some("bot".parse().unwrap()),
         task: Some("ticket:OPS-1".parse().unwrap()),
         on_behalf_of: None,
         mandate: Lines::default(),
         file_mandate: None,
-        limits: Limits::default(),
+        limits,
         ttl_secs: 300,
         tier: Tier::Advisory,
     }

@@ -91,8 +91,6 @@ pub(crate) struct Coming {
     pub(crate) status: StatusCode,
     /// Whether any comes: none follows the answer to HEAD, whatever its fields say of one.
     pub(crate) has_body: bool,
-    /// Whether trailers are announced.
-    pub(crate) has_trailers: bool,
     /// Whether it is read here, and so must be unpacked whatever is searched for.
     pub(crate) is_read: bool,
 }
@@ -188,6 +186,11 @@ impl Cleaner {
         self.finds.count
     }
 
+    /// Whether all that was fed has gone on, byte for byte.
+    pub(crate) fn is_even(&self) -> bool {
+        self.decoder.is_none() && self.fed.is_none() && self.scrubber.holds_nothing()
+    }
+
     /// Whether the body keeps its length.
     pub(crate) fn keeps_length(&self) -> bool {
         self.decoder.is_none()
@@ -199,11 +202,6 @@ impl Cleaner {
             Some(decoder) => decoder.feed(chunk),
             None => self.fed = Some(chunk),
         }
-    }
-
-    /// Nothing follows for now: what may go on all the same of what is kept back.
-    pub(crate) fn let_pass(&mut self) -> Bytes {
-        self.scrubber.let_pass()
     }
 
     /// Nothing more will be fed.
@@ -254,6 +252,11 @@ impl Cleaner {
                 return Ok(Some(scrubbed.data));
             }
         }
+    }
+
+    /// Nothing follows for now: what may go on all the same of what is kept back.
+    pub(crate) fn let_pass(&mut self) -> Option<Bytes> {
+        Some(self.scrubber.let_pass()).filter(|data| !data.is_empty())
     }
 
     /// Cleans the trailers of the answer.

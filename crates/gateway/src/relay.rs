@@ -98,17 +98,12 @@ impl Drop for Act {
 /// The body of an upstream's answer, watched and cleaned.
 pub(crate) struct Relay {
     body: Source,
-    /// What was read to its end, kept until the answer is over: an upstream takes a stream that is
-    /// dropped before it has ended for one that was broken off.
-    read: Option<Source>,
     cleaner: Cleaner,
     /// What waits until there are bytes left for it.
     unpaid: Option<Bytes>,
     /// The last frame, once it came.
     trailers: Option<HeaderMap>,
     status: StatusCode,
-    /// The answer said that trailers follow.
-    has_trailers: bool,
     pace: Pace,
     act: Act,
     /// The line it comes over, kept for another request once it has ended.
@@ -133,15 +128,13 @@ impl Relay {
         (act, cleaner): (Act, Cleaner),
     ) -> Self {
         let cut = Box::pin(act.cancelled());
-        let Coming { status, has_trailers, .. } = coming;
+        let status = coming.status;
         let mut relay = Self {
             body: Source::Upstream(body),
-            read: None,
             cleaner,
             unpaid: None,
             trailers: None,
             status,
-            has_trailers,
             pace: Pace::default(),
             act,
             line: Some(line),
@@ -181,15 +174,12 @@ impl Relay {
         Notice::unclean(why).into()
     }
 
-    // Told before the last chunk leaves, because nobody asks for more after it: neither where the
-    // upstream said that it was the last, nor where the answer is as long as it said.
+    // Told before the last chunk leaves, because nobody asks for more after it.
     fn end_if_complete(&mut self) {
-        let Source::Upstream(body) = &self.body else { return };
-        let is_long_enough = self.cleaner.keeps_length()
-            && !self.has_trailers
-            && body.size_hint().exact() == Some(0);
-        if body.is_end_stream() || is_long_enough {
-            self.read = Some(std::mem::replace(&mut self.body, Source::Ended));
+        if let Source::Upstream(body) = &self.body
+            && body.is_end_stream()
+        {
+            self.body = Source::Ended;
             self.cleaner.finish();
         }
     }
@@ -248,11 +238,8 @@ impl Relay {
                 return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
             };
             let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) else {
-                let passing = self.cleaner.let_pass();
-                if passing.is_empty() {
-                    return Poll::Pending;
-                }
-                return Poll::Ready(Some(Ok(Frame::data(passing))));
+                let few = self.cleaner.let_pass().map(|few| Ok(Frame::data(few)));
+                return few.map_or(Poll::Pending, |few| Poll::Ready(Some(few)));
             };
             match frame.map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(data))) => self.unpaid = Some(data),
@@ -287,6 +274,13 @@ impl Relay {
         }
     }
 
+    /// Whether every byte that was announced has gone on: over HTTP/2 the end may be told later,
+    /// and a client of HTTP/1.1 does not wait for it.
+    fn is_as_long_as_told(&self) -> bool {
+        let Source::Upstream(body) = &self.body else { return false };
+        body.size_hint().exact() == Some(0) && self.unpaid.is_none() && self.cleaner.is_even()
+    }
+
     fn is_over(&self) -> bool {
         matches!(self.body, Source::Ended) && self.cleaner.is_drained() && self.trailers.is_none()
     }
@@ -305,7 +299,8 @@ impl Body for Relay {
             return Pin::new(whole).poll_frame(cx).map_err(|never| match never {});
         }
         let frame = ready!(this.poll_next(cx));
-        if frame.is_none() || (this.is_over() && !matches!(frame, Some(Err(_)))) {
+        let is_broken = matches!(frame, Some(Err(_)));
+        if frame.is_none() || (!is_broken && (this.is_over() || this.is_as_long_as_told())) {
             this.end();
         }
         Poll::Ready(frame)

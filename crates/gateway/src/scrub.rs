@@ -79,6 +79,11 @@ impl Scrubber {
         data.into()
     }
 
+    /// Whether all that was fed has passed on.
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.passed == self.held.len()
+    }
+
     /// Takes the last chunk, and keeps nothing back.
     pub(crate) fn last(&mut self, chunk: Bytes) -> Scrubbed {
         if self.needles.is_empty() {

@@ -13,8 +13,7 @@ use crate::scrub::Needles;
 
 const SECRET: &str = "ghp_Zk8wQx7Tt2Lm9Rf4";
 const STARS: &str = "********************";
-const BODY: Coming =
-    Coming { status: StatusCode::OK, has_body: true, has_trailers: false, is_read: false };
+const BODY: Coming = Coming { status: StatusCode::OK, has_body: true, is_read: false };
 
 fn needles() -> Arc<Needles> {
     Arc::new(Needles::none().and(&[SECRET.as_bytes()]))

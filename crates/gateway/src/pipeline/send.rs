@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use ::http::header::TRAILER;
 use ::http::{Method, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -94,7 +93,6 @@ pub(super) async fn relayed(
     let coming = Coming {
         status: head.status,
         has_body: !is_bodiless && !body.is_end_stream() && body.size_hint().exact() != Some(0),
-        has_trailers: head.headers.contains_key(TRAILER),
         is_read: is_batch && head.status.is_success(),
     };
     let mut cleaner = Cleaner::new(answered.needles, answers.on_echo);

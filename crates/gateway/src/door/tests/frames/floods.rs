@@ -65,7 +65,7 @@ async fn a_head_that_unpacks_to_much_is_never_unpacked() {
 
 #[tokio::test]
 async fn a_head_that_is_never_finished_is_not_waited_for() {
-    let silence = PATIENCE / 20;
+    let silence = PATIENCE / 5;
     let world = World::with(GatewaySettings { silence, ..GatewaySettings::default() }).await;
     let head = fields(&GET);
     for frames in [frame(HEADERS, END_STREAM, 1, &head), request(1, &[])[..20].to_vec()] {

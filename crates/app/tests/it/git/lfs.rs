@@ -26,12 +26,13 @@ fn action(kind: &str) -> String {
     .to_string()
 }
 
+const JSON: &str = "application/vnd.git-lfs+json";
+
 fn batch(operation: &str) -> String {
     let oid = "a".repeat(64);
     let objects = format!("[{{\"oid\":\"{oid}\",\"size\":3}}]");
     let body = format!("{{\"operation\":\"{operation}\",\"objects\":{objects}}}");
-    let json = "application/vnd.git-lfs+json";
-    format!("-H 'Content-Type: {json}' -H 'Accept: {json}' -d '{body}' https://lfs.test{BATCH}")
+    format!("-H 'Content-Type: {JSON}' -H 'Accept: {JSON}' -d '{body}' https://lfs.test{BATCH}")
 }
 
 // threat 119
@@ -77,7 +78,14 @@ fn a_batch_brings_addresses_and_no_credentials_and_an_upload_needs_its_own_line(
                 "a".repeat(64)
             ),
         ),
-        (403, "-d '{}' https://lfs.test/acme/web.git/info/lfs/locks".to_owned()),
+        (
+            403,
+            format!(
+                "-H 'Content-Type: {JSON}' -d '{{}}' https://lfs.test/acme/web.git/info/lfs/locks"
+            ),
+        ),
+        // What is read as JSON here must not be a form there.
+        (400, batch("download").replace(JSON, "application/x-www-form-urlencoded")),
         (400, "https://lfs.test/acme/web.git/info/lfs/unknown".to_owned()),
     ] {
         let (found, said) = run.curl(&body);

@@ -14,7 +14,7 @@ use anyhow::{Context as _, ensure};
 use super::ground::Ground;
 use super::noise::Commit;
 use super::options::Options;
-use super::report::{Report, Round, Transfer};
+use super::report::{Report, Round, Stalls, Transfer};
 use super::{process, report};
 
 /// Measures, tells, and fails where a bar is missed.
@@ -31,12 +31,14 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
         idle_kib: bench.ground.server().resident_kib()?,
         clone: Vec::new(),
         push: Vec::new(),
+        stalls: Stalls::default(),
     };
     for round in 0..options.rounds {
-        report.clone.push(bench.round(round, Bench::clone)?);
-        report.push.push(bench.round(round, Bench::push)?);
+        report.clone.push(bench.whole_round(round, Bench::clone)?);
+        report.push.push(bench.whole_round(round, Bench::push)?);
         eprintln!("round {} of {}, load {}", round + 1, options.rounds, process::load());
     }
+    report.stalls = bench.stalls;
     report::print(&report, options.is_json)?;
     let missed = report.missed();
     ensure!(!options.has_bars || missed.is_empty(), "missed: {}", missed.join("; "));
@@ -59,11 +61,18 @@ fn release_binary() -> anyhow::Result<PathBuf> {
     executables.next_back().context("cargo names no executable")
 }
 
+/// Transfers that stand still and whose round is begun anew. git can by itself, pushing over
+/// HTTP/2: `git-remote-https` waits for more from `git send-pack`, which waits for the report.
+const STALLS_MAX: usize = 5;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Direct,
     Inside,
 }
+
+/// One transfer on one side, in a round of that number; its seconds, none where it stood still.
+type Act = fn(&mut Bench, Side, usize) -> anyhow::Result<Option<f64>>;
 
 struct Bench {
     ground: Ground,
@@ -71,6 +80,7 @@ struct Bench {
     git: String,
     /// The packs of the git host before anything is pushed.
     packs: BTreeSet<OsString>,
+    stalls: Stalls,
 }
 
 impl Bench {
@@ -85,7 +95,7 @@ impl Bench {
         import(&ground, &source, &Commit { folder: "pushed", files, seed: 2 })?;
         let git = if options.is_http1 { "git -c http.version=HTTP/1.1" } else { "git" };
         let packs = packs(&ground.bare())?.into_iter().map(|(name, _)| name).collect();
-        let mut bench = Self { ground, git: git.to_owned(), packs };
+        let mut bench = Self { ground, git: git.to_owned(), packs, stalls: Stalls::default() };
         // Whatever is done once is not part of a transfer.
         for side in [Side::Direct, Side::Inside] {
             bench.types(side, &format!("{git} ls-remote -q {}", bench.url(side)))?;
@@ -93,48 +103,57 @@ impl Bench {
         Ok(bench)
     }
 
-    /// One transfer on each side.
-    fn round(
-        &mut self,
-        number: usize,
-        transfer: fn(&mut Self, Side, usize) -> anyhow::Result<f64>,
-    ) -> anyhow::Result<Round> {
-        if number.is_multiple_of(2) {
-            let direct_seconds = transfer(self, Side::Direct, number)?;
-            return Ok(Round { direct_seconds, inside: self.watched(number, transfer)? });
+    /// A round in which nothing stood still.
+    fn whole_round(&mut self, number: usize, act: Act) -> anyhow::Result<Round> {
+        loop {
+            if let Some(round) = self.round(number, act)? {
+                return Ok(round);
+            }
+            let stalls = self.stalls.direct + self.stalls.gateway;
+            ensure!(stalls <= STALLS_MAX, "{stalls} transfers stood still: {:?}", self.stalls);
         }
-        let inside = self.watched(number, transfer)?;
-        Ok(Round { direct_seconds: transfer(self, Side::Direct, number)?, inside })
     }
 
-    fn watched(
-        &mut self,
-        number: usize,
-        transfer: fn(&mut Self, Side, usize) -> anyhow::Result<f64>,
-    ) -> anyhow::Result<Transfer> {
+    /// One transfer on each side; none where one stood still.
+    fn round(&mut self, number: usize, act: Act) -> anyhow::Result<Option<Round>> {
+        if number.is_multiple_of(2) {
+            let Some(direct_seconds) = act(self, Side::Direct, number)? else { return Ok(None) };
+            let inside = self.watched(number, act)?;
+            return Ok(inside.map(|inside| Round { direct_seconds, inside }));
+        }
+        let Some(inside) = self.watched(number, act)? else { return Ok(None) };
+        let direct_seconds = act(self, Side::Direct, number)?;
+        Ok(direct_seconds.map(|direct_seconds| Round { direct_seconds, inside }))
+    }
+
+    fn watched(&mut self, number: usize, act: Act) -> anyhow::Result<Option<Transfer>> {
         let server = self.ground.server();
         let before = server.begin()?;
-        let seconds = transfer(self, Side::Inside, number)?;
-        Ok(Transfer { seconds, cost: server.since(&before)? })
+        let Some(seconds) = act(self, Side::Inside, number)? else { return Ok(None) };
+        Ok(Some(Transfer { seconds, cost: server.since(&before)? }))
     }
 
     // Without a work tree: writing one costs both sides the same, and would hide the difference.
-    fn clone(&mut self, side: Side, _number: usize) -> anyhow::Result<f64> {
+    fn clone(&mut self, side: Side, _number: usize) -> anyhow::Result<Option<f64>> {
         let clone = self.ground.at("desk/clone");
         let command =
             format!("{} clone -q --no-checkout {} {}", self.git, self.url(side), clone.display());
         let seconds = self.types(side, &command)?;
-        fs::remove_dir_all(clone)?;
+        if clone.exists() {
+            fs::remove_dir_all(clone)?;
+        }
         Ok(seconds)
     }
 
-    fn push(&mut self, side: Side, number: usize) -> anyhow::Result<f64> {
+    fn push(&mut self, side: Side, number: usize) -> anyhow::Result<Option<f64>> {
         let name = format!("refs/heads/agent/{number}");
         let source = self.ground.at("desk/source");
         let command =
             format!("{} -C {} push -q {} main:{name}", self.git, source.display(), self.url(side));
         let seconds = self.types(side, &command)?;
-        self.unpush(&name)?;
+        if seconds.is_some() {
+            self.unpush(&name)?;
+        }
         Ok(seconds)
     }
 
@@ -153,11 +172,14 @@ impl Bench {
         Ok(())
     }
 
-    fn types(&mut self, side: Side, command: &str) -> anyhow::Result<f64> {
-        match side {
-            Side::Direct => self.ground.direct.must(command),
-            Side::Inside => self.ground.inside.must(command),
-        }
+    fn types(&mut self, side: Side, command: &str) -> anyhow::Result<Option<f64>> {
+        let (shell, stalls) = match side {
+            Side::Direct => (&mut self.ground.direct, &mut self.stalls.direct),
+            Side::Inside => (&mut self.ground.inside, &mut self.stalls.gateway),
+        };
+        let seconds = shell.must(command)?;
+        *stalls += usize::from(seconds.is_none());
+        Ok(seconds)
     }
 
     fn url(&self, side: Side) -> String {

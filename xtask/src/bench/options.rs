@@ -42,8 +42,9 @@ impl Options {
                     let value = words.next().with_context(|| format!("`{word}` needs a value"))?;
                     match word.as_str() {
                         "--binary" => options.binary = Some(value.into()),
-                        "--rounds" => options.rounds = number(word, value)?,
-                        _ => options.size_mib = number(word, value)?,
+                        "--rounds" => options.rounds = number(word, value, 1)?,
+                        // git keeps a push of fewer objects as loose files, not as a pack.
+                        _ => options.size_mib = number(word, value, 100)?,
                     }
                 }
                 _ => bail!(
@@ -56,9 +57,9 @@ impl Options {
     }
 }
 
-fn number(word: &str, value: &str) -> anyhow::Result<usize> {
+fn number(word: &str, value: &str, least: usize) -> anyhow::Result<usize> {
     let number = value.parse().with_context(|| format!("`{word} {value}` is no number"))?;
-    ensure!((1..=1000).contains(&number), "`{word} {value}` is not between 1 and 1000");
+    ensure!((least..=1000).contains(&number), "`{word} {value}` is not between {least} and 1000");
     Ok(number)
 }
 
@@ -79,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_word_that_says_nothing_is_refused_by_name() {
-        for words in [&["--round"][..], &["--rounds"], &["--rounds", "0"], &["--size", "x"]] {
+        for words in [&["--round"][..], &["--rounds"], &["--rounds", "0"], &["--size", "99"]] {
             let error = parse(words).unwrap_err().to_string();
             assert!(error.contains(words[0]), "{error}");
         }

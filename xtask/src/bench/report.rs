@@ -28,6 +28,13 @@ pub(super) struct Round {
     pub(super) inside: Transfer,
 }
 
+/// Transfers that stood still; their rounds were begun anew.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Stalls {
+    pub(super) direct: usize,
+    pub(super) gateway: usize,
+}
+
 /// All of them.
 pub(super) struct Report {
     pub(super) machine: String,
@@ -36,6 +43,7 @@ pub(super) struct Report {
     pub(super) idle_kib: u64,
     pub(super) clone: Vec<Round>,
     pub(super) push: Vec<Round>,
+    pub(super) stalls: Stalls,
 }
 
 /// What counts of some rounds.
@@ -126,6 +134,11 @@ impl Report {
                 self.per_gib(summary.cpu_seconds),
             );
         }
+        let Stalls { direct, gateway } = self.stalls;
+        if direct + gateway > 0 {
+            let _ =
+                writeln!(text, "stood still, round begun anew: {direct} direct, {gateway} gateway");
+        }
         text + &format!("bars: median >= {RATIO}, worst >= {WORST_RATIO:.3}, memory < +8.0\n")
     }
 
@@ -156,6 +169,7 @@ impl Report {
             "protocol": self.protocol,
             "size_mib": self.size_mib,
             "idle_kib": self.idle_kib,
+            "stalls": { "direct": self.stalls.direct, "gateway": self.stalls.gateway },
             "clone": { "summary": clone, "rounds": rounds(&self.clone) },
             "push": { "summary": push, "rounds": rounds(&self.push) },
             "missed": self.missed(),
@@ -194,7 +208,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cost, Report, Round, Transfer, median};
+    use super::{Cost, Report, Round, Stalls, Transfer, median};
 
     fn round(direct_seconds: f64, seconds: f64, memory_kib: u64) -> Round {
         let cost = Cost { memory_kib, cpu_seconds: 0.5 };
@@ -208,6 +222,7 @@ mod tests {
             size_mib: 200,
             idle_kib: 16 * 1024,
             push: vec![round(1.0, 1.0, 0)],
+            stalls: Stalls { direct: 1, gateway: 2 },
             clone,
         }
     }
@@ -231,7 +246,9 @@ mod tests {
     #[test]
     fn the_table_names_the_machine_and_every_figure() {
         let text = report(vec![round(2.0, 2.5, 3 * 1024)]).text();
-        for figure in ["2 x a core", "100.0", "80.0", "0.800", "+3.0", "2.56", "HTTP/2"] {
+        for figure in
+            ["2 x a core", "100.0", "80.0", "0.800", "+3.0", "2.56", "HTTP/2", "1 direct, 2"]
+        {
             assert!(text.contains(figure), "no {figure} in\n{text}");
         }
     }

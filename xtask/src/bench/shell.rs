@@ -12,8 +12,11 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::clock;
 
-/// How long one command may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// How long one command may take, and how long the shell may take to say so.
+const PATIENCE_SECONDS: u64 = 90;
+const PATIENCE: Duration = Duration::from_secs(PATIENCE_SECONDS + 30);
+/// What timeout(1) exits with where it ended the command.
+const STALLED: &str = "124";
 /// How long a process may take to leave.
 const LEAVING: Duration = Duration::from_secs(15);
 /// Lines that may wait to be read.
@@ -42,16 +45,21 @@ impl Shell {
             }
         });
         let mut shell = Self { process, input, lines };
-        shell.must("exec 2>&1")?;
+        shell.types("exec 2>&1")?;
         Ok(shell)
     }
 
-    /// Types a command that must work; the seconds until it was over.
-    pub(super) fn must(&mut self, command: &str) -> anyhow::Result<f64> {
-        let (answer, seconds) = clock::timed(|| self.types(command));
+    /// Types a command that must work; the seconds until it was over, none where it had to be
+    /// ended.
+    pub(super) fn must(&mut self, command: &str) -> anyhow::Result<Option<f64>> {
+        let bound = format!("timeout -k 1 {PATIENCE_SECONDS} {command}");
+        let (answer, seconds) = clock::timed(|| self.types(&bound));
         let (code, out) = answer.with_context(|| format!("`{command}`"))?;
+        if code == STALLED {
+            return Ok(None);
+        }
         ensure!(code == "0", "`{command}` failed: {out}");
-        Ok(seconds)
+        Ok(Some(seconds))
     }
 
     fn types(&mut self, command: &str) -> anyhow::Result<(String, String)> {

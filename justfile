@@ -29,6 +29,10 @@ docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
     mdbook build docs
 
+# The numbers we hold, on the release binary; takes minutes
+bench *ARGS:
+    cargo xtask bench git {{ARGS}}
+
 # The story on real parts
 demo:
     cargo run --release --locked -- demo

@@ -2,6 +2,7 @@
 //!
 //! One row and one file per command; nothing here ships.
 
+mod bench;
 mod help;
 mod tidy;
 
@@ -17,7 +18,7 @@ struct Command {
     run: fn(&[String]) -> anyhow::Result<()>,
 }
 
-const COMMANDS: &[Command] = &[help::COMMAND, tidy::COMMAND];
+const COMMANDS: &[Command] = &[help::COMMAND, tidy::COMMAND, bench::COMMAND];
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();

@@ -1,0 +1,88 @@
+//! The words after `cargo xtask bench git`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail, ensure};
+
+/// What is measured, and how it is told.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Options {
+    /// The binary to measure; none: the release binary, built first.
+    pub(super) binary: Option<PathBuf>,
+    /// Rounds, each of every transfer both ways.
+    pub(super) rounds: usize,
+    /// MiB of each transfer.
+    pub(super) size_mib: usize,
+    /// Over HTTP/1.1 instead of HTTP/2.
+    pub(super) is_http1: bool,
+    /// As JSON.
+    pub(super) is_json: bool,
+    /// Whether a missed bar is an error.
+    pub(super) has_bars: bool,
+}
+
+impl Options {
+    /// Reads the words.
+    pub(super) fn parse(words: &[String]) -> anyhow::Result<Self> {
+        let mut options = Self {
+            binary: None,
+            rounds: 5,
+            size_mib: 200,
+            is_http1: false,
+            is_json: false,
+            has_bars: true,
+        };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--http1" => options.is_http1 = true,
+                "--json" => options.is_json = true,
+                "--no-bars" => options.has_bars = false,
+                "--binary" | "--rounds" | "--size" => {
+                    let value = words.next().with_context(|| format!("`{word}` needs a value"))?;
+                    match word.as_str() {
+                        "--binary" => options.binary = Some(value.into()),
+                        "--rounds" => options.rounds = number(word, value, 1)?,
+                        // git keeps a push of fewer objects as loose files, not as a pack.
+                        _ => options.size_mib = number(word, value, 100)?,
+                    }
+                }
+                _ => bail!(
+                    "no option `{word}`; there are `--binary PATH`, `--rounds N`, `--size MIB`, \
+                     `--http1`, `--json` and `--no-bars`"
+                ),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn number(word: &str, value: &str, least: usize) -> anyhow::Result<usize> {
+    let number = value.parse().with_context(|| format!("`{word} {value}` is no number"))?;
+    ensure!((least..=1000).contains(&number), "`{word} {value}` is not between {least} and 1000");
+    Ok(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Options;
+
+    fn parse(words: &[&str]) -> anyhow::Result<Options> {
+        Options::parse(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn without_words_the_promise_itself_is_measured() {
+        let options = parse(&[]).unwrap();
+        assert_eq!((options.rounds, options.size_mib), (5, 200));
+        assert!(options.has_bars && !options.is_http1 && options.binary.is_none());
+    }
+
+    #[test]
+    fn a_word_that_says_nothing_is_refused_by_name() {
+        for words in [&["--round"][..], &["--rounds"], &["--rounds", "0"], &["--size", "99"]] {
+            let error = parse(words).unwrap_err().to_string();
+            assert!(error.contains(words[0]), "{error}");
+        }
+    }
+}

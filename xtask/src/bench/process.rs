@@ -1,0 +1,98 @@
+//! What Linux says of a process and of the machine: proc(5).
+
+use std::fs;
+
+use anyhow::Context as _;
+
+/// Ticks of `/proc/<pid>/stat` in a second: `USER_HZ`, on every machine we build for.
+const TICKS: f64 = 100.0;
+
+/// A process that is watched.
+#[derive(Clone, Copy)]
+pub(super) struct Watched(pub(super) u32);
+
+/// How it was before something happened.
+pub(super) struct Before {
+    resident_kib: u64,
+    cpu_seconds: f64,
+}
+
+/// What something cost it.
+#[derive(Clone, Copy)]
+pub(super) struct Cost {
+    /// The peak of its resident memory, above what it had before.
+    pub(super) memory_kib: u64,
+    pub(super) cpu_seconds: f64,
+}
+
+impl Watched {
+    /// Begins to watch.
+    pub(super) fn begin(self) -> anyhow::Result<Before> {
+        // "5": the peak begins anew. Where we may not write it, the peak of its whole life stands,
+        // and the cost comes out too high rather than too low.
+        let _ = fs::write(format!("/proc/{}/clear_refs", self.0), "5");
+        Ok(Before { resident_kib: self.status("VmRSS:")?, cpu_seconds: self.cpu_seconds()? })
+    }
+
+    /// What it cost since.
+    pub(super) fn since(self, before: &Before) -> anyhow::Result<Cost> {
+        Ok(Cost {
+            memory_kib: self.status("VmHWM:")?.saturating_sub(before.resident_kib),
+            cpu_seconds: self.cpu_seconds()? - before.cpu_seconds,
+        })
+    }
+
+    /// Its resident memory.
+    pub(super) fn resident_kib(self) -> anyhow::Result<u64> {
+        self.status("VmRSS:")
+    }
+
+    fn status(self, field: &str) -> anyhow::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        Ok(number.with_context(|| format!("the server has no `{field}`"))?.parse()?)
+    }
+
+    fn cpu_seconds(self) -> anyhow::Result<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
+        ticks(&stat).map(|ticks| f64::from(ticks) / TICKS).context("`stat` of the server")
+    }
+}
+
+// The name stands in parentheses and may hold anything; the 14th and 15th field are user and
+// system time.
+fn ticks(stat: &str) -> Option<u32> {
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
+    let user: u32 = fields.next()?.parse().ok()?;
+    user.checked_add(fields.next()?.parse().ok()?)
+}
+
+/// The machine, for the head of a table.
+pub(super) fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let cpus = read("/proc/cpuinfo");
+    let cores = cpus.lines().filter(|line| line.starts_with("processor")).count();
+    let model = cpus.lines().find(|line| line.starts_with("model name"));
+    let model = model.and_then(|line| line.split_once(": ")).map_or("?", |(_, model)| model);
+    let (kernel, load) = (read("/proc/sys/kernel/osrelease"), load());
+    format!("{cores} x {model}, Linux {}, load {load}", kernel.trim())
+}
+
+/// How many wanted to run in the last minute.
+pub(super) fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().unwrap_or("?").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ticks;
+
+    #[test]
+    fn user_and_system_time_are_read_behind_any_name() {
+        let stat = "7 (a ) b) S 1 2 3 4 5 6 7 8 9 10 120 30 0 0 20";
+        assert_eq!(ticks(stat), Some(150));
+        assert_eq!(ticks("7 (a"), None);
+    }
+}

@@ -27,6 +27,7 @@ use tokio_util::either::Either;
 use tokio_util::task::TaskTracker;
 
 use crate::failure::Failure;
+use crate::read_ahead::ReadAhead;
 
 pub(crate) use upstream::{Key, Unanswered, Upstream};
 
@@ -36,7 +37,7 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 const TRIED_MAX: usize = 4;
 
 /// A connection to an upstream, private where its transport says so.
-pub(crate) type Line = Either<TcpStream, TlsStream<TcpStream>>;
+pub(crate) type Line = Either<TcpStream, TlsStream<ReadAhead<TcpStream>>>;
 
 /// What is spoken over a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,9 +194,9 @@ async fn prove(
     config: Arc<ClientConfig>,
     host: &str,
     stream: TcpStream,
-) -> Result<TlsStream<TcpStream>, Failure> {
+) -> Result<TlsStream<ReadAhead<TcpStream>>, Failure> {
     let name = server_name(host).ok_or_else(|| untrusted(host, "its name fits no certificate"))?;
-    let shaking = TlsConnector::from(config).connect(name, stream);
+    let shaking = TlsConnector::from(config).connect(name, ReadAhead::new(stream));
     let late = |_| Failure::Late { host: host.to_owned() };
     timeout(STEP_TIMEOUT, shaking).await.map_err(late)?.map_err(|error| untrusted(host, error))
 }

@@ -27,6 +27,7 @@ mod packing;
 mod pipeline;
 mod places;
 mod pool;
+mod read_ahead;
 mod recognise;
 mod refuse;
 mod relay;

@@ -13,8 +13,11 @@ mod head;
 pub use frame::{FrameFault, FrameGuard};
 pub use head::as_http1;
 
-/// Largest frame payload that is accepted: the smallest maximum a peer may have (RFC 9113 §4.2).
+/// Largest frame payload that is accepted of a client: the smallest maximum a peer may have
+/// (RFC 9113 §4.2).
 pub const FRAME_MAX_BYTES: u32 = 16_384;
+/// The same of an upstream, whose long answers cost less in longer frames.
+pub const SERVER_FRAME_MAX_BYTES: u32 = 65_536;
 
 #[cfg(test)]
 mod tests;

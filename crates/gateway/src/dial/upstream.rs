@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use marque_domain::{Connection, Endpoint, FactRef, Id, Revised};
 use marque_plane::LiveRun;
 use marque_wire::http1::{HEAD_MAX_BYTES, ResponseGuard};
-use marque_wire::http2::{FRAME_MAX_BYTES, FrameGuard};
+use marque_wire::http2::{FrameGuard, SERVER_FRAME_MAX_BYTES};
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -218,7 +218,7 @@ fn http2_builder(dialer: &Dialer) -> http2::Builder<Tracked> {
         .timer(TokioTimer::new())
         .keep_alive_interval(ALIVE_INTERVAL)
         .keep_alive_timeout(ALIVE_TIMEOUT)
-        .max_frame_size(FRAME_MAX_BYTES)
+        .max_frame_size(SERVER_FRAME_MAX_BYTES)
         .max_header_list_size(u32::try_from(HEAD_MAX_BYTES).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)

@@ -21,6 +21,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::Reply;
 use crate::guarded::Guarded;
+use crate::read_ahead::ReadAhead;
 use crate::refuse::Notice;
 use crate::relay::Cut;
 use crate::session::{InFlight, Session};
@@ -47,9 +48,9 @@ impl Socket for TcpStream {
     }
 }
 
-impl Socket for TlsStream<TcpStream> {
+impl Socket for TlsStream<ReadAhead<TcpStream>> {
     fn tcp(&self) -> &TcpStream {
-        self.get_ref().0
+        self.get_ref().0.get_ref()
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) async fn serve(session: Arc<Session>, stream: TcpStream) {
     };
     let Some(stream) = serve_http(io, &session, answer).await else { return };
     match door.opened_tunnel() {
-        Some(tunnel) => tunnel::intercept(session, tunnel, stream).await,
+        Some(tunnel) => Box::pin(tunnel::intercept(session, tunnel, stream)).await,
         None => close(stream, &session).await,
     }
 }

@@ -28,6 +28,7 @@ use crate::body::Upload;
 use crate::client_hello::{self, Tap};
 use crate::guarded::Guarded;
 use crate::pipeline::{self, Exchange};
+use crate::read_ahead::ReadAhead;
 use crate::refuse::{Notice, Place, Stop, Style};
 use crate::relay::{Cut, Relay};
 use crate::session::Session;
@@ -67,8 +68,9 @@ async fn shake(
     session: &Session,
     tunnel: &Tunnel,
     stream: TcpStream,
-) -> Option<TlsStream<TcpStream>> {
-    let begun = LazyConfigAcceptor::new(Acceptor::default(), Tap::new(stream)).await;
+) -> Option<TlsStream<ReadAhead<TcpStream>>> {
+    let begun =
+        LazyConfigAcceptor::new(Acceptor::default(), Tap::new(ReadAhead::new(stream))).await;
     let StartHandshake { accepted, io, .. } = begun.ok()?;
     let (seen, mut stream) = io.into_parts();
     let host = &tunnel.authority.host;

@@ -9,7 +9,7 @@ use std::ops::Range;
 use memchr::{Memchr2, memchr2_iter};
 
 use super::needles::{Branch, Needles, QUAD_BYTES};
-use super::spelling::{DEPTH_MAX, is_escape, read};
+use super::spelling::{DEPTH_MAX, is_escape, may_escape, read};
 
 /// What a search came to.
 pub(super) struct Findings {
@@ -211,6 +211,12 @@ impl Iterator for Suspects<'_> {
 
 /// Whether there is an escape, and of something that a needle has among its first characters.
 fn may_matter(needles: &Needles, text: &[u8], at: usize) -> bool {
+    // In bytes that look random most signs escape nothing, and reading on costs much more.
+    if let Some([sign, next]) = text.get(at..).and_then(<[u8]>::first_chunk)
+        && !may_escape(*sign, *next)
+    {
+        return false;
+    }
     for depth in 1..=DEPTH_MAX {
         let Ok(character) = read(text, at, depth) else { return true };
         let first = character.bytes().first();

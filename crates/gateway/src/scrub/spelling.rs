@@ -60,6 +60,17 @@ pub(super) fn is_escape(byte: u8) -> bool {
     matches!(byte, b'%' | b'\\')
 }
 
+/// Whether an escape may begin with `sign` where `next` follows it: a glance that [`read`] agrees
+/// with, at every depth.
+pub(super) fn may_escape(sign: u8, next: u8) -> bool {
+    is_escape(next)
+        || match sign {
+            b'%' => next.is_ascii_hexdigit(),
+            b'\\' => next.is_ascii_punctuation() || b"uxbfnrt".contains(&next),
+            _ => false,
+        }
+}
+
 /// Reads the character at `at`, undoing escapes up to `depth` times. What is no escape means
 /// itself.
 pub(super) fn read(text: &[u8], at: usize, depth: usize) -> Result<Character, Cut> {
@@ -134,4 +145,26 @@ where
         at = character.end;
     }
     Ok(Some((value, at)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DEPTH_MAX, may_escape, read};
+
+    #[test]
+    fn whatever_is_read_as_an_escape_may_be_one_at_a_glance() {
+        let tails = ["", "1", "41", "0041", "u0041", "x41", "%41", "%2541", "5c41", "\\x41"];
+        let pairs = b"%\\".iter().flat_map(|sign| (0..=255_u8).map(move |next| (*sign, next)));
+        for ((sign, next), tail) in pairs.flat_map(|pair| tails.map(|tail| (pair, tail))) {
+            let text = [&[sign, next], tail.as_bytes()].concat();
+            let is_escape = |depth| read(&text, 0, depth).map_or(true, |read| read.end > 1);
+            assert!(may_escape(sign, next) || !(1..=DEPTH_MAX).any(is_escape), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn most_bytes_after_a_sign_are_no_escape_at_a_glance() {
+        let many = |sign| (0..=255).filter(|next| may_escape(sign, *next)).count();
+        assert_eq!((many(b'%'), many(b'\\')), (24, 39));
+    }
 }

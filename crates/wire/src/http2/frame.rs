@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use super::FRAME_MAX_BYTES;
+use super::{FRAME_MAX_BYTES, SERVER_FRAME_MAX_BYTES};
 use crate::http1::{Fault, Guard, Malformed};
 
 /// What a client says first (RFC 9113 §3.4).
@@ -36,7 +36,7 @@ const WINDOW_MIN: u32 = 1_024;
 pub enum FrameFault {
     #[error("the connection does not begin with the preface of HTTP/2")]
     Preface,
-    #[error("a frame is longer than {FRAME_MAX_BYTES} bytes")]
+    #[error("a frame is longer than was agreed")]
     TooLong,
     #[error("a head goes over more than {CONTINUATIONS_MAX} continuations")]
     Continuations,
@@ -145,7 +145,9 @@ impl FrameGuard {
     }
 
     fn begin(&mut self, frame: &Frame) -> Result<(), FrameFault> {
-        if frame.length > FRAME_MAX_BYTES {
+        let is_client = self.counts.is_client;
+        let max = if is_client { FRAME_MAX_BYTES } else { SERVER_FRAME_MAX_BYTES };
+        if frame.length > max {
             return Err(FrameFault::TooLong);
         }
         self.left = frame.length;

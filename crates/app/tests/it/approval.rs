@@ -134,7 +134,7 @@ fn an_approval_that_lapsed_is_not_served() {
     let mut marque = super::support::Marque::nothing_yet();
     std::fs::create_dir(marque.data()).unwrap();
     chmod(&marque.data(), 0o700);
-    marque.write("data/config.toml", "[approval]\nttl = \"2s\"\n");
+    marque.write("data/config.toml", "[approval]\nttl = \"6s\"\n");
     marque.serve();
     marque.cli(&["claim", "--name", "alice"]).ok();
     let world = World::on(marque);

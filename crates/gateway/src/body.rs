@@ -180,14 +180,7 @@ impl Upload {
         }
         // Reading is what tells the client to go on.
         self.waits_for_continue = false;
-        while let Some(rest) = &mut self.rest {
-            let Some(frame) = rest.frame().await else {
-                self.rest = None;
-                break;
-            };
-            // The client went away before anything was decided.
-            let frame = frame.map_err(|_| Stop::Cut)?;
-            let Ok(data) = frame.into_data() else { continue };
+        while let Some(data) = self.next_data().await? {
             size += data.len();
             self.keep(data);
             if size > READ_MAX_BYTES {
@@ -211,14 +204,7 @@ impl Upload {
         let reading = async {
             // Reading is what tells the client to go on.
             self.waits_for_continue = false;
-            while let Some(rest) = &mut self.rest {
-                let Some(frame) = rest.frame().await else {
-                    self.rest = None;
-                    break;
-                };
-                // The client went away before anything was decided.
-                let frame = frame.map_err(|_| Stop::Cut)?;
-                let Ok(data) = frame.into_data() else { continue };
+            while let Some(data) = self.next_data().await? {
                 let is_enough = reader.feed(&data);
                 self.keep(data);
                 if is_enough? {
@@ -239,6 +225,21 @@ impl Upload {
             }
             learned => Ok(learned),
         }
+    }
+
+    /// The next bytes before anything is decided, until the end. Cut where the client went away.
+    async fn next_data(&mut self) -> Result<Option<Bytes>, Stop> {
+        while let Some(rest) = &mut self.rest {
+            match rest.frame().await {
+                Some(frame) => {
+                    if let Ok(data) = frame.map_err(|_| Stop::Cut)?.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+                None => self.rest = None,
+            }
+        }
+        Ok(None)
     }
 
     // Small frames are joined, so that what is held takes no more memory than it has bytes.

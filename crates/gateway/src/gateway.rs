@@ -145,9 +145,7 @@ impl Shared {
             cut: CancellationToken::new(),
         }
     }
-}
 
-impl Shared {
     /// Sees to it that nothing is kept for a run once it has ended.
     pub(crate) fn attend(self: &Arc<Self>, run: &Arc<LiveRun>) {
         if !self.attended().insert(run.run) {

@@ -122,9 +122,12 @@ impl About {
 
     /// The operation of that name on the repository.
     fn named(self, name: &str) -> Operation {
-        let class = Recogniser::Git.operation(name).map_or(Class::Unclassified, |kind| kind.class);
-        Operation { name: name.to_owned(), class, ..self.common }
+        Operation { name: name.to_owned(), class: class_of(name), ..self.common }
     }
+}
+
+fn class_of(name: &str) -> Class {
+    Recogniser::Git.operation(name).map_or(Class::Unclassified, |kind| kind.class)
 }
 
 /// The request without its repository, for the human who is asked.

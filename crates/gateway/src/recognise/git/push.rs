@@ -4,11 +4,11 @@
 //! commit to what the pack holds, so an approval of them covers it.
 
 use marque_crypto::hash::sha256;
-use marque_domain::{Body, Class, Effect, Operation, Service};
+use marque_domain::{Body, Class, Effect, Operation};
 use marque_wire::git::ObjectId;
-use marque_wire::git::push::{BadPush, Command, CommandKind, Fed, Push, PushReader, ReportStyle};
+use marque_wire::git::push::{BadPush, Command, CommandKind, Fed, Push, PushReader};
 
-use super::About;
+use super::{About, class_of};
 use crate::recognise::{Learned, ReadBody};
 use crate::refuse::Notice;
 use crate::voice::Voice;
@@ -52,21 +52,22 @@ impl ReadBody for PushBody {
         if push.is_probe() {
             return Ok(Learned::Probe);
         }
-        let voice = voice(&push, push.capabilities.report);
+        let voice = voice(&push);
         Ok(Learned::Operation(Box::new(operation(about, &push)), voice))
     }
 }
 
-fn voice(push: &Push, style: Option<ReportStyle>) -> Voice {
-    let refs = || push.commands.iter().map(|command| command.reference.clone()).collect();
-    style.map_or(Voice::Http, |style| Voice::Push { style, refs: refs() })
+fn voice(push: &Push) -> Voice {
+    let Some(style) = push.capabilities.report else { return Voice::Http };
+    let refs = push.commands.iter().map(|command| command.reference.clone()).collect();
+    Voice::Push { style, refs }
 }
 
 fn operation(about: About, push: &Push) -> Operation {
     let repo = about.repo.as_str().to_owned();
     let effect = |name: &str, part: &str| Effect {
         name: name.to_owned(),
-        class: Service::Git.operation(name).map_or(Class::Unclassified, |kind| kind.class),
+        class: class_of(name),
         resource: vec![repo.clone(), part.to_owned()],
     };
     let commands = push.commands.iter().map(|command| {

@@ -6,6 +6,7 @@
 mod clock;
 mod git;
 mod ground;
+mod link;
 mod noise;
 mod options;
 mod process;

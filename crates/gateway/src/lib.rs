@@ -18,6 +18,7 @@ mod dial;
 mod door;
 mod failure;
 mod gateway;
+mod gathered;
 mod guarded;
 mod headers;
 mod leaf;

@@ -15,10 +15,13 @@ use super::ground::Ground;
 use super::noise::Commit;
 use super::options::Options;
 use super::report::{Report, Round, Stalls, Transfer};
-use super::{process, report};
+use super::{link, process, report};
 
 /// Measures, tells, and fails where a bar is missed.
 pub(super) fn run(options: &Options) -> anyhow::Result<()> {
+    if options.link.is_some() && !link::is_inside() {
+        return link::enter();
+    }
     let binary = match &options.binary {
         Some(binary) => binary.clone(),
         None => release_binary()?,
@@ -28,6 +31,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
         machine: process::machine(),
         protocol: if options.is_http1 { "HTTP/1.1" } else { "HTTP/2" },
         size_mib: options.size_mib,
+        link: options.link,
         idle_kib: bench.ground.server().resident_kib()?,
         clone: Vec::new(),
         push: Vec::new(),
@@ -85,7 +89,13 @@ struct Bench {
 
 impl Bench {
     fn set_up(binary: &Path, options: &Options) -> anyhow::Result<Self> {
+        if options.link.is_some() {
+            link::lay()?;
+        }
         let ground = Ground::lay(binary)?;
+        if let Some(megabits) = options.link {
+            link::shape(ground.port(), megabits)?;
+        }
         let files = options.size_mib;
         import(&ground, &ground.bare(), &Commit { folder: "cloned", files, seed: 1 })?;
         let source = ground.at("desk/source");

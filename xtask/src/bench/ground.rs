@@ -105,6 +105,11 @@ impl Ground {
         Watched(self.server.0.id())
     }
 
+    /// The port the git host listens on.
+    pub(super) fn port(&self) -> &str {
+        &self.port
+    }
+
     /// Where the repository is for git that dials directly.
     pub(super) fn direct_url(&self) -> String {
         format!("https://{HOST}:{}/{REPOSITORY}", self.port)

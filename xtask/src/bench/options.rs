@@ -13,6 +13,8 @@ pub(super) struct Options {
     pub(super) rounds: usize,
     /// MiB of each transfer.
     pub(super) size_mib: usize,
+    /// Megabits a second of the link to the git host; none: loopback as it is.
+    pub(super) link: Option<usize>,
     /// Over HTTP/1.1 instead of HTTP/2.
     pub(super) is_http1: bool,
     /// As JSON.
@@ -28,6 +30,7 @@ impl Options {
             binary: None,
             rounds: 5,
             size_mib: 200,
+            link: None,
             is_http1: false,
             is_json: false,
             has_bars: true,
@@ -38,10 +41,11 @@ impl Options {
                 "--http1" => options.is_http1 = true,
                 "--json" => options.is_json = true,
                 "--no-bars" => options.has_bars = false,
-                "--binary" | "--rounds" | "--size" => {
+                "--binary" | "--rounds" | "--size" | "--link" => {
                     let value = words.next().with_context(|| format!("`{word}` needs a value"))?;
                     match word.as_str() {
                         "--binary" => options.binary = Some(value.into()),
+                        "--link" => options.link = Some(number(word, value, 10)?),
                         "--rounds" => options.rounds = number(word, value, 1)?,
                         // git keeps a push of fewer objects as loose files, not as a pack.
                         _ => options.size_mib = number(word, value, 100)?,
@@ -49,7 +53,7 @@ impl Options {
                 }
                 _ => bail!(
                     "no option `{word}`; there are `--binary PATH`, `--rounds N`, `--size MIB`, \
-                     `--http1`, `--json` and `--no-bars`"
+                     `--link MBIT`, `--http1`, `--json` and `--no-bars`"
                 ),
             }
         }

@@ -40,6 +40,8 @@ pub(super) struct Report {
     pub(super) machine: String,
     pub(super) protocol: &'static str,
     pub(super) size_mib: usize,
+    /// Megabits a second of the link to the git host.
+    pub(super) link: Option<usize>,
     pub(super) idle_kib: u64,
     pub(super) clone: Vec<Round>,
     pub(super) push: Vec<Round>,
@@ -101,8 +103,9 @@ impl Report {
 
     fn text(&self) -> String {
         let (size, rounds) = (self.size_mib, self.clone.len());
+        let link = self.link.map(|rate| format!(", a link of {rate} Mbit/s")).unwrap_or_default();
         let mut text = format!(
-            "git over {}, {size} MiB, {rounds} rounds; {}\n\
+            "git over {}, {size} MiB, {rounds} rounds{link}; {}\n\
              server at rest: {:.1} MiB\n\n\
              {:7}{:>18}{:>18}{:>16}{:>12}{:>12}\n\
              {:7}{:>18}{:>18}{:>16}{:>12}{:>12}\n",
@@ -168,6 +171,7 @@ impl Report {
             "machine": self.machine,
             "protocol": self.protocol,
             "size_mib": self.size_mib,
+            "link_megabits": self.link,
             "idle_kib": self.idle_kib,
             "stalls": { "direct": self.stalls.direct, "gateway": self.stalls.gateway },
             "clone": { "summary": clone, "rounds": rounds(&self.clone) },
@@ -220,6 +224,7 @@ mod tests {
             machine: "2 x a core".to_owned(),
             protocol: "HTTP/2",
             size_mib: 200,
+            link: Some(500),
             idle_kib: 16 * 1024,
             push: vec![round(1.0, 1.0, 0)],
             stalls: Stalls { direct: 1, gateway: 2 },
@@ -246,9 +251,17 @@ mod tests {
     #[test]
     fn the_table_names_the_machine_and_every_figure() {
         let text = report(vec![round(2.0, 2.5, 3 * 1024)]).text();
-        for figure in
-            ["2 x a core", "100.0", "80.0", "0.800", "+3.0", "2.56", "HTTP/2", "1 direct, 2"]
-        {
+        for figure in [
+            "2 x a core",
+            "500 Mbit/s",
+            "100.0",
+            "80.0",
+            "0.800",
+            "+3.0",
+            "2.56",
+            "HTTP/2",
+            "1 direct, 2",
+        ] {
             assert!(text.contains(figure), "no {figure} in\n{text}");
         }
     }

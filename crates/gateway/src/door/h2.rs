@@ -3,9 +3,9 @@
 //! Owns the bounds of a connection that carries many requests (threat 91), and its breaking off.
 //! Each request becomes an HTTP/1.1 one before anybody looks at it.
 
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use ::http::{Method, Request, Response};
@@ -18,10 +18,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use marque_wire::http1::HEAD_MAX_BYTES;
 use marque_wire::http2::{FRAME_MAX_BYTES, FrameGuard, as_http1};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::http::Socket;
 use super::{Reply, reply};
+use crate::gathered::Gathered;
 use crate::guarded::Guarded;
 use crate::places::RequestPlace;
 use crate::refuse::{Notice, Style};
@@ -48,8 +48,7 @@ where
     A: Fn(Request<Incoming>) -> F,
     F: Future<Output = Result<Response<Reply>, Cut>> + Send + 'static,
 {
-    let breaks = Arc::new(AtomicBool::new(false));
-    let io = Breakable { io, breaks: Arc::clone(&breaks) };
+    let (io, socket) = Gathered::pair(io);
     let io = Guarded::new(io, FrameGuard::of_client(), session.shared.settings.silence);
     let service = service_fn(|request: Request<Incoming>| {
         let is_head = request.method() == Method::HEAD;
@@ -95,14 +94,26 @@ where
         tokio::select! {
             biased;
             () = &mut cut => {
-                breaks.store(true, Ordering::Relaxed);
+                // A reset, because the end of a connection can also be the end of an answer.
+                let _broken = socket.with(|io| io.tcp().set_zero_linger());
                 return;
             }
             () = &mut stop, if !is_stopping => is_stopping = true,
             // Whoever waits for an answer is told of an error by its stream.
-            _ended = &mut connection => return,
+            () = poll_fn(|cx| poll_driven(connection.as_mut(), &socket, cx)) => return,
         }
     }
+}
+
+/// Drives the library and, once it has said what it has to say for now, lets that leave.
+fn poll_driven<IO: Socket, E>(
+    connection: Pin<&mut impl Future<Output = Result<(), E>>>,
+    socket: &Gathered<IO>,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    let is_over = connection.poll(cx).is_ready();
+    let has_left = socket.poll_leave(cx);
+    if is_over || matches!(has_left, Poll::Ready(Err(_))) { Poll::Ready(()) } else { Poll::Pending }
 }
 
 /// The request as HTTP/1.1 would say it, and its place; or what the client is told.
@@ -144,60 +155,5 @@ impl Body for Held {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// A socket that is reset when it is dropped, if it was told so: the library does not give it back.
-struct Breakable<IO: Socket> {
-    io: IO,
-    breaks: Arc<AtomicBool>,
-}
-
-impl<IO: Socket> Drop for Breakable<IO> {
-    fn drop(&mut self) {
-        if self.breaks.load(Ordering::Relaxed) {
-            // A reset, because the end of a connection can also be the end of an answer.
-            let _broken = self.io.tcp().set_zero_linger();
-        }
-    }
-}
-
-impl<IO: Socket> AsyncRead for Breakable<IO> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
-    }
-}
-
-impl<IO: Socket> AsyncWrite for Breakable<IO> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
     }
 }

@@ -35,6 +35,9 @@ use crate::session::Session;
 
 /// How long the client's half of the handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most bytes of an answer that wait as records of TLS: room for what leaves together, so that it
+/// leaves in one system call.
+const RECORDS_MAX_BYTES: usize = 128 * 1024;
 /// RFC 8446 §6.2: the name asked for is not served here.
 const UNRECOGNIZED_NAME: u8 = 112;
 /// RFC 8446 §6.2: somebody decided not to go on.
@@ -51,7 +54,8 @@ pub(super) struct Tunnel {
 /// Serves the requests inside a tunnel.
 pub(super) async fn intercept(session: Arc<Session>, tunnel: Tunnel, stream: TcpStream) {
     let shaken = timeout(HANDSHAKE_TIMEOUT, shake(&session, &tunnel, stream)).await;
-    let Ok(Some(stream)) = shaken else { return };
+    let Ok(Some(mut stream)) = shaken else { return };
+    stream.get_mut().1.set_buffer_limit(Some(RECORDS_MAX_BYTES));
     let inside = Arc::new(Inside { session: Arc::clone(&session), tunnel });
     let answer = move |request| Arc::clone(&inside).answer(request);
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {

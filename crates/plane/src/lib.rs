@@ -34,6 +34,7 @@ mod start;
 mod step;
 #[cfg(test)]
 mod testing;
+mod told;
 mod trust;
 mod verbs;
 pub mod view;

@@ -34,7 +34,7 @@ pub struct Parts {
     /// Draws ids and secrets.
     pub random: Arc<dyn Random>,
     /// Wraps the keys of sealed credentials.
-    pub key_manager: Box<dyn KeyManager>,
+    pub key_manager: Arc<dyn KeyManager>,
     /// Signs checkpoints, and nothing else.
     pub log_key: LogKey,
     /// Hashes machine secrets.

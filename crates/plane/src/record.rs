@@ -229,7 +229,7 @@ pub(crate) async fn refuse(plane: &Plane, draft: &Draft, refusal: Refusal) -> Re
     let recorded = plane.sequencer().submit(Durability::Read, move |step| {
         let key = match record.actor.as_ref() {
             Some(actor) => {
-                actor.chain.actors.iter().for_each(|one| step.world.count_refusal(one.run));
+                actor.chain.actors.iter().for_each(|one| step.count_refusal(one.run));
                 MeterKey::Refusals(actor.run)
             }
             None => MeterKey::Strangers,

@@ -273,7 +273,7 @@ fn settle(step: &mut Step<'_, '_>) -> Result<u64, Failure> {
     open.sort_unstable();
     for run in open {
         close_tree(step, run, Closing::Orphaned, None)?;
-        step.world.bury(run);
+        step.bury(run);
     }
     Ok(unknown.len() as u64)
 }

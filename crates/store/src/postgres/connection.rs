@@ -121,12 +121,11 @@ impl Connection {
     fn open(&mut self) -> Result<Line, StoreError> {
         let mut line = self.target.connect()?;
         let place = self.target.place();
-        match &mut self.fence {
-            Some(fence) => fence.hold(&mut line, &place)?,
-            None => {
-                let set = line.script(dialect::READER, PATIENCE);
-                set.map_err(|failed| failed.on_connecting(&place))?;
-            }
+        if let Some(fence) = &mut self.fence {
+            fence.hold(&mut line, &place)?;
+        } else {
+            let set = line.script(dialect::READER, PATIENCE);
+            set.map_err(|failed| failed.on_connecting(&place))?;
         }
         Ok(line)
     }
@@ -291,17 +290,17 @@ impl Session for Connection {
         if let Some(error) = &self.sunk {
             return Err(error.clone());
         }
-        self.has_failed = false;
-        match self.savepoint.take() {
-            Some(unsent) => self.waiting.truncate(unsent),
-            None => {
-                // All that waits came after the savepoint, which was sent.
-                self.waiting.clear();
-                self.wait(dialect::UNDO);
-                self.wait(dialect::RELEASE);
-            }
+        let had_failed = std::mem::replace(&mut self.has_failed, false);
+        if let Some(unsent) = self.savepoint.take() {
+            self.waiting.truncate(unsent);
+        } else {
+            // All that waits came after the savepoint, which was sent.
+            self.waiting.clear();
+            self.wait(dialect::UNDO);
+            self.wait(dialect::RELEASE);
         }
-        Ok(())
+        // Until it is undone the server does not even prepare what comes next.
+        if had_failed { self.send(None).map(|_| ()) } else { Ok(()) }
     }
 
     fn script(&mut self, sql: &'static str) -> Result<(), StoreError> {

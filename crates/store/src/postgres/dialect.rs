@@ -13,6 +13,19 @@ pub(super) const SAVEPOINT: &str = "SAVEPOINT attempt";
 pub(super) const RELEASE: &str = "RELEASE SAVEPOINT attempt";
 pub(super) const UNDO: &str = "ROLLBACK TO SAVEPOINT attempt";
 
+/// Prepared before anything else: in a transaction that failed the server prepares nothing.
+pub(super) const CONTROL: &[&str] = &[
+    BEGIN_READ,
+    BEGIN_WRITE,
+    LOCK_WRITES,
+    SAVEPOINT,
+    RELEASE,
+    UNDO,
+    COMMIT_PATIENTLY,
+    COMMIT,
+    ROLLBACK,
+];
+
 /// Our advisory locks, by schema: the letters `MRQU` for the writer's session, the number after it
 /// for each write transaction.
 pub(super) const LOCK_WRITER: &str =

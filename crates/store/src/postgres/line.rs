@@ -64,19 +64,16 @@ impl Line {
         patience: Duration,
     ) -> Result<Self, Failed> {
         let stream = socket.clone();
-        let (client, driver): (_, Driver) = match proof {
-            Some(proof) => {
-                let mut opening = pin!(config.connect_raw(stream, proof));
-                let opened = socket.drive(patience, |context| opening.as_mut().poll(context));
-                let (client, connection) = opened??;
-                (client, Box::pin(connection) as _)
-            }
-            None => {
-                let mut opening = pin!(config.connect_raw(stream, NoTls));
-                let opened = socket.drive(patience, |context| opening.as_mut().poll(context));
-                let (client, connection) = opened??;
-                (client, Box::pin(connection) as _)
-            }
+        let (client, driver): (_, Driver) = if let Some(proof) = proof {
+            let mut opening = pin!(config.connect_raw(stream, proof));
+            let opened = socket.drive(patience, |context| opening.as_mut().poll(context));
+            let (client, connection) = opened??;
+            (client, Box::pin(connection) as _)
+        } else {
+            let mut opening = pin!(config.connect_raw(stream, NoTls));
+            let opened = socket.drive(patience, |context| opening.as_mut().poll(context));
+            let (client, connection) = opened??;
+            (client, Box::pin(connection) as _)
         };
         let driver = Ending(Some(driver));
         Ok(Self { client, statements: HashMap::new(), socket, driver })
@@ -85,6 +82,12 @@ impl Line {
     /// Whether it has ended. Learns of it only from a round trip.
     pub(super) fn is_closed(&self) -> bool {
         self.driver.0.is_none() || self.client.is_closed()
+    }
+
+    /// Prepares statements that take no parameters, in one round trip.
+    pub(super) fn learn(&mut self, statements: &[&'static str]) -> Result<(), Failed> {
+        let call = |sql: &&'static str| Call { sql, parameters: Vec::new() };
+        self.prepare(&statements.iter().map(call).collect::<Vec<_>>())
     }
 
     /// Runs statements that take no parameters, in one round trip.

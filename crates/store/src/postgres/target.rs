@@ -77,6 +77,7 @@ impl Target {
         let proof = self.proof(place)?;
         let mut line = Line::open(socket, proof, &config, CONNECT).map_err(unreachable)?;
         line.script(dialect::SETTINGS, CONNECT).map_err(unreachable)?;
+        line.learn(dialect::CONTROL).map_err(unreachable)?;
         self.judge(place, &mut line)?;
         Ok(line)
     }

@@ -118,7 +118,7 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&found, rest) = der.split_first()?;
     let (&short, rest) = rest.split_first()?;
     let (length, rest) = match short {
-        0..0x80 => (usize::from(short), rest),
+        0..=0x7f => (usize::from(short), rest),
         0x81..=0x83 => {
             let (digits, rest) = rest.split_at_checked(usize::from(short & 0x7f))?;
             (digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit)), rest)

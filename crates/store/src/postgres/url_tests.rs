@@ -51,8 +51,8 @@ fn a_url_that_cannot_be_used_is_refused_without_quoting_it() {
         "postgres://canary@db.example",
         "postgres://marque:canary@/marque",
         "postgres://marque:canary@db.example/marque?canary=1",
-        "postgres://marque:canary@db.example/marque?passfile=%2canary",
-        "postgres://marque:canary@a,b,c:1,2/marque",
+        "postgres://marque:canary@db.example/marque?passfile=%zcanary",
+        "postgres://marque:canary@a,b/marque?port=1,2,3",
     ] {
         let told = problem(url);
         assert!(!told.contains("canary") && !told.contains("ary@"), "{told}");
@@ -62,9 +62,9 @@ fn a_url_that_cannot_be_used_is_refused_without_quoting_it() {
 #[test]
 fn a_place_names_neither_user_nor_password() {
     let url = "postgres://alice:canary@db.example,[::1]:5433/marque?sslmode=disable";
-    let url = DatabaseUrl::parse(&url.replace(":5433", "")).unwrap();
-    assert_eq!(url.place(), "db.example:5432,[::1]:5432/marque");
-    let unix = DatabaseUrl::parse("postgres://alice@%2Frun%2Fpg/marque?port=5433").unwrap();
+    let url = DatabaseUrl::parse(url).unwrap();
+    assert_eq!(url.place(), "db.example:5432,[::1]:5433/marque");
+    let unix = DatabaseUrl::parse("postgres://alice@%2Frun%2Fpg:5433/marque").unwrap();
     assert_eq!(unix.place(), "/run/pg/.s.PGSQL.5433/marque");
 }
 

@@ -28,7 +28,11 @@ pub enum Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::Store(error.to_string())
+        match error {
+            // What was asked may have taken effect, and the world in memory does not show it.
+            StoreError::InDoubt(_) => Self::Lost,
+            error => Self::Store(error.to_string()),
+        }
     }
 }
 

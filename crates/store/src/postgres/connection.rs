@@ -242,7 +242,9 @@ impl Session for Connection {
     fn commit(&mut self) -> Result<(), StoreError> {
         self.require_sound()?;
         if self.mode == Mode::Write {
+            // ORDER: what waits goes first, so that only the commit itself can be in doubt.
             self.wait(dialect::COMMIT_PATIENTLY);
+            self.send(None)?;
         }
         self.wait(dialect::COMMIT);
         match self.send(None) {

@@ -3,8 +3,8 @@
 /// One snapshot for the whole transaction, that of its first statement.
 pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// With [`LOCK_WRITES`] no other write transaction runs beside this one, so that a snapshot for each
-/// statement sees all that was committed before, and nothing has to run again for want of order.
+/// With [`LOCK_WRITES`] no other write transaction runs beside this one, so that a snapshot for
+/// each statement sees all that was committed before, and nothing runs again for want of order.
 pub(super) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 pub(super) const COMMIT: &str = "COMMIT";
@@ -43,8 +43,8 @@ pub(super) const END_FORMER: &str = "SELECT count(pg_terminate_backend(pid)) \
      FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2";
 
 /// For every connection. Every wait has a bound, here and, should this side vanish, there: a
-/// server that does not notice would keep the writer's locks. Commits are durable when answered,
-/// whatever the server's own default.
+/// server that does not notice would keep the writer's locks. A commit is durable when it is
+/// answered, whatever the server's own default.
 pub(super) const SETTINGS: &str = "
     SET synchronous_commit = on;
     SET statement_timeout = '10s';
@@ -55,6 +55,7 @@ pub(super) const SETTINGS: &str = "
     SET tcp_keepalives_count = 3;
     SET tcp_user_timeout = 20000;
     SET jit = off;
+    SET client_min_messages = warning;
 ";
 
 pub(super) const READER: &str = "SET default_transaction_read_only = on";
@@ -69,7 +70,8 @@ pub(super) const STEP_PATIENTLY: &str = "SET LOCAL statement_timeout = '10min'";
 /// What we must know of a server before we trust it with anything.
 pub(super) const SERVER: &str = "SELECT current_setting('server_version_num')::bigint, \
      pg_is_in_recovery()::int::bigint, current_setting('fsync'), \
-     current_setting('full_page_writes'), current_setting('server_encoding'), current_schema()::text";
+     current_setting('full_page_writes'), current_setting('server_encoding'), \
+     current_schema()::text";
 
 /// The oldest server we trust, 14: the first that refuses data injected before TLS on both ends.
 pub(super) const OLDEST: i64 = 140_000;

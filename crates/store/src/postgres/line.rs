@@ -98,10 +98,7 @@ impl Line {
 
     /// Sends all of `calls` and then waits for their answers, which are in the same order. After
     /// one that fails the server refuses those behind it, if they are in a transaction.
-    pub(super) fn trip(
-        &mut self,
-        calls: &[Call],
-    ) -> Result<Vec<Result<Answer, Failed>>, Failed> {
+    pub(super) fn trip(&mut self, calls: &[Call]) -> Result<Vec<Result<Answer, Failed>>, Failed> {
         self.prepare(calls)?;
         let Self { client, driver, socket, statements, .. } = self;
         let asked = calls.iter().map(|call| {

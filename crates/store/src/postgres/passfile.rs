@@ -16,7 +16,7 @@ pub(super) fn find(path: &Path, wanted: [&str; 4]) -> Result<Option<String>, Sto
     let failed = |error| StoreError::io(path, &error);
     let file = File::open(path).map_err(failed)?;
     if file.metadata().map_err(failed)?.mode() & 0o077 != 0 {
-        let problem = "others may read or write it; run `chmod 600` on it, and change its passwords";
+        let problem = "others may read or write it; run `chmod 600`, and change its passwords";
         return Err(StoreError::Unsafe { path: path.to_owned(), problem: problem.to_owned() });
     }
     let mut text = String::new();
@@ -30,9 +30,9 @@ fn password(line: &str, wanted: [&str; 4]) -> Option<String> {
     }
     let mut fields = fields(line).into_iter();
     let fits = wanted.iter().all(|wanted| {
-        fields.next().is_some_and(|(field, is_literal)| {
-            field == *wanted || (field == "*" && !is_literal)
-        })
+        fields
+            .next()
+            .is_some_and(|(field, is_literal)| field == *wanted || (field == "*" && !is_literal))
     });
     // A password may hold colons that nobody escaped.
     let rest: Vec<String> = fields.map(|(field, _)| field).collect();

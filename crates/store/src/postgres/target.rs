@@ -93,7 +93,8 @@ impl Target {
 
     fn judge(&self, place: &Place, line: &mut Line) -> Result<(), StoreError> {
         let rows = line.ask(dialect::SERVER, &[]).map_err(|f| f.on_connecting(&place.name()))?;
-        let row = rows.first().ok_or_else(|| StoreError::Engine("the server says nothing".into()))?;
+        let row =
+            rows.first().ok_or_else(|| StoreError::Engine("the server says nothing".into()))?;
         let cells = super::line::cells(row)?;
         let row = crate::value::Row(&cells);
         let unsafe_server =
@@ -107,9 +108,10 @@ impl Target {
             return Err(StoreError::Unreachable(message));
         }
         if !self.allows_loss && (row.text(2)? != "on" || row.text(3)? != "on") {
-            let problem = "its `fsync` or `full_page_writes` is off, so that a power cut would take \
-                           what was answered; turn both on";
-            return Err(unsafe_server(problem));
+            return Err(unsafe_server(
+                "its `fsync` or `full_page_writes` is off, so that a power cut would take what \
+                 was answered; turn both on",
+            ));
         }
         if row.text(4)? != "UTF8" {
             return Err(unsafe_server("its database is not in UTF-8; create one that is"));

@@ -12,8 +12,16 @@ use super::passfile;
 use crate::error::StoreError;
 
 /// The options of a URL that are handed on as they are.
-const HANDED_ON: &[&str] =
-    &["host", "port", "user", "password", "dbname", "options", "application_name", "channel_binding"];
+const HANDED_ON: &[&str] = &[
+    "host",
+    "port",
+    "user",
+    "password",
+    "dbname",
+    "options",
+    "application_name",
+    "channel_binding",
+];
 
 /// Where a database is, and how we prove ourselves to it and it to us.
 ///
@@ -54,7 +62,9 @@ impl DatabaseUrl {
         }
         let (url, ours) = take_ours(url)?;
         let Ok(mut config) = url.parse::<Config>() else {
-            return bad("it is not `postgres://user@host:port/name`, with what is special as `%xx`");
+            return bad(
+                "it is not `postgres://user@host:port/name`, with what is special as `%xx`",
+            );
         };
         if config.get_user().is_none() || config.get_dbname().is_none() {
             return bad("it must name the user and the database");
@@ -64,9 +74,7 @@ impl DatabaseUrl {
             Some("disable") => Some(true),
             Some("verify-full") => Some(false),
             Some(_) => {
-                return bad(
-                    "`sslmode` must be `verify-full` or `disable`: the others trust whoever answers",
-                );
+                return bad("`sslmode` must be `verify-full` or `disable`: others trust anybody");
             }
         };
         let hosts = places(&config, may_be_plain)?;

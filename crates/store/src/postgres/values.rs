@@ -98,3 +98,17 @@ impl<'a> FromSql<'a> for Cell<'a> {
         matches!(*kind, Type::INT8 | Type::TEXT | Type::BYTEA)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Parameter;
+    use crate::value::Value;
+
+    // threat 152: the driver writes parameters to its debug trace.
+    #[test]
+    fn a_parameter_does_not_show_itself() {
+        for value in [Value::Text("canary"), Value::Bytes(b"canary"), Value::Integer(7)] {
+            assert_eq!(format!("{:?}", Parameter::of(&value).unwrap()), "_");
+        }
+    }
+}

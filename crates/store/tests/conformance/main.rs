@@ -12,6 +12,7 @@ mod files;
 mod home;
 mod log;
 mod postgres;
+mod postgres_trust;
 mod sample;
 mod things;
 

@@ -15,6 +15,7 @@ mod clock;
 mod directory;
 mod log;
 mod plane;
+mod postgres;
 mod rng;
 mod verdict;
 
@@ -26,6 +27,7 @@ pub use clock::MockClock;
 pub use directory::FilePlane;
 pub use log::Log;
 pub use plane::{Setup, TestPlane};
+pub use postgres::{DATABASE_PASSWORD, PostgresServer};
 pub use rng::SeededRandom;
 pub use verdict::{Done, Verdict, code_of};
 

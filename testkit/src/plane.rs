@@ -12,7 +12,7 @@ use marque_domain::{Decision, Id};
 use marque_plane::view::CheckpointView;
 use marque_plane::{Parts, Plane, Settings, StartError};
 use marque_policy::{PolicySet, PolicySource};
-use marque_store::{OpenOptions, Store};
+use marque_store::{DatabaseUrl, OpenOptions, Store};
 
 use crate::{Human, Log, MockClock, SeededRandom};
 
@@ -65,6 +65,19 @@ impl TestPlane {
         let (clock, parts) = parts(&setup, Arc::default());
         let plane = Plane::start_inline(store.clone(), parts, setup.settings).unwrap();
         Self::of(plane, store, clock)
+    }
+
+    /// A plane on a PostgreSQL database, claimed by alice, now or before.
+    pub async fn in_postgres(url: &str, setup: Setup) -> Self {
+        let url = DatabaseUrl::parse(url).unwrap();
+        let store = Store::open_postgres(&url, setup.store.clone()).unwrap();
+        // Another start draws other ids.
+        let seed = setup.seed.wrapping_add(store.epoch() << 32);
+        let plane = Self::on_threads(store, Setup { seed, ..setup }, Arc::default()).unwrap();
+        if plane.log().size() == 0 {
+            plane.alice().claims().await.unwrap();
+        }
+        plane
     }
 
     pub(crate) fn on_threads(

@@ -96,6 +96,7 @@ impl From<Failure> for AdminError {
     fn from(failure: Failure) -> Self {
         let hint = match failure {
             Failure::Lost => "look at the server's output and its disk, then start it again",
+            Failure::InDoubt => "look whether it took effect before you ask again",
             _ => "nothing was changed; look at the server's output",
         };
         Self::new(AdminKind::Unavailable, failure.to_string()).hint(hint)

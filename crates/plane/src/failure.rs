@@ -18,6 +18,9 @@ pub enum Failure {
          until the server is restarted on a disk that works"
     )]
     Lost,
+    /// The connection to the log's database broke while it committed.
+    #[error("the log's database was lost while it committed: what was asked may have taken effect")]
+    InDoubt,
     /// The store refused or broke.
     #[error("the log cannot be written: {0}")]
     Store(String),
@@ -28,7 +31,11 @@ pub enum Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::Store(error.to_string())
+        match error {
+            // If it took effect the world in memory is behind, and the store takes no entry of it.
+            StoreError::InDoubt(_) => Self::InDoubt,
+            error => Self::Store(error.to_string()),
+        }
     }
 }
 

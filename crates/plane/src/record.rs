@@ -320,6 +320,11 @@ pub(crate) fn unwritable(failure: &Failure) -> Refusal {
             "the log's disk failed, so nothing is allowed",
             "restart the server on a disk that works",
         ),
+        Failure::InDoubt => Refusal::new(
+            Code::LogUnavailable,
+            "whether this is on record is in doubt, so it is not allowed",
+            "try again; if it goes on, have the server restarted, which reads the log anew",
+        ),
         Failure::Stopped | Failure::Store(_) | Failure::Record(_) => Refusal::new(
             Code::LogUnavailable,
             format!("{failure}, so nothing is allowed"),

@@ -45,7 +45,7 @@ impl Backfill {
 /// Does the bulk of the moving on a connection of its own, for a helper thread: the writer goes on
 /// meanwhile. Make one for the life of the store.
 pub struct Backfiller {
-    /// `None` in memory.
+    /// `None` in memory, and where the engine tends its own log of writes.
     parts: Option<Parts>,
     shared: Arc<Shared>,
 }

@@ -18,7 +18,7 @@ impl Tx<'_> {
     pub fn put_checkpoint(&mut self, size: u64, note: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO checkpoints (size, note) VALUES ($1, $2) \
                    ON CONFLICT (size) DO UPDATE SET note = excluded.note";
-        self.execute(sql, &[Value::whole(size), note.into()]).map(|_| ())
+        self.write_one(sql, &[Value::whole(size), note.into()])
     }
 
     /// The checkpoint of the largest tree.

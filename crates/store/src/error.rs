@@ -14,6 +14,22 @@ pub enum StoreError {
          another data directory", .0.display()
     )]
     InUse(PathBuf),
+    /// Another server writes to the database, or has since we did.
+    #[error(
+        "the database at `{0}` is in use by another server: stop that one, or give this one \
+         another database or schema"
+    )]
+    DatabaseInUse(String),
+    /// The database server cannot be reached, or does not let us in. Nothing happened.
+    #[error("the database cannot be reached: {0}; nothing was changed, try again later")]
+    Unreachable(String),
+    /// The connection broke while it committed. What was written may be there, or not: whoever
+    /// holds a copy of it in memory must read it again.
+    #[error("the connection broke while it committed, which may have taken effect ({0})")]
+    InDoubt(String),
+    /// The URL of the database. Says what is wrong without quoting it: it may hold a password.
+    #[error("the URL of the database cannot be used: {0}")]
+    BadUrl(String),
     /// The one writer is already handed out.
     #[error("the store's one writer is already taken")]
     WriterTaken,

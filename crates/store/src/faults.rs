@@ -16,8 +16,11 @@ use crate::value::{Row, Value};
 pub struct OpenOptions {
     /// Makes every sync take this much longer, for measurements.
     pub sync_delay: Option<Duration>,
-    /// Refuses to grow the database beyond this many pages of 4 KiB, as a full disk would.
+    /// Refuses to grow the database beyond this many pages of 4 KiB, as a full disk would. SQLite
+    /// only.
     pub max_pages: Option<u32>,
+    /// Takes a PostgreSQL server that does not sync what it commits, for tests.
+    pub allows_loss: bool,
     /// What is to fail, for tests.
     pub faults: Faults,
 }
@@ -98,12 +101,33 @@ impl Session for FaultySession {
         self.inner.rollback()
     }
 
+    fn savepoint(&mut self) -> Result<(), StoreError> {
+        self.inner.savepoint()
+    }
+
+    fn release(&mut self) -> Result<(), StoreError> {
+        self.inner.release()
+    }
+
+    fn undo(&mut self) -> Result<(), StoreError> {
+        self.inner.undo()
+    }
+
     fn script(&mut self, sql: &'static str) -> Result<(), StoreError> {
         self.inner.script(sql)
     }
 
     fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, StoreError> {
         self.inner.execute(sql, values)
+    }
+
+    fn change_one(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        otherwise: StoreError,
+    ) -> Result<(), StoreError> {
+        self.inner.change_one(sql, values, otherwise)
     }
 
     fn query(

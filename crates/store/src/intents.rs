@@ -25,10 +25,8 @@ impl Tx<'_> {
                    ON CONFLICT (decision) DO NOTHING";
         let run = intent.run.to_string();
         let values = [decision.as_str().into(), run.as_str().into(), Value::whole(intent.index)];
-        match self.execute(sql, &values)? {
-            0 => Err(StoreError::Conflict { id: decision, expected: 0, current: 1 }),
-            _ => Ok(()),
-        }
+        let conflict = StoreError::Conflict { id: decision.clone(), expected: 0, current: 1 };
+        self.change_one(sql, &values, conflict)
     }
 
     /// Forgets an intent whose outcome is being recorded. `false` if it was settled before: then

@@ -1,6 +1,7 @@
-//! The store: facts, the log and everything else Marque keeps, in one SQLite file or in memory.
+//! The store: facts, the log and everything else Marque keeps, in one SQLite file, in memory, or in
+//! a PostgreSQL database.
 //!
-//! Owns SQL, migrations, durability primitives and who may open the file. Transactions are plain
+//! Owns SQL, migrations, durability primitives and who may write. Transactions are plain
 //! synchronous closures that may run twice. It has no thread, queue, clock or randomness of its
 //! own; ordering commits, syncs and answers is the sequencer's work, in `plane`.
 #![warn(missing_docs)]
@@ -16,6 +17,7 @@ mod meters;
 mod migrations;
 mod names;
 mod pool;
+mod postgres;
 mod sealed;
 mod session;
 mod settings;
@@ -32,6 +34,7 @@ pub use error::StoreError;
 pub use faults::{Faults, OpenOptions};
 pub use intents::Intent;
 pub use log::{Count, DecisionEntries, GroupBy, LogQuery, StoredEntry};
+pub use postgres::DatabaseUrl;
 pub use sealed::Sealed;
 pub use store::Store;
 pub use sync::Syncer;

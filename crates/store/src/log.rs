@@ -66,7 +66,7 @@ impl Tx<'_> {
         let sql = "INSERT INTO log (idx, leaf, bytes, at, event, run, agent, task, user_name, \
                    connection, operation, resource, answer, code, decision) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
-        self.execute(sql, &values)?;
+        self.change_one(sql, &values, StoreError::Gap { given: entry.index })?;
         self.next_index = Some(next + 1);
         Ok(())
     }

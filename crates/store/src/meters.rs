@@ -12,7 +12,7 @@ impl Tx<'_> {
         let body = body.map_err(|error| StoreError::Unstorable(error.to_string()))?;
         let sql = "INSERT INTO meters (key, body) VALUES ($1, $2) \
                    ON CONFLICT (key) DO UPDATE SET body = excluded.body";
-        self.execute(sql, &[key.into(), body.as_str().into()]).map(|_| ())
+        self.write_one(sql, &[key.into(), body.as_str().into()])
     }
 
     /// Every meter that is kept, by key.

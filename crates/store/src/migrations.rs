@@ -35,6 +35,10 @@ fn apply_steps(
     let done = transaction::run(session, Mode::Read, |tx| recorded(&mut Tx::new(tx), steps))?;
     for (number, step) in (1..).zip(steps).skip_while(|(number, _)| *number <= done) {
         transaction::run(session, Mode::Write, |session| {
+            // Another server that starts may have taken it since.
+            if recorded(&mut Tx::new(session), steps)? >= number {
+                return Ok(());
+            }
             session.script(step)?;
             Tx::new(session).record_step(number, step)
         })?;
@@ -63,7 +67,7 @@ impl Tx<'_> {
 
     fn record_step(&mut self, number: u64, step: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO migrations (number, step) VALUES ($1, $2)";
-        self.execute(sql, &[crate::value::Value::whole(number), step.into()]).map(|_| ())
+        self.write_one(sql, &[crate::value::Value::whole(number), step.into()])
     }
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::error::StoreError;
 use crate::session::Session;
-use crate::sqlite::Files;
 
 /// How long a reader waits for a free session.
 const WAIT: Duration = Duration::from_secs(5);
@@ -13,9 +12,12 @@ const WAIT: Duration = Duration::from_secs(5);
 pub(crate) struct Pool {
     state: Mutex<State>,
     freed: Condvar,
-    /// Where more are opened; `None` where there is only one.
-    files: Option<Files>,
+    /// How more are opened; `None` where there is only one.
+    open: Option<Box<Open>>,
 }
+
+/// Opens one more session.
+type Open = dyn Fn() -> Result<Box<dyn Session>, StoreError> + Send + Sync;
 
 struct State {
     idle: Vec<Box<dyn Session>>,
@@ -24,16 +26,19 @@ struct State {
 }
 
 impl Pool {
-    /// A pool of at most `limit` sessions that read these files.
-    pub(crate) fn of_readers(limit: usize, files: Files) -> Self {
+    /// A pool of at most `limit` sessions, opened so.
+    pub(crate) fn of_readers(
+        limit: usize,
+        open: impl Fn() -> Result<Box<dyn Session>, StoreError> + Send + Sync + 'static,
+    ) -> Self {
         let state = Mutex::new(State { idle: Vec::new(), unopened: limit });
-        Self { state, freed: Condvar::new(), files: Some(files) }
+        Self { state, freed: Condvar::new(), open: Some(Box::new(open)) }
     }
 
     /// A pool of exactly this session.
     pub(crate) fn of_one(session: Box<dyn Session>) -> Self {
         let state = Mutex::new(State { idle: vec![session], unopened: 0 });
-        Self { state, freed: Condvar::new(), files: None }
+        Self { state, freed: Condvar::new(), open: None }
     }
 
     /// Lends a session to `work`, waiting at most five seconds for one. `name` says who waited.
@@ -56,12 +61,12 @@ impl Pool {
         if let Some(session) = state.idle.pop() {
             return Ok(session);
         }
-        let Some(files) = self.files.as_ref().filter(|_| state.unopened > 0) else {
+        let Some(open) = self.open.as_ref().filter(|_| state.unopened > 0) else {
             return Err(StoreError::Busy(format!("`{name}` waited for a free connection")));
         };
         state.unopened -= 1;
         drop(state);
-        files.open_reader().inspect_err(|_| {
+        open().inspect_err(|_| {
             self.lock().unopened += 1;
             self.freed.notify_one();
         })

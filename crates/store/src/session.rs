@@ -27,11 +27,34 @@ pub(crate) trait Session: Send {
     /// Ends it and undoes what it did; does nothing if the engine already has.
     fn rollback(&mut self) -> Result<(), StoreError>;
 
+    /// Marks a point inside the transaction to come back to; one at a time.
+    fn savepoint(&mut self) -> Result<(), StoreError>;
+
+    /// Keeps what was done since the savepoint.
+    fn release(&mut self) -> Result<(), StoreError>;
+
+    /// Undoes what was done since the savepoint, a statement that failed included.
+    fn undo(&mut self) -> Result<(), StoreError>;
+
     /// Runs statements that take no parameters and are used once, such as a migration.
     fn script(&mut self, sql: &'static str) -> Result<(), StoreError>;
 
     /// Runs a statement; returns how many rows it changed. `$n` takes the n-th value, from 1.
     fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, StoreError>;
+
+    /// Runs a statement that changes exactly one row, or the transaction cannot be kept.
+    ///
+    /// An engine may put it off until the next answer that somebody needs. If it then fails, or
+    /// changes another number of rows, the whole transaction fails, with `otherwise` if it was the
+    /// number.
+    fn change_one(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        otherwise: StoreError,
+    ) -> Result<(), StoreError> {
+        if self.execute(sql, values)? == 1 { Ok(()) } else { Err(otherwise) }
+    }
 
     /// Runs a query, row by row; the first error of `each` ends it.
     fn query(
@@ -41,9 +64,14 @@ pub(crate) trait Session: Send {
         each: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError>;
 
-    /// How much the log of writes holds; moves nothing.
-    fn backlog(&mut self) -> Result<Backfill, StoreError>;
+    /// How much the log of writes holds; moves nothing. An engine that keeps one of its own and
+    /// tends it itself has nothing to say.
+    fn backlog(&mut self) -> Result<Backfill, StoreError> {
+        Ok(Backfill::default())
+    }
 
     /// Moves what it can from the log of writes into the database, waiting for nobody.
-    fn backfill(&mut self) -> Result<Backfill, StoreError>;
+    fn backfill(&mut self) -> Result<Backfill, StoreError> {
+        Ok(Backfill::default())
+    }
 }

@@ -19,7 +19,7 @@ impl Tx<'_> {
     pub fn put_setting(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) \
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        self.execute(sql, &[name.into(), value.into()]).map(|_| ())
+        self.write_one(sql, &[name.into(), value.into()])
     }
 
     /// The text of a policy set that was once in force.
@@ -45,7 +45,7 @@ impl Tx<'_> {
     pub fn put_factor(&mut self, user: Id<User>, check: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO factors (user_id, check_text) VALUES ($1, $2) \
                    ON CONFLICT (user_id) DO UPDATE SET check_text = excluded.check_text";
-        self.execute(sql, &[user.to_string().as_str().into(), check.into()]).map(|_| ())
+        self.write_one(sql, &[user.to_string().as_str().into(), check.into()])
     }
 
     /// How often the store was opened for writing.

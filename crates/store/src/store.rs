@@ -9,6 +9,7 @@ use crate::error::StoreError;
 use crate::faults::{FaultPlan, FaultySession, OpenOptions};
 use crate::migrations;
 use crate::pool::Pool;
+use crate::postgres::{Connection, DatabaseUrl, Target};
 use crate::session::{Mode, Session};
 use crate::sqlite;
 use crate::sync::Syncer;
@@ -72,7 +73,7 @@ impl Store {
         writer.relax()?;
         let faults = Arc::new(FaultPlan::new(options.faults.clone()));
         let writer = FaultySession::new(Box::new(writer), Arc::clone(&faults));
-        let pool = Pool::of_readers(READERS, files.clone());
+        let pool = readers_of(files.clone());
         let seat = Mutex::new(Seat::Free(Some(Box::new(writer))));
         let (files, lock) = (Some(files), Some(lock));
         Ok(Self::of(Shared { pool, seat, files, epoch, options, faults, lock }))
@@ -102,14 +103,44 @@ impl Store {
     pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
         sqlite::require_version()?;
         let files = sqlite::Files::existing(path)?;
-        let pool = Pool::of_readers(READERS, files.clone());
-        let epoch = pool.with("open", |session| {
-            migrations::require_known(session)?;
-            transaction::run(session, Mode::Read, |tx| Tx::new(tx).epoch())
-        })?;
+        let pool = readers_of(files.clone());
+        let epoch = epoch_of(&pool)?;
         let (seat, options) = (Mutex::new(Seat::ReadOnly), OpenOptions::default());
         let (files, faults) = (Some(files), Arc::default());
         Ok(Self::of(Shared { pool, seat, files, epoch, options, faults, lock: None }))
+    }
+
+    /// Opens the store in a PostgreSQL database, made if the database is empty, and brings its
+    /// schema up to date.
+    ///
+    /// Fails with [`StoreError::DatabaseInUse`] while another store has it open for writing. Every
+    /// commit is durable when it returns: a [`Syncer`] has nothing left to do.
+    pub fn open_postgres(url: &DatabaseUrl, options: OpenOptions) -> Result<Self, StoreError> {
+        let target = Arc::new(Target::new(url, options.allows_loss)?);
+        let mut writer = Connection::writing(Arc::clone(&target))?;
+        writer.is_ours()?;
+        migrations::apply(&mut writer)?;
+        let epoch = transaction::run(&mut writer, Mode::Write, |tx| Tx::new(tx).raise_epoch())?;
+        writer.close_behind(epoch);
+        let faults = Arc::new(FaultPlan::new(options.faults.clone()));
+        let writer = FaultySession::new(Box::new(writer), Arc::clone(&faults));
+        let pool = readers_at(target);
+        let seat = Mutex::new(Seat::Free(Some(Box::new(writer))));
+        Ok(Self::of(Shared { pool, seat, files: None, epoch, options, faults, lock: None }))
+    }
+
+    /// Opens the store in a PostgreSQL database for reading only, beside a running server or
+    /// without one. Upgrades nothing.
+    pub fn open_postgres_read_only(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        let target = Arc::new(Target::new(url, false)?);
+        if !Connection::reading(Arc::clone(&target))?.is_ours()? {
+            return Err(StoreError::Absent(target.place().into()));
+        }
+        let pool = readers_at(target);
+        let epoch = epoch_of(&pool)?;
+        let (seat, options) = (Mutex::new(Seat::ReadOnly), OpenOptions::default());
+        let faults = Arc::default();
+        Ok(Self::of(Shared { pool, seat, files: None, epoch, options, faults, lock: None }))
     }
 
     /// How often this store has been opened for writing, this time included.
@@ -165,10 +196,28 @@ impl Store {
     }
 }
 
+fn readers_of(files: sqlite::Files) -> Pool {
+    Pool::of_readers(READERS, move || files.open_reader())
+}
+
+fn readers_at(target: Arc<Target>) -> Pool {
+    Pool::of_readers(READERS, move || {
+        Connection::reading(Arc::clone(&target)).map(|connection| Box::new(connection) as _)
+    })
+}
+
+/// The epoch of a store whose schema is the one this program knows.
+fn epoch_of(readers: &Pool) -> Result<u64, StoreError> {
+    readers.with("open", |session| {
+        migrations::require_known(session)?;
+        transaction::run(session, Mode::Read, |tx| Tx::new(tx).epoch())
+    })
+}
+
 impl Shared {
     /// Where it lives, for messages.
     pub(crate) fn path(&self) -> &Path {
-        self.files.as_ref().map_or(Path::new("memory"), sqlite::Files::database)
+        self.files.as_ref().map_or(Path::new("no file"), sqlite::Files::database)
     }
 
     pub(crate) fn return_writer(&self, session: Option<Box<dyn Session>>) {

@@ -9,7 +9,7 @@ use crate::store::Shared;
 
 /// Syncs what was committed. Several may work at once, each on a descriptor of its own.
 pub struct Syncer {
-    /// `None` in memory.
+    /// `None` in memory, and where each commit is durable by itself.
     wal: Option<File>,
     /// Keeps the connections open, and with them the file that `wal` names.
     shared: Arc<Shared>,

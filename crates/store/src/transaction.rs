@@ -36,6 +36,27 @@ impl<'a> Tx<'a> {
         changed.inspect_err(|error| self.failure = Some(error.clone()))
     }
 
+    /// Runs a statement that changes one row; see [`Session::change_one`].
+    pub(crate) fn change_one(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        otherwise: StoreError,
+    ) -> Result<(), StoreError> {
+        let changed = self.session.change_one(sql, values, otherwise);
+        changed.inspect_err(|error| self.failure = Some(error.clone()))
+    }
+
+    /// Runs a statement that writes one row whatever was there.
+    pub(crate) fn write_one(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<(), StoreError> {
+        let none = StoreError::Engine("a row that must be written was not".to_owned());
+        self.change_one(sql, values, none)
+    }
+
     /// All rows of a query, each turned into a `T`.
     pub(crate) fn rows<T>(
         &mut self,

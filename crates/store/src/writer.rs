@@ -110,7 +110,7 @@ impl Batch<'_> {
         &mut self,
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
     ) -> Result<Result<R, E>, StoreError> {
-        self.session.execute("SAVEPOINT attempt", &[])?;
+        self.session.savepoint()?;
         let mut tx = Tx::new(self.session);
         tx.next_index = self.next_index;
         let answer = body(&mut tx);
@@ -121,14 +121,8 @@ impl Batch<'_> {
         // the cause, and the missing savepoint only the symptom.
         let cause = tx.take_failure();
         let blame = |error| cause.unwrap_or(error);
-        self.close_savepoint(answer.is_ok()).map_err(blame)?;
+        let closed = if answer.is_ok() { self.session.release() } else { self.session.undo() };
+        closed.map_err(blame)?;
         Ok(answer)
-    }
-
-    fn close_savepoint(&mut self, is_kept: bool) -> Result<(), StoreError> {
-        if !is_kept {
-            self.session.execute("ROLLBACK TO SAVEPOINT attempt", &[])?;
-        }
-        self.session.execute("RELEASE SAVEPOINT attempt", &[]).map(|_| ())
     }
 }

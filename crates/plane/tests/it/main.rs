@@ -24,6 +24,7 @@ mod limits;
 mod log;
 mod pen;
 mod policy;
+mod postgres;
 mod random;
 mod rehearsal;
 mod road;

@@ -51,7 +51,7 @@ macro_rules! statements {
                 "CASE $15 WHEN 'agent' THEN agent WHEN 'task' THEN task \
                  WHEN 'operation' THEN operation ELSE resource END AS label, count(*) AS entries",
                 $lead,
-                "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $14"
+                "GROUP BY 1 ORDER BY 2 DESC, 1 NULLS FIRST LIMIT $14"
             ),
         }
     };

@@ -117,6 +117,19 @@ impl Session for Connection {
         self.execute("ROLLBACK", &[]).map(|_| ())
     }
 
+    fn savepoint(&mut self) -> Result<(), StoreError> {
+        self.execute("SAVEPOINT attempt", &[]).map(|_| ())
+    }
+
+    fn release(&mut self) -> Result<(), StoreError> {
+        self.execute("RELEASE SAVEPOINT attempt", &[]).map(|_| ())
+    }
+
+    fn undo(&mut self) -> Result<(), StoreError> {
+        self.execute("ROLLBACK TO SAVEPOINT attempt", &[])?;
+        self.release()
+    }
+
     fn script(&mut self, sql: &'static str) -> Result<(), StoreError> {
         self.driver.execute_batch(sql).map_err(|error| failure(&error))
     }

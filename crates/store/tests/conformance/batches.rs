@@ -82,7 +82,14 @@ pub(crate) fn a_commit_that_fails_leaves_nothing_and_the_next_one_works(home: &H
 
 // A full disk undoes the whole transaction below us; a command that shrugs at the error must not
 // get the commands after it committed without those before it.
-pub(crate) fn a_batch_whose_engine_failed_cannot_be_saved(home: &Home) {
+#[test]
+fn a_batch_whose_disk_is_full_cannot_be_saved() {
+    for home in [Home::in_memory(), Home::in_files()] {
+        a_full_batch_cannot_be_saved(&home);
+    }
+}
+
+fn a_full_batch_cannot_be_saved(home: &Home) {
     let store = home.open_with(OpenOptions { max_pages: Some(64), ..OpenOptions::default() });
     let fill = |tx: &mut Tx<'_>| tx.put_setting("large", &"x".repeat(1 << 20));
     let mut writer = store.writer().unwrap();
@@ -102,6 +109,21 @@ pub(crate) fn a_batch_whose_engine_failed_cannot_be_saved(home: &Home) {
     let full = writer.batch(|batch| batch.attempt(fill)?);
     assert_eq!(full, Err(StoreError::Full));
     writer.batch(|batch| batch.attempt(|tx| append(tx, 0, started()))?).unwrap();
+}
+
+pub(crate) fn reopening_shows_everything_committed(home: &Home) {
+    if matches!(home, Home::Memory) {
+        return;
+    }
+    let store = home.open();
+    write(&store, |tx| tx.put(&user(1, "alice"), 0)).unwrap();
+    write(&store, |tx| append(tx, 0, started())).unwrap();
+    let epoch = store.epoch();
+    drop(store);
+    let store = home.open();
+    assert_eq!(store.epoch(), epoch + 1);
+    assert_eq!(read(&store, |tx| tx.get::<User>(id(1))).unwrap().fact, user(1, "alice"));
+    assert_eq!(read(&store, |tx| tx.log_size()), 1);
 }
 
 pub(crate) fn a_second_writer_is_refused_until_the_first_is_gone(home: &Home) {

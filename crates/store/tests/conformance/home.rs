@@ -2,20 +2,29 @@
 
 use std::path::PathBuf;
 
-use marque_store::{Faults, OpenOptions, Store, StoreError, Tx};
+use marque_store::{DatabaseUrl, Faults, OpenOptions, Store, StoreError, Tx};
+use marque_testkit::PostgresServer;
 use tempfile::TempDir;
 
-pub(crate) struct Home {
-    directory: Option<TempDir>,
+pub(crate) enum Home {
+    Memory,
+    Files(TempDir),
+    /// A schema of its own.
+    Postgres(String),
 }
 
 impl Home {
     pub(crate) fn in_memory() -> Self {
-        Self { directory: None }
+        Self::Memory
     }
 
     pub(crate) fn in_files() -> Self {
-        Self { directory: Some(tempfile::tempdir().unwrap()) }
+        Self::Files(tempfile::tempdir().unwrap())
+    }
+
+    /// `None` where PostgreSQL is not installed.
+    pub(crate) fn in_postgres() -> Option<Self> {
+        PostgresServer::shared().map(|server| Self::Postgres(server.url()))
     }
 
     pub(crate) fn open(&self) -> Store {
@@ -27,14 +36,20 @@ impl Home {
     }
 
     pub(crate) fn open_with(&self, options: OpenOptions) -> Store {
-        match &self.directory {
-            Some(_) => Store::open_with(&self.path(), options).unwrap(),
-            None => Store::in_memory_with(options).unwrap(),
+        match self {
+            Self::Memory => Store::in_memory_with(options).unwrap(),
+            Self::Files(_) => Store::open_with(&self.path(), options).unwrap(),
+            Self::Postgres(url) => {
+                Store::open_postgres(&DatabaseUrl::parse(url).unwrap(), options).unwrap()
+            }
         }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        self.directory.as_ref().unwrap().path().join("marque.db")
+        match self {
+            Self::Files(directory) => directory.path().join("marque.db"),
+            Self::Memory | Self::Postgres(_) => panic!("only a store in files has a path"),
+        }
     }
 }
 

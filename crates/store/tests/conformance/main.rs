@@ -11,6 +11,8 @@ mod facts;
 mod files;
 mod home;
 mod log;
+mod postgres;
+mod postgres_trust;
 mod sample;
 mod things;
 
@@ -24,6 +26,11 @@ macro_rules! promises {
         }
         mod file_sqlite {
             $($(#[test] fn $promise() { crate::$suite::$promise(&crate::Home::in_files()); })*)*
+        }
+        mod in_postgres {
+            $($(#[test] fn $promise() {
+                crate::Home::in_postgres().iter().for_each(crate::$suite::$promise);
+            })*)*
         }
     };
 }
@@ -57,7 +64,7 @@ promises! {
         a_batch_that_panics_leaves_nothing
         a_batch_may_run_twice_and_counts_once
         a_commit_that_fails_leaves_nothing_and_the_next_one_works
-        a_batch_whose_engine_failed_cannot_be_saved
+        reopening_shows_everything_committed
         a_second_writer_is_refused_until_the_first_is_gone
         readers_see_only_committed_batches
         a_failed_sync_is_reported;

@@ -1,8 +1,8 @@
-//! SHA-256 (FIPS 180-4) of content, as [`Digest`].
+//! SHA-256 (FIPS 180-4) of content, as [`Digest`]; and SHA-1 where a protocol cannot do without.
 //!
 //! Parts are concatenated plainly: callers that need them told apart must frame them first.
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use marque_domain::Digest;
 
 /// The digest of `content`.
@@ -17,6 +17,12 @@ pub fn sha256_of(parts: &[&[u8]]) -> Digest {
         hasher.update(part);
     }
     hasher.finish()
+}
+
+/// SHA-1 of `content`: for protocols that ask for it where no security rests on it.
+pub fn sha1(content: &[u8]) -> [u8; 20] {
+    let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, content);
+    digest.as_ref().try_into().expect("invariant: a SHA-1 digest is 20 bytes")
 }
 
 /// A digest taken piece by piece, for content too large to hold.
@@ -50,7 +56,13 @@ impl Default for Hasher {
 
 #[cfg(test)]
 mod tests {
-    use super::{Hasher, sha256, sha256_of};
+    use super::{Hasher, sha1, sha256, sha256_of};
+
+    // RFC 3174 §7.3.
+    #[test]
+    fn sha_1_is_there_for_old_protocols() {
+        assert_eq!(sha1(b"abc")[..4], [0xa9, 0x99, 0x3e, 0x36]);
+    }
 
     #[test]
     fn the_digest_is_sha_256_however_the_content_is_cut() {

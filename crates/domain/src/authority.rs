@@ -130,7 +130,8 @@ impl Authority {
 
 /// What both authorities agree to: for every access the narrower of the two answers.
 ///
-/// Idempotent, and the order of its arguments does not matter. Fails rather than drop a line.
+/// The order of its arguments does not matter, and done twice it changes nothing more. Fails rather
+/// than drop a line.
 pub fn narrow(left: &Authority, right: &Authority) -> Result<Authority, TooComplex> {
     let never = left.never.union(&right.never).cloned().collect();
     let mut ask = pairwise(&left.ask, &right.ask)?;
@@ -147,7 +148,12 @@ pub fn narrow(left: &Authority, right: &Authority) -> Result<Authority, TooCompl
         }
     }
     let narrowed = Authority { allow, ask, never }.normal();
-    if narrowed.len() > MAX_LINES { Err(TooComplex::Lines) } else { Ok(narrowed) }
+    if narrowed.len() > MAX_LINES {
+        return Err(TooComplex::Lines);
+    }
+    // What another line covers was left out, so only now does it matter how large one is.
+    narrowed.allow.iter().chain(&narrowed.ask).try_for_each(Permission::require_bounds)?;
+    Ok(narrowed)
 }
 
 /// The lines of `wanted` that `ceiling` does not fully cover, as far as can be proved. Empty means

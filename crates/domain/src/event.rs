@@ -100,7 +100,7 @@ pub enum Outcome {
     Failed {
         /// `failed.address`, `failed.dial`, `failed.tls`, `failed.upstream`, `failed.late`,
         /// `failed.credential`, `failed.request`, `failed.packed`, `failed.echo`, `failed.answer`,
-        /// `failed.opaque` or `failed.bytes`.
+        /// `failed.upgrade`, `failed.stale`, `failed.opaque` or `failed.bytes`.
         code: String,
     },
     /// The client went away, or the server ended.

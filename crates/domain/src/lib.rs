@@ -50,7 +50,7 @@ pub use operation::{Body, Effect, EffectRef, Operation};
 pub use pattern::Pattern;
 pub use permission::{Access, Permission};
 pub use run::{Closing, Run, RunState, Tier};
-pub use service::{Class, Service};
+pub use service::{Class, SOCKET_MESSAGE, SOCKET_OPENING, Service};
 pub use stage::{Code, Refusal, Stage};
 pub use time::Timestamp;
 pub use trust::{TrustInputs, TrustLevel, TrustScore};

@@ -75,7 +75,8 @@ impl Pattern {
             segments.pop();
         }
         let pattern = Self(canonical(segments));
-        if pattern.is_within_bounds() { Ok(pattern) } else { Err(BadPattern::TooLarge(shown())) }
+        pattern.require_bounds().map_err(|_| BadPattern::TooLarge(shown()))?;
+        Ok(pattern)
     }
 
     /// The pattern that only `resource` matches. Fails as [`Pattern::parse`] does.
@@ -123,8 +124,9 @@ impl Pattern {
 
     /// The patterns whose union is exactly what both match; empty if nothing does.
     ///
-    /// Fails with [`BadPattern::TooLarge`] where the answer would not itself be a pattern within
-    /// bounds; the caller must then refuse, never drop a part.
+    /// One of them may be larger than a pattern may be, as [`Pattern::require_bounds`] says: it
+    /// matters only if no other line covers it. Fails with [`BadPattern::TooLarge`] where there are
+    /// too many ways to overlap; the caller must then refuse, never drop a part.
     pub fn intersect(&self, other: &Self) -> Result<Vec<Self>, BadPattern> {
         self.intersect_by(other, |mine, theirs| mine == theirs)
     }
@@ -140,19 +142,23 @@ impl Pattern {
         other: &Self,
         same: fn(&str, &str) -> bool,
     ) -> Result<Vec<Self>, BadPattern> {
-        let too_large = || BadPattern::TooLarge(format!("{self}` and `{other}"));
         let (prefix, found) = (Vec::new(), Vec::new());
         let mut meeting = Meeting { same, prefix, found, steps_left: MAX_STEPS };
         meeting.walk(&self.0, &other.0);
         let mut found = meeting.found;
-        if meeting.steps_left == 0 || !found.iter().all(Self::is_within_bounds) {
-            return Err(too_large());
+        if meeting.steps_left == 0 {
+            return Err(BadPattern::TooLarge(format!("{self}` and `{other}")));
         }
         found.sort();
         found.dedup();
         let covered =
             |pattern: &Self| found.iter().any(|wider| wider != pattern && wider.contains(pattern));
         Ok(found.iter().filter(|pattern| !covered(pattern)).cloned().collect())
+    }
+
+    /// Fails with [`BadPattern::TooLarge`] if it has more segments or `**` than a pattern may.
+    pub fn require_bounds(&self) -> Result<(), BadPattern> {
+        if self.is_within_bounds() { Ok(()) } else { Err(BadPattern::TooLarge(self.to_string())) }
     }
 
     fn is_within_bounds(&self) -> bool {

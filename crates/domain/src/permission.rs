@@ -230,6 +230,10 @@ impl Permission {
         self.intersect_by(other, Pattern::intersect_any_case)
     }
 
+    pub(crate) fn require_bounds(&self) -> Result<(), BadPattern> {
+        self.resource.iter().try_for_each(Pattern::require_bounds)
+    }
+
     fn intersect_by(
         &self,
         other: &Self,

@@ -48,6 +48,11 @@ pub struct OperationKind {
     pub parts: &'static [Part],
 }
 
+/// The opening of a WebSocket (RFC 6455) on a path.
+pub const SOCKET_OPENING: &str = "websocket";
+/// One message that is sent on an open WebSocket.
+pub const SOCKET_MESSAGE: &str = "websocket.send";
+
 const fn http(name: &'static str, class: Class) -> OperationKind {
     OperationKind { name, class, parts: &[Part::Path] }
 }
@@ -66,6 +71,10 @@ const HTTP: &[OperationKind] = &[
     http("PUT", Class::Write),
     http("PATCH", Class::Write),
     http("DELETE", Class::Write),
+    // Of no group, so that only a line that names them allows them: what passes in a socket is not
+    // what `GET` of the same path would do (threat 90).
+    http(SOCKET_OPENING, Class::Unclassified),
+    http(SOCKET_MESSAGE, Class::Unclassified),
 ];
 
 // A deleted ref may be the last name of its commits, so it cannot be counted on to come back.
@@ -140,5 +149,22 @@ impl Class {
     /// Whether an operation of this class waits for the disk before it happens.
     pub fn needs_disk(self) -> bool {
         self != Self::Read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SOCKET_MESSAGE, SOCKET_OPENING, Service};
+
+    // threat 90
+    #[test]
+    fn no_group_stands_for_a_websocket() {
+        for group in ["read", "write", "admin", "unclassified", "http", "*", "**"] {
+            let members = Service::Http.group(group);
+            assert!(!members.iter().any(|kind| kind.name.starts_with(SOCKET_OPENING)), "{group}");
+        }
+        for name in [SOCKET_OPENING, SOCKET_MESSAGE] {
+            assert!(Service::Http.operation(name).is_some_and(|kind| kind.class.needs_disk()));
+        }
     }
 }

@@ -93,6 +93,11 @@ impl Progress {
         self.unfit.get().cloned()
     }
 
+    /// So many bytes more are handed to the upstream's connection.
+    pub(crate) fn sends(&self, bytes: u64) {
+        self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Whether all of it was handed on.
     pub(crate) fn is_complete(&self) -> bool {
         self.is_complete.load(Ordering::Relaxed)
@@ -392,7 +397,7 @@ impl Upload {
         {
             return Err(self.refuses(bad));
         }
-        self.progress.sent_bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        self.progress.sends(data.len() as u64);
         if self.is_end_stream() {
             self.progress.is_complete.store(true, Ordering::Relaxed);
         }
@@ -408,6 +413,11 @@ impl Upload {
 
 fn late() -> Notice {
     Notice::malformed("body", "the body did not come in time", "send it at once")
+}
+
+/// What a body of exactly these bytes is.
+pub(crate) fn whole(bytes: &Bytes) -> Body {
+    described(&VecDeque::from([bytes.clone()]), bytes.len())
 }
 
 fn described(pieces: &VecDeque<Bytes>, size: usize) -> Body {

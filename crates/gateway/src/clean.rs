@@ -268,6 +268,37 @@ impl Cleaner {
     }
 }
 
+/// Cleans the messages of one socket. Each is whole, and so searched by itself.
+pub(crate) struct MessageCleaner {
+    finds: Finds,
+}
+
+impl MessageCleaner {
+    /// Cleans messages of an upstream in whose opening so many credentials were found.
+    pub(crate) fn new(found: u64, on_echo: OnEcho) -> Self {
+        Self { finds: Finds { count: found, on_echo } }
+    }
+
+    /// The message without those, and how many bytes were searched for it.
+    ///
+    /// # Errors
+    /// [`Unclean`] where it must not go on.
+    pub(crate) fn clean(
+        &mut self,
+        needles: Arc<Needles>,
+        message: Bytes,
+    ) -> Result<(Bytes, usize), Unclean> {
+        let scrubbed = Scrubber::new(needles).last(message);
+        self.finds.note(scrubbed.found)?;
+        Ok((scrubbed.data, scrubbed.searched))
+    }
+
+    /// How many credentials were found so far.
+    pub(crate) fn found(&self) -> u64 {
+        self.finds.count
+    }
+}
+
 fn clean_fields(
     headers: &mut HeaderMap,
     needles: &Needles,

@@ -29,7 +29,7 @@ use tokio_util::task::TaskTracker;
 use crate::failure::Failure;
 use crate::read_ahead::ReadAhead;
 
-pub(crate) use upstream::{Key, Unanswered, Upstream};
+pub(crate) use upstream::{Key, Switched, Unanswered, Upstream};
 
 /// How long each of resolving, connecting and the TLS handshake may take.
 const STEP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,6 +46,16 @@ pub(crate) enum Protocol {
     Http1,
     /// HTTP/2 (RFC 9113), which only TLS agrees on: an upgrade in the clear is never asked for.
     Http2,
+}
+
+impl Protocol {
+    // RFC 7301 §6.
+    fn name(self) -> Vec<u8> {
+        match self {
+            Self::Http1 => b"http/1.1".to_vec(),
+            Self::Http2 => b"h2".to_vec(),
+        }
+    }
 }
 
 /// Dials upstreams.
@@ -66,7 +76,8 @@ impl Dialer {
         Self { provider, system: OnceCell::new(), tasks, silence }
     }
 
-    /// Opens a line to `endpoint`, which is one of the connection's.
+    /// Opens a line to `endpoint`, which is one of the connection's, for what it can speak, or for
+    /// one protocol `only`.
     ///
     /// # Errors
     /// [`Failure::Address`] if any address of the name is not public and the connection pins none;
@@ -75,6 +86,7 @@ impl Dialer {
         &self,
         connection: &Connection,
         endpoint: &Endpoint,
+        only: Option<Protocol>,
     ) -> Result<(Line, Protocol), Failure> {
         let addresses = match connection.pin {
             Some(pinned) => vec![pinned],
@@ -85,6 +97,10 @@ impl Dialer {
             Transport::Plain => return Ok((Either::Left(stream), Protocol::Http1)),
             Transport::Tls => self.system_trust(&endpoint.host).await?,
             Transport::TlsWithAuthority { pem } => self.own_trust(&endpoint.host, pem)?,
+        };
+        let config = match only {
+            Some(protocol) => speaking(&config, protocol),
+            None => config,
         };
         let stream = prove(config, &endpoint.host, stream).await?;
         // RFC 9113 §3.2: what the server picked of the two that were offered.
@@ -139,7 +155,7 @@ impl Dialer {
             .with_safe_default_protocol_versions()
             .map_err(|error| untrusted(host, error))?;
         let mut config = versions.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = [Protocol::Http2, Protocol::Http1].map(Protocol::name).into();
         // One configuration serves every run, and no run goes on with what another one shook hands
         // for: lines are kept instead.
         config.resumption = Resumption::disabled();
@@ -199,6 +215,12 @@ async fn prove(
     let shaking = TlsConnector::from(config).connect(name, ReadAhead::new(stream));
     let late = |_| Failure::Late { host: host.to_owned() };
     timeout(STEP_TIMEOUT, shaking).await.map_err(late)?.map_err(|error| untrusted(host, error))
+}
+
+fn speaking(config: &ClientConfig, protocol: Protocol) -> Arc<ClientConfig> {
+    let mut config = config.clone();
+    config.alpn_protocols = vec![protocol.name()];
+    Arc::new(config)
 }
 
 fn server_name(host: &str) -> Option<ServerName<'static>> {

@@ -6,6 +6,7 @@
 mod h2;
 mod http;
 pub(crate) mod proxy;
+mod switch;
 mod tunnel;
 
 use std::convert::Infallible;

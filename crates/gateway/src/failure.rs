@@ -5,6 +5,7 @@
 
 use http::StatusCode;
 use marque_wire::address::Reach;
+use marque_wire::websocket::BadAnswer;
 use thiserror::Error;
 
 use crate::clean::Unclean;
@@ -30,6 +31,9 @@ pub(crate) enum Failure {
     /// The upstream broke off, or answered something that is not HTTP/1.1.
     #[error("`{host}` broke off or sent a malformed answer")]
     Broken { host: String },
+    /// The upstream switched to a protocol, and not to the one that was asked for (threat 90).
+    #[error("`{host}` does not open the WebSocket that was asked for: {bad}")]
+    Upgrade { host: String, bad: BadAnswer },
     /// The answer holds what must not reach the run, or may hold it unseen.
     #[error("{}", unclean(*.0))]
     Unclean(Unclean),
@@ -47,6 +51,7 @@ impl Failure {
             Self::Late { .. } => "failed.late",
             Self::Untrusted { .. } => "failed.tls",
             Self::Broken { .. } => "failed.upstream",
+            Self::Upgrade { .. } => "failed.upgrade",
             Self::Unclean(unclean) => unclean.code(),
             Self::Unsendable { .. } => "failed.credential",
         }
@@ -69,6 +74,7 @@ impl Failure {
             Self::Untrusted { .. } => {
                 "check the upstream's certificate, or name its authority in the connection"
             }
+            Self::Upgrade { .. } => "have a human look at the upstream",
             Self::Broken { .. } => "the request may have had its effect; look before you repeat it",
             Self::Unclean(_) => {
                 "the request may have had its effect; have a human look at the upstream"

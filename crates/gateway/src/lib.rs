@@ -34,6 +34,7 @@ mod refuse;
 mod relay;
 mod scrub;
 mod session;
+mod socket;
 mod tally;
 mod tracked;
 mod voice;

@@ -5,10 +5,11 @@
 
 mod intake;
 mod send;
+mod switch;
 
 use std::sync::Arc;
 
-use ::http::{HeaderMap, Method, Response};
+use ::http::{HeaderMap, Method, Response, StatusCode};
 use hyper::body::Incoming;
 use marque_domain::{Body, Code, Endpoint, Outcome, Refusal};
 use marque_plane::{Ask, Opened, Plane, Presented, Preview, broker};
@@ -21,6 +22,7 @@ use crate::recognise;
 use crate::refuse::{Notice, Place, Stop};
 use crate::relay::{Act, Relay};
 use crate::session::Session;
+use crate::socket::{Asker, Socket};
 use crate::voice::Voice;
 
 /// A request as a door took it in.
@@ -37,13 +39,29 @@ pub(crate) struct Exchange {
     pub(crate) path: Path,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Incoming,
+    /// Whether the client's connection can be taken out of HTTP.
+    pub(crate) can_switch: bool,
+}
+
+/// What came of a request.
+pub(crate) enum Forwarded {
+    /// An answer.
+    Answered(Box<Response<Relay>>),
+    /// The head of a 101, and the WebSocket that follows it.
+    Switched(Response<()>, Box<Socket>),
+}
+
+/// What a request that was asked for still needs.
+struct Asked {
+    voice: Voice,
+    place: Place,
+    is_batch: bool,
+    /// Asks for each message, where it is a WebSocket.
+    asker: Option<Asker>,
 }
 
 /// Takes one request through, and its answer back.
-pub(crate) async fn forward(
-    session: &Arc<Session>,
-    exchange: Exchange,
-) -> Result<Response<Relay>, Stop> {
+pub(crate) async fn forward(session: &Arc<Session>, exchange: Exchange) -> Result<Forwarded, Stop> {
     let plane = &session.shared.plane;
     let (presented, place) = (exchange.presented.duplicate(), exchange.place);
     let (recognised, mut call) = intake::recognise(plane, exchange)?;
@@ -64,15 +82,28 @@ pub(crate) async fn forward(
         ask.operation.body = call.body.read_whole(place).await?;
     }
 
-    let opened = match decide(session, ask).await {
-        Ok(opened) => opened,
+    let asker = match (&call.opening, session.place()) {
+        (Some(_), Some(place)) => Some(Asker::new(&ask, place.of_socket()?)),
+        _ => None,
+    };
+    match decide(session, ask).await {
+        Ok(opened) => act(session, opened, call, Asked { voice, place, is_batch, asker }).await,
         Err(refusal) => {
             call.body.drain(matches!(voice, Voice::Push { .. })).await;
             let notice = Notice::refused(refusal, place).in_voice(voice);
-            return Err(Stop::beside(notice, call.body));
+            Err(Stop::beside(notice, call.body))
         }
-    };
+    }
+}
 
+/// Does what was allowed.
+async fn act(
+    session: &Arc<Session>,
+    opened: Opened,
+    mut call: Call,
+    asked: Asked,
+) -> Result<Forwarded, Stop> {
+    let Asked { voice, place, is_batch, asker } = asked;
     let run = Arc::clone(opened.lease.live());
     let progress = call.body.progress();
     call.body.spend_from(opened.lease.allowance());
@@ -88,9 +119,13 @@ pub(crate) async fn forward(
         answered = send::send(session, &way, opened.injection, call) => answered,
     };
     match answered {
+        Ok(answered) if answered.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            switch::switched(answered, way, asker, act).await
+        }
         Ok(answered) => {
             let answers = &way.connection.fact.answers;
-            send::relayed(answered, (answers, is_batch), act).await
+            let relayed = send::relayed(answered, (answers, is_batch), act).await;
+            relayed.map(|answer| Forwarded::Answered(Box::new(answer)))
         }
         Err(_) if let Some(unfit) = progress.unfit() => {
             act.end(Outcome::Failed { code: unfit.code().to_owned() });
@@ -139,7 +174,7 @@ fn opaque(session: &Arc<Session>, opened: Opened) -> Stop {
 
 // In a task of its own: a permit that was given is always redeemed, so that its intent gets an
 // outcome even if the client is gone by then (threat 94).
-async fn decide(session: &Session, ask: Ask) -> Result<Opened, Refusal> {
+pub(crate) async fn decide(session: &Session, ask: Ask) -> Result<Opened, Refusal> {
     let plane = session.shared.plane.clone();
     let deciding = session.shared.tasks.spawn(async move {
         let permit = plane.decide(ask).await?;

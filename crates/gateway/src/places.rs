@@ -20,6 +20,10 @@ use crate::refuse::Notice;
 const BODIES_MAX: usize = 32;
 /// Most of them that are one tree's.
 const RUN_BODIES_MAX: usize = 4;
+/// Most WebSockets open at once: in each of them a message of 1 MiB may wait each way, twice.
+const SOCKETS_MAX: usize = 128;
+/// Most of them that are one tree's.
+const RUN_SOCKETS_MAX: usize = 16;
 /// How long a body waits for a place.
 const BODY_WAIT: Duration = Duration::from_secs(30);
 
@@ -32,6 +36,7 @@ pub(crate) struct Places {
     requests: Arc<Semaphore>,
     run_connections_max: usize,
     bodies: Arc<Semaphore>,
+    sockets: Arc<Semaphore>,
     shares: Mutex<HashMap<Id<Run>, Weak<Share>>>,
 }
 
@@ -40,6 +45,7 @@ struct Share {
     connections: Arc<Semaphore>,
     requests: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
+    sockets: Arc<Semaphore>,
 }
 
 impl Places {
@@ -52,6 +58,7 @@ impl Places {
             requests: Arc::new(Semaphore::new(settings.connections_max)),
             run_connections_max: settings.run_connections_max,
             bodies: Arc::new(Semaphore::new(BODIES_MAX)),
+            sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
             shares: Mutex::default(),
         }
     }
@@ -86,7 +93,8 @@ impl Places {
             .try_acquire_owned()
             .map_err(|_| Notice::crowded("too many connections are open", "try again"))?;
         let (requests, bodies) = (Arc::clone(&self.requests), Arc::clone(&self.bodies));
-        Ok(RunPlace { share, requests, bodies, _places: [of_share, of_all] })
+        let sockets = Arc::clone(&self.sockets);
+        Ok(RunPlace { share, requests, bodies, sockets, _places: [of_share, of_all] })
     }
 
     // A share lives as long as a place of it, so there are never more than connections.
@@ -100,6 +108,7 @@ impl Places {
             connections: Arc::new(Semaphore::new(self.run_connections_max)),
             requests: Arc::new(Semaphore::new(self.run_connections_max)),
             bodies: Arc::new(Semaphore::new(RUN_BODIES_MAX)),
+            sockets: Arc::new(Semaphore::new(RUN_SOCKETS_MAX)),
         });
         shares.insert(root, Arc::downgrade(&share));
         share
@@ -138,6 +147,7 @@ pub(crate) struct RunPlace {
     share: Arc<Share>,
     requests: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
+    sockets: Arc<Semaphore>,
     _places: [OwnedSemaphorePermit; 2],
 }
 
@@ -155,6 +165,20 @@ impl RunPlace {
             .try_acquire_owned()
             .map_err(|_| Notice::crowded("too many requests are under way", "try again"))?;
         Ok(RequestPlace { _places: [of_share, of_all] })
+    }
+
+    /// A place for one WebSocket.
+    ///
+    /// # Errors
+    /// As for [`RunPlace::of_request`].
+    pub(crate) fn of_socket(&self) -> Result<SocketPlace, Notice> {
+        let of_share = Arc::clone(&self.share.sockets).try_acquire_owned().map_err(|_| {
+            Notice::crowded("this run has too many WebSockets open", "close some, and try again")
+        })?;
+        let of_all = Arc::clone(&self.sockets)
+            .try_acquire_owned()
+            .map_err(|_| Notice::crowded("too many WebSockets are open", "try again"))?;
+        Ok(SocketPlace { _places: [of_share, of_all] })
     }
 
     /// Waits for room for one body that is read whole.
@@ -175,6 +199,11 @@ impl RunPlace {
 
 /// The place of one request among many on a connection.
 pub(crate) struct RequestPlace {
+    _places: [OwnedSemaphorePermit; 2],
+}
+
+/// The place of one open WebSocket.
+pub(crate) struct SocketPlace {
     _places: [OwnedSemaphorePermit; 2],
 }
 

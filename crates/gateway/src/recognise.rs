@@ -8,7 +8,7 @@ mod http;
 mod net;
 
 use ::http::{HeaderMap, Method};
-use marque_domain::{Endpoint, Operation, Service};
+use marque_domain::{Endpoint, Operation, SOCKET_OPENING, Service};
 use marque_wire::git::fetch::UploadPackGuard;
 use marque_wire::path::Path;
 
@@ -25,6 +25,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) endpoint: &'a Endpoint,
     /// Whether a body follows.
     pub(crate) has_body: bool,
+    /// Whether it opens a WebSocket.
+    pub(crate) opens_socket: bool,
 }
 
 /// A request that a service has a word for.
@@ -84,6 +86,11 @@ pub(crate) trait Recognise: Sync {
 }
 
 impl Recognised {
+    /// Whether it was understood as the opening of a WebSocket.
+    pub(crate) fn opens_socket(&self) -> bool {
+        matches!(&self.meaning, Meaning::Known(operation) if operation.name == SOCKET_OPENING)
+    }
+
     /// Known by its head, and answered as HTTP has it.
     pub(crate) fn plain(operation: Operation) -> Self {
         Self {

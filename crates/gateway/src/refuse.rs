@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use marque_domain::{Approval, Code, Decision, Id, Refusal, Stage};
 use marque_wire::http1::Malformed;
+use marque_wire::websocket::BadOpening;
 use serde_json::{Map, Value, json};
 
 use crate::body::Upload;
@@ -108,14 +109,22 @@ impl Notice {
         Self::new(StatusCode::MISDIRECTED_REQUEST, "malformed.host", message, remedy)
     }
 
-    /// Another protocol was asked for (threat 90).
+    /// Another protocol was asked for, and not one that is read here (threat 90).
     pub(crate) fn upgrade() -> Self {
         Self::new(
             StatusCode::NOT_IMPLEMENTED,
             "malformed.upgrade",
             "no other protocol is spoken here, since nothing would read what passes in it",
-            "send plain HTTP/1.1 requests without `upgrade`",
+            "send plain HTTP/1.1 requests without `upgrade`, or open a WebSocket in HTTP/1.1",
         )
+    }
+
+    /// A request for a WebSocket that is none.
+    pub(crate) fn bad_opening(bad: BadOpening) -> Self {
+        match bad {
+            BadOpening::OtherProtocol => Self::upgrade(),
+            _ => Self::malformed("upgrade", bad.to_string(), "open it as RFC 6455 §4.1 says"),
+        }
     }
 
     /// An answer that cannot be made harmless.

@@ -15,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use marque_domain::Outcome;
-use marque_plane::{Allowance, Crossed, Lease};
+use marque_plane::{Allowance, Crossed, Lease, LiveRun};
 use marque_wire::git::lfs::{ANSWER_MAX_BYTES, strip_answer};
 use thiserror::Error;
 
@@ -60,7 +60,13 @@ impl Act {
         }
     }
 
-    fn allowance(&self) -> Option<Arc<Allowance>> {
+    /// The run it belongs to, until it has ended.
+    pub(crate) fn live(&self) -> Option<&Arc<LiveRun>> {
+        self.lease.as_ref().map(Lease::live)
+    }
+
+    /// What bounds its bytes, where something does.
+    pub(crate) fn allowance(&self) -> Option<Arc<Allowance>> {
         self.lease.as_ref().and_then(Lease::allowance)
     }
 
@@ -71,6 +77,11 @@ impl Act {
     /// Whether the client stopped sending in the middle of its request.
     pub(crate) fn lost_client(&self) -> bool {
         self.progress.is_broken()
+    }
+
+    /// So many bytes more came back.
+    pub(crate) fn received(&mut self, bytes: u64) {
+        self.received_bytes = self.received_bytes.saturating_add(bytes);
     }
 
     /// How many credentials were found in the answer so far.

@@ -13,3 +13,4 @@ pub mod http2;
 pub mod path;
 pub mod proxy_auth;
 pub mod target;
+pub mod websocket;

@@ -27,6 +27,7 @@ mod inside;
 mod kill;
 mod log;
 mod road;
+mod sockets;
 mod support;
 mod tamper;
 mod vault;

@@ -8,7 +8,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HOST, TE, TRANSFER_ENCODING};
+use bytes::Bytes;
+use http::header::{HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, Uri, Version};
 use hyper::body::{Body as _, Incoming};
@@ -70,7 +71,13 @@ impl Key {
         }
     }
 
-    fn host(&self) -> String {
+    /// The endpoint.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Its host.
+    pub(crate) fn host(&self) -> String {
         self.endpoint.host.clone()
     }
 }
@@ -113,7 +120,7 @@ impl Upstream {
                 builder.max_buf_size(BUFFER_MAX_BYTES);
                 let opened = builder.handshake(TokioIo::new(guarded)).await;
                 let (sender, driver) = opened.map_err(|error| broken(&key, &error))?;
-                dialer.drive(driver, ends);
+                dialer.drive(driver.with_upgrades(), ends);
                 Sender::Http1(sender, guard)
             }
             Protocol::Http2 => {
@@ -178,7 +185,12 @@ impl Upstream {
     ) -> Result<Response<Incoming>, Unanswered> {
         let sent = match &mut self.sender {
             Sender::Http1(sender, guard) => {
-                let expected = guard.lock().expect_response(request.method());
+                // Left only in a request for a WebSocket.
+                let expected = if request.headers().contains_key(UPGRADE) {
+                    guard.lock().expect_switch()
+                } else {
+                    guard.lock().expect_response(request.method())
+                };
                 if expected.is_err() {
                     return Err(Unanswered::Failed(Failure::Broken { host: self.key.host() }));
                 }
@@ -202,6 +214,29 @@ impl Upstream {
                 None => Unanswered::Failed(failure),
             }
         })
+    }
+}
+
+/// The bare socket of a connection that switched to another protocol.
+pub(crate) struct Switched {
+    /// Still cut after silence.
+    pub(crate) io: Guarded<Line, ResponseGuard>,
+    /// What was read of the new protocol already.
+    pub(crate) ahead: Bytes,
+}
+
+impl Upstream {
+    /// Takes the socket out of a connection whose answer was 101.
+    pub(crate) async fn switched(
+        self,
+        response: &mut Response<Incoming>,
+    ) -> Result<Switched, Failure> {
+        let switching = timeout(READY_TIMEOUT, hyper::upgrade::on(response)).await;
+        let upgraded = switching.map_err(|_| Failure::Late { host: self.key.host() })?;
+        let upgraded = upgraded.map_err(|error| broken(&self.key, &error))?;
+        let parts = upgraded.downcast::<TokioIo<Guarded<Line, ResponseGuard>>>();
+        let parts = parts.map_err(|_| Failure::Broken { host: self.key.host() })?;
+        Ok(Switched { io: parts.io.into_inner(), ahead: parts.read_buf })
     }
 }
 

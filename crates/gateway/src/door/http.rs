@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{Request, Response};
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -54,13 +55,28 @@ impl Socket for TlsStream<ReadAhead<TcpStream>> {
     }
 }
 
-/// Serves requests until the client is done, and gives its socket back; `None` where it broke off,
-/// was cut or was refused.
+/// A client's connection after its last request.
+pub(super) struct Rest<IO> {
+    /// The socket, still guarded.
+    pub(super) io: Guarded<IO, RequestGuard>,
+    /// What the client sent after that request.
+    pub(super) ahead: Bytes,
+}
+
+impl<IO> Rest<IO> {
+    /// The bare socket.
+    pub(super) fn into_io(self) -> IO {
+        self.io.into_inner()
+    }
+}
+
+/// Serves requests until the client is done, and gives its connection back; `None` where it broke
+/// off, was cut or was refused.
 pub(super) async fn serve<IO, A, F>(
     io: Guarded<IO, RequestGuard>,
     session: &Arc<Session>,
     answer: A,
-) -> Option<IO>
+) -> Option<Rest<IO>>
 where
     IO: Socket,
     A: Fn(Request<Incoming>) -> F + Unpin,
@@ -102,24 +118,27 @@ where
     let parts = connection.into_parts();
     let io = parts.io.into_inner();
     let doubtful = io.malformed().filter(|malformed| malformed.at_head()).map(Notice::doubtful);
-    let io = io.into_inner();
     match (must_break, doubtful, ended) {
         (true, ..) => {
-            // A reset, because the end of a connection can also be the end of an answer.
-            let _broken = io.tcp().set_zero_linger();
+            break_off(&io.into_inner());
             None
         }
         (false, Some(notice), _) => {
             tally::ended(notice.kind());
-            last_word(io, session, &notice.raw()).await;
+            last_word(io.into_inner(), session, &notice.raw()).await;
             None
         }
-        (false, None, Some(Ok(()))) if parts.read_buf.is_empty() => Some(io),
+        (false, None, Some(Ok(()))) => Some(Rest { io, ahead: parts.read_buf }),
         (false, None, _) => {
-            close(io, session).await;
+            close(io.into_inner(), session).await;
             None
         }
     }
+}
+
+/// Breaks a connection off, in a reset: its end can also be the end of an answer.
+pub(super) fn break_off<IO: Socket>(io: &IO) {
+    let _broken = io.tcp().set_zero_linger();
 }
 
 /// Ends a connection in good order.

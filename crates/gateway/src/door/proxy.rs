@@ -16,12 +16,13 @@ use marque_wire::target::RequestTarget;
 use tokio::net::TcpStream;
 
 use super::http::{close, serve as serve_http};
+use super::switch::{self, Manner, Switch, can_switch};
 use super::tunnel::{self, Tunnel};
 use super::{Own, Reply, endpoint, reply};
 use crate::guarded::{Guarded, SharedGuard};
-use crate::pipeline::{self, Exchange};
+use crate::pipeline::{self, Exchange, Forwarded};
 use crate::refuse::{Notice, Place, Stop, Style};
-use crate::relay::{Cut, Relay};
+use crate::relay::Cut;
 use crate::session::Session;
 
 /// Serves one client of the proxy, from its first request to the end of its tunnel.
@@ -32,38 +33,45 @@ pub(crate) async fn serve(session: Arc<Session>, stream: TcpStream) {
     let door = Arc::new(Proxy {
         session: Arc::clone(&session),
         guard: io.guard(),
+        switch: Switch::new(io.guard()),
         tunnel: Mutex::new(None),
     });
     let answer = {
         let door = Arc::clone(&door);
         move |request| Arc::clone(&door).answer(request)
     };
-    let Some(stream) = serve_http(io, &session, answer).await else { return };
+    let Some(rest) = serve_http(io, &session, answer).await else { return };
     match door.opened_tunnel() {
-        Some(tunnel) => Box::pin(tunnel::intercept(session, tunnel, stream)).await,
-        None => close(stream, &session).await,
+        Some(tunnel) if rest.ahead.is_empty() => {
+            Box::pin(tunnel::intercept(session, tunnel, rest.into_io())).await;
+        }
+        Some(_) => close(rest.into_io(), &session).await,
+        None => Box::pin(door.switch.finish(&session, rest)).await,
     }
 }
 
 struct Proxy {
     session: Arc<Session>,
     guard: SharedGuard<RequestGuard>,
+    switch: Switch,
     tunnel: Mutex<Option<Tunnel>>,
 }
 
 impl Proxy {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Reply>, Cut> {
-        let style = Style::of(request.headers());
+        let manner = Manner::of(&request);
         if request.method() == Method::CONNECT {
+            let style = Style::of(request.headers());
             return self
                 .connect(&request)
                 .await
                 .or_else(|stop| reply(&self.session, Err(stop), style));
         }
-        reply(&self.session, self.forward(request).await, style)
+        let forwarded = self.forward(request).await;
+        switch::answer(&self.session, forwarded, manner, Some(&self.switch))
     }
 
-    async fn forward(&self, request: Request<Incoming>) -> Result<Response<Relay>, Stop> {
+    async fn forward(&self, request: Request<Incoming>) -> Result<Forwarded, Stop> {
         let (head, body) = request.into_parts();
         let target = RequestTarget::parse(&head.method, &head.uri.to_string());
         let (authority, path) = match target {
@@ -87,6 +95,7 @@ impl Proxy {
             path,
             headers: head.headers,
             body,
+            can_switch: can_switch(head.version),
         };
         pipeline::forward(&self.session, exchange).await
     }

@@ -5,6 +5,7 @@ mod hosts;
 mod interims;
 mod patience;
 mod sharing;
+mod sockets;
 mod spending;
 mod trailers;
 mod upstream;
@@ -132,7 +133,7 @@ async fn a_doubtful_request_is_answered_400_and_its_connection_closed() {
         assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0, "{fields}");
     }
     let upgrade = "Connection: upgrade\r\nUpgrade: websocket\r\n";
-    is(&world.asks("GET /v1/a", upgrade, "").await, 501, "malformed.upgrade");
+    is(&world.asks("GET /v1/a", upgrade, "").await, 400, "malformed.upgrade");
     assert_eq!(world.upstream_saw(), [""; 0]);
 }
 

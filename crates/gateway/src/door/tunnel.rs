@@ -22,15 +22,16 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
-use super::http::{close, serve};
-use super::{Reply, h2, reply};
+use super::http::serve;
+use super::switch::{self, Manner, Switch, can_switch};
+use super::{Reply, h2};
 use crate::body::Upload;
 use crate::client_hello::{self, Tap};
 use crate::guarded::Guarded;
-use crate::pipeline::{self, Exchange};
+use crate::pipeline::{self, Exchange, Forwarded};
 use crate::read_ahead::ReadAhead;
-use crate::refuse::{Notice, Place, Stop, Style};
-use crate::relay::{Cut, Relay};
+use crate::refuse::{Notice, Place, Stop};
+use crate::relay::Cut;
 use crate::session::Session;
 
 /// How long the client's half of the handshake may take.
@@ -56,14 +57,18 @@ pub(super) async fn intercept(session: Arc<Session>, tunnel: Tunnel, stream: Tcp
     let shaken = timeout(HANDSHAKE_TIMEOUT, shake(&session, &tunnel, stream)).await;
     let Ok(Some(mut stream)) = shaken else { return };
     stream.get_mut().1.set_buffer_limit(Some(RECORDS_MAX_BYTES));
-    let inside = Arc::new(Inside { session: Arc::clone(&session), tunnel });
-    let answer = move |request| Arc::clone(&inside).answer(request);
+    let inside = |switch| Arc::new(Inside { session: Arc::clone(&session), tunnel, switch });
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        let inside = inside(None);
+        let answer = move |request| Arc::clone(&inside).answer(request);
         return h2::serve(stream, &session, answer).await;
     }
     let io = Guarded::new(stream, RequestGuard::new(), session.shared.settings.silence);
-    if let Some(stream) = serve(io, &session, answer).await {
-        close(stream, &session).await;
+    let switch = Arc::new(Switch::new(io.guard()));
+    let inside = inside(Some(Arc::clone(&switch)));
+    let answer = move |request| Arc::clone(&inside).answer(request);
+    if let Some(rest) = serve(io, &session, answer).await {
+        Box::pin(switch.finish(&session, rest)).await;
     }
 }
 
@@ -109,15 +114,18 @@ fn agree(host: &Host, name: Option<&str>, is_encrypted: Option<bool>) -> Result<
 struct Inside {
     session: Arc<Session>,
     tunnel: Tunnel,
+    /// Out of HTTP/1.1; there is no way out of HTTP/2.
+    switch: Option<Arc<Switch>>,
 }
 
 impl Inside {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Reply>, Cut> {
-        let style = Style::of(request.headers());
-        reply(&self.session, self.forward(request).await, style)
+        let manner = Manner::of(&request);
+        let forwarded = self.forward(request).await;
+        switch::answer(&self.session, forwarded, manner, self.switch.as_deref())
     }
 
-    async fn forward(&self, request: Request<Incoming>) -> Result<Response<Relay>, Stop> {
+    async fn forward(&self, request: Request<Incoming>) -> Result<Forwarded, Stop> {
         let (head, body) = request.into_parts();
         let target = head.uri.to_string();
         let path = inner_path(&self.tunnel.authority, &head.method, &target, &head.headers);
@@ -137,6 +145,7 @@ impl Inside {
             path,
             headers: head.headers,
             body,
+            can_switch: self.switch.is_some() && can_switch(head.version),
         };
         pipeline::forward(&self.session, exchange).await
     }

@@ -10,6 +10,7 @@ use ::http::{HeaderMap, HeaderValue, Method, Uri};
 use marque_domain::{Endpoint, Operation, Service};
 use marque_plane::Plane;
 use marque_wire::path::Path;
+use marque_wire::websocket::Opening;
 
 use super::Exchange;
 use crate::body::Upload;
@@ -27,6 +28,8 @@ pub(super) struct Call {
     pub(super) endpoint: Endpoint,
     pub(super) headers: HeaderMap,
     pub(super) body: Upload,
+    /// The WebSocket it asks for.
+    pub(super) opening: Option<Opening>,
 }
 
 /// A request whose meaning is known.
@@ -40,20 +43,36 @@ pub(super) struct Understood {
 
 /// Strips the head to what will be sent on, and only then says what it means.
 pub(super) fn recognise(plane: &Plane, exchange: Exchange) -> Result<(Recognised, Call), Stop> {
-    let Exchange { scheme, endpoint, method, path, headers, body, .. } = exchange;
+    let Exchange { scheme, endpoint, method, path, headers, body, can_switch, .. } = exchange;
     let body = Upload::new(body, headers.contains_key(EXPECT));
-    let mut call = Call { method, target: Uri::default(), scheme, endpoint, headers, body };
-    match read_head(plane, &path, &mut call) {
+    let target = Uri::default();
+    let mut call = Call { method, target, scheme, endpoint, headers, body, opening: None };
+    let read =
+        read_opening(&mut call, can_switch).and_then(|()| read_head(plane, &path, &mut call));
+    match read {
         Ok(recognised) => Ok((recognised, call)),
         Err(notice) => Err(Stop::beside(notice, call.body)),
     }
 }
 
-fn read_head(plane: &Plane, path: &Path, call: &mut Call) -> Result<Recognised, Notice> {
-    let Call { method, target, scheme, endpoint, headers, body } = call;
-    if headers::asks_upgrade(headers) {
+// Threat 90: of all protocols a request may ask for, one is read here, and only where the client's
+// connection can be taken out of HTTP.
+fn read_opening(call: &mut Call, can_switch: bool) -> Result<(), Notice> {
+    if !headers::asks_upgrade(&call.headers) {
+        return Ok(());
+    }
+    if !can_switch {
         return Err(Notice::upgrade());
     }
+    let opening = Opening::read(&call.method, &call.headers, !call.body.is_empty());
+    let opening = opening.map_err(Notice::bad_opening)?;
+    opening.strip(&mut call.headers);
+    call.opening = Some(opening);
+    Ok(())
+}
+
+fn read_head(plane: &Plane, path: &Path, call: &mut Call) -> Result<Recognised, Notice> {
+    let Call { method, target, scheme, endpoint, headers, body, opening } = call;
     *target = headers::origin_form(path.as_str()).ok_or_else(|| {
         let message = "the path cannot be sent on as it is";
         Notice::malformed("target", message, "percent-encode what is not plain ASCII")
@@ -63,8 +82,12 @@ fn read_head(plane: &Plane, path: &Path, call: &mut Call) -> Result<Recognised, 
     headers::strip(headers, serving.iter().filter_map(|found| found.fact.slot.as_ref()));
     let services: Vec<Service> = serving.iter().map(|found| found.fact.service).collect();
     for recogniser in recognise::among(&services) {
-        let seen = Seen { method, path, headers, scheme, endpoint, has_body: !body.is_empty() };
+        let (has_body, opens_socket) = (!body.is_empty(), opening.is_some());
+        let seen = Seen { method, path, headers, scheme, endpoint, has_body, opens_socket };
         if let Some(recognised) = recogniser.recognise(&seen)? {
+            if opens_socket && !recognised.opens_socket() {
+                return Err(Notice::upgrade());
+            }
             headers::keep_known(headers, |name| recogniser.knows_field(name));
             if recognised.is_batch {
                 // Its answer is read and written anew.
@@ -73,6 +96,7 @@ fn read_head(plane: &Plane, path: &Path, call: &mut Call) -> Result<Recognised, 
             return Ok(recognised);
         }
     }
+    *opening = None;
     // What nobody has a word for is bytes to a host, which the road refuses and records.
     Ok(Recognised::plain(recognise::connect(scheme, endpoint)))
 }

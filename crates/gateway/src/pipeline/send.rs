@@ -8,12 +8,15 @@ use std::sync::Arc;
 use ::http::{Method, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use marque_crypto::SystemRandom;
+use marque_crypto::random::bytes;
 use marque_domain::{Answers, Connection, Outcome, Revised};
 use marque_plane::{Injection, LiveRun};
+use marque_wire::websocket::{Asked, Opening};
 
 use super::Call;
 use crate::clean::{Cleaner, Coming};
-use crate::dial::{Key, Unanswered, Upstream};
+use crate::dial::{Key, Protocol, Unanswered, Upstream};
 use crate::failure::Failure;
 use crate::headers;
 use crate::refuse::{Notice, Stop};
@@ -30,11 +33,13 @@ pub(super) struct Way {
 
 /// An answer whose body is still to come.
 pub(super) struct Answered {
-    response: Response<Incoming>,
-    line: Upstream,
+    pub(super) response: Response<Incoming>,
+    pub(super) line: Upstream,
     is_head: bool,
     /// What must not come back with it.
-    needles: Arc<Needles>,
+    pub(super) needles: Arc<Needles>,
+    /// The WebSocket the client asked for, and we for it.
+    pub(super) opening: Option<(Opening, Asked)>,
 }
 
 /// Sends a request over a kept line or a new one, and waits for the head of its answer.
@@ -44,19 +49,27 @@ pub(super) async fn send(
     injection: Option<Injection>,
     call: Call,
 ) -> Result<Answered, Failure> {
-    let Call { method, target, scheme, endpoint, headers: mut fields, body } = call;
+    let Call { method, target, scheme, endpoint, headers: mut fields, body, opening } = call;
     let shared = &session.shared;
     // ORDER: noted before it is sent: no answer comes before what it must not hold is known.
     let needles = shared.injected.note(&way.run, injection.as_ref());
     let is_head = method == Method::HEAD;
-    let answered = |response, line| Answered { response, line, is_head, needles };
     headers::address(&mut fields, scheme, &endpoint, injection)
         .ok_or_else(|| Failure::Unsendable { connection: way.connection.fact.name.to_string() })?;
+    let opening = opening.map(|opening| {
+        let asked = opening.ask(bytes(&SystemRandom), &mut fields);
+        (opening, asked)
+    });
+    // What may leave HTTP goes over a line of its own.
+    let only = opening.as_ref().map(|_| Protocol::Http1);
+    let answered = |response, line| Answered { response, line, is_head, needles, opening };
     let mut request = Request::new(body);
     *request.method_mut() = method;
     *request.uri_mut() = target;
     *request.headers_mut() = fields;
-    if let Some(mut kept) = shared.pool.take(&way.run, &way.key).await {
+    if only.is_none()
+        && let Some(mut kept) = shared.pool.take(&way.run, &way.key).await
+    {
         match kept.send(request).await {
             Ok(response) => return Ok(answered(response, kept)),
             // The upstream ended a line nobody had used for a while: another one is opened.
@@ -64,7 +77,7 @@ pub(super) async fn send(
             Err(Unanswered::Failed(failure)) => return Err(failure),
         }
     }
-    let line = shared.dialer.dial(&way.connection.fact, &endpoint).await?;
+    let line = shared.dialer.dial(&way.connection.fact, &endpoint, only).await?;
     let whose = (way.key.clone(), Arc::clone(&way.run));
     let mut upstream = Upstream::open(&shared.dialer, whose, line).await?;
     // Others may share it from now on, where its protocol carries many at once.

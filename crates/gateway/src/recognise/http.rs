@@ -1,8 +1,9 @@
-//! Any HTTP API: the operation is the method, its resource the canonical path.
+//! Any HTTP API: the operation is the method, or the opening of a WebSocket, its resource the
+//! canonical path.
 
 use std::collections::BTreeMap;
 
-use marque_domain::{Body, Operation, Service};
+use marque_domain::{Body, Operation, SOCKET_OPENING, Service};
 
 use super::{Recognise, Recognised, Seen};
 use crate::headers;
@@ -17,7 +18,8 @@ impl Recognise for Http {
 }
 
 fn operation(seen: &Seen<'_>) -> Option<Operation> {
-    let kind = Service::Http.operation(seen.method.as_str())?;
+    let name = if seen.opens_socket { SOCKET_OPENING } else { seen.method.as_str() };
+    let kind = Service::Http.operation(name)?;
     let mut parameters: BTreeMap<String, String> = headers::parameters(seen.headers);
     if let Some(query) = seen.path.query() {
         parameters.insert("query".to_owned(), query.to_owned());

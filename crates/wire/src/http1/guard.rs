@@ -34,7 +34,7 @@ pub(super) enum Body {
     Length(u64),
     Chunked,
     UntilClose,
-    /// A CONNECT waits for its answer; nothing may come before it.
+    /// A CONNECT or an upgrade waits for its answer; nothing may come before it.
     AwaitTunnel,
     /// Another protocol, which another guard follows.
     Tunnel,
@@ -95,8 +95,8 @@ impl Messages {
         matches!(self.state, State::Idle)
     }
 
-    /// Ends the wait of a CONNECT; does nothing in any other state.
-    pub(super) fn answer_connect(&mut self, body: Body) {
+    /// Ends the wait for another protocol; does nothing in any other state.
+    pub(super) fn answer_switch(&mut self, body: Body) {
         if matches!(self.state, State::AwaitTunnel) {
             self.state = State::from(body);
         }

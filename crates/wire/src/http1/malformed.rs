@@ -104,7 +104,7 @@ pub enum Fault {
     BadConnectionOption,
     #[error("the field `{name}` would override the method or the path; send the real one")]
     Override { name: &'static str },
-    #[error("bytes follow a CONNECT before it was answered")]
+    #[error("bytes follow a CONNECT or an upgrade before it was answered")]
     BytesBeforeTunnel,
 
     #[error("a response came that no request asked for")]

@@ -21,18 +21,19 @@ impl RequestGuard {
         Self::default()
     }
 
-    /// The CONNECT just read was answered 2xx: what follows is the tunnel, which this guard lets
-    /// pass and another one must follow.
+    /// The CONNECT just read was answered 2xx, or the upgrade 101: what follows is another
+    /// protocol, which this guard lets pass and another one must follow.
     ///
     /// Call this, or [`Self::tunnel_refused`], before the answer is written; until then every
-    /// byte after the CONNECT is refused.
+    /// byte after the request is refused. An upgrade that is not done is never followed by
+    /// anything: whoever sends on may mean the protocol it asked for (threat 90).
     pub fn tunnel_opened(&mut self) {
-        self.messages.answer_connect(Body::Tunnel);
+        self.messages.answer_switch(Body::Tunnel);
     }
 
     /// The CONNECT just read was answered otherwise: the next request may follow.
     pub fn tunnel_refused(&mut self) {
-        self.messages.answer_connect(Body::Empty);
+        self.messages.answer_switch(Body::Empty);
     }
 }
 
@@ -65,6 +66,7 @@ struct RequestHead {
     line: Option<RequestLine>,
     fields: Fields,
     host: Option<(Host, Option<u16>)>,
+    asks_upgrade: bool,
 }
 
 struct RequestLine {
@@ -112,6 +114,7 @@ impl Head for RequestHead {
         if field.is("connection")? {
             check_connection(field.raw)?;
         }
+        self.asks_upgrade |= field.is("upgrade")?;
         match OVERRIDES.into_iter().find(|name| field.resembles(name)) {
             Some(name) => Err(Fault::Override { name }),
             None => Ok(()),
@@ -119,7 +122,7 @@ impl Head for RequestHead {
     }
 
     fn end(&mut self) -> Result<Body, Fault> {
-        let Self { line, fields, host } = std::mem::take(self);
+        let Self { line, fields, host, asks_upgrade } = std::mem::take(self);
         let RequestLine { version, target } = line.ok_or(Fault::BadRequestLine)?;
         if host.is_none() && version == Version::Http11 {
             return Err(Fault::MissingHost);
@@ -130,6 +133,8 @@ impl Head for RequestHead {
         match (target, fields.announced(version)?) {
             (Target::Connect(..), Announced::Nothing) => Ok(Body::AwaitTunnel),
             (Target::Connect(..), _) => Err(Fault::BodyNotAllowed),
+            // One with a body is never done, and so frames as any other.
+            (_, Announced::Nothing | Announced::Length(0)) if asks_upgrade => Ok(Body::AwaitTunnel),
             (_, Announced::Nothing) => Ok(Body::Empty),
             (_, Announced::Length(length)) => Ok(Body::Length(length)),
             (_, Announced::Chunked) => Ok(Body::Chunked),

@@ -35,10 +35,22 @@ impl ResponseGuard {
     /// # Errors
     /// [`Fault::TooManyAwaited`] past 32 requests; the request must not be written.
     pub fn expect_response(&mut self, method: &Method) -> Result<(), Malformed> {
+        self.expect(Asked::by(method))
+    }
+
+    /// The same for a GET that asks for another protocol: 101 is an answer to it, and to no other.
+    ///
+    /// # Errors
+    /// As for [`Self::expect_response`].
+    pub fn expect_switch(&mut self) -> Result<(), Malformed> {
+        self.expect(Asked::Switch)
+    }
+
+    fn expect(&mut self, asked: Asked) -> Result<(), Malformed> {
         if self.head.awaited.len() >= AWAITED_MAX {
             return Err(Malformed::Head(Fault::TooManyAwaited { limit: AWAITED_MAX }));
         }
-        self.head.awaited.push_back(Asked::by(method));
+        self.head.awaited.push_back(asked);
         Ok(())
     }
 }
@@ -60,6 +72,8 @@ enum Asked {
     FieldsOnly,
     /// CONNECT: success opens a tunnel.
     Tunnel,
+    /// An upgrade: 101 opens another protocol.
+    Switch,
     Body,
 }
 
@@ -113,7 +127,11 @@ impl Head for ResponseHead {
         let StatusLine { version, code } = self.line.take().ok_or(Fault::BadStatusLine)?;
         let announced = std::mem::take(&mut self.fields).announced(version)?;
         if code == 101 {
-            return Err(Fault::SwitchingProtocols);
+            // One that was asked for is the final answer.
+            let Some(Asked::Switch) = self.awaited.pop_front() else {
+                return Err(Fault::SwitchingProtocols);
+            };
+            return bodiless(announced, Body::Tunnel);
         }
         if code < 200 {
             self.interims += 1;

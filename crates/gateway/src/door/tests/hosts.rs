@@ -192,7 +192,7 @@ async fn no_field_is_declared_to_be_of_one_connection() {
 async fn no_other_protocol_is_spoken_in_a_tunnel_either() {
     let world = World::new().await;
     for fields in [
-        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+        "Connection: Upgrade\r\nUpgrade: websocket, h2c\r\nSec-WebSocket-Version: 13\r\n",
         "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
         "Upgrade: TLS/1.3\r\n",
     ] {

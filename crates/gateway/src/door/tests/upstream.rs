@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
+use super::sockets;
 use super::world::{read_answer, read_head, read_until};
 
 /// Bytes of what `/v1/large` answers.
@@ -46,7 +47,8 @@ impl Seen {
         self.open.load(Ordering::Relaxed)
     }
 
-    fn note(&self, head: String) -> usize {
+    /// Writes down one more.
+    pub(super) fn note(&self, head: String) -> usize {
         let mut requests = self.requests.lock().unwrap();
         requests.push(head);
         requests.len() - 1
@@ -94,6 +96,9 @@ async fn speak_http1<IO: AsyncRead + AsyncWrite + Unpin>(mut stream: IO, seen: &
         let request = read_request(&mut stream).await;
         let Some((line, _)) = request.split_once("\r\n") else { return };
         let path = line.split(' ').nth(1).unwrap().to_owned();
+        if request.contains("\r\nupgrade: ") {
+            return sockets::answer(stream, (&path, &request), seen).await;
+        }
         seen.note(request);
         let _told = stream.write_all(written(&path).as_bytes()).await;
         match path.as_str() {

@@ -118,8 +118,15 @@ impl World {
         }
         let own = |line: &str| CONNECTIONS.map(|name| format!("{name}:{line}"));
         let lines = Lines {
-            allow: [own("GET /v1/**"), own("HEAD /v1/**"), own("GET /slow")].concat(),
-            ask: own("POST /v1/**").to_vec(),
+            allow: [
+                own("GET /v1/**"),
+                own("HEAD /v1/**"),
+                own("GET /slow"),
+                own("websocket /v1/sockets/**"),
+                own("websocket.send /v1/sockets/open/**"),
+            ]
+            .concat(),
+            ask: [own("POST /v1/**"), own("websocket.send /v1/sockets/asking")].concat(),
             never: Vec::new(),
         };
         plane.add_grant(&alice, grant(&plane, lines)).await.unwrap();
@@ -234,6 +241,11 @@ impl World {
         };
         let waited = timeout(PATIENCE, waiting).await;
         assert!(waited.is_ok(), "{} are open, not {count}", self.seen.open());
+    }
+
+    /// The gateway ends, once what is under way has.
+    pub(super) fn stops(&self) {
+        self.stop.cancel();
     }
 
     pub(super) async fn kills_the_run(&self) {

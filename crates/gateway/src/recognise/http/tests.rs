@@ -11,6 +11,7 @@ struct Request {
     accept: &'static str,
     host: &'static str,
     has_body: bool,
+    opens_socket: bool,
 }
 
 const PLAIN: Request = Request {
@@ -19,6 +20,7 @@ const PLAIN: Request = Request {
     accept: "*/*",
     host: "api.test",
     has_body: false,
+    opens_socket: false,
 };
 
 fn recognised(request: &Request) -> Option<Operation> {
@@ -31,6 +33,7 @@ fn recognised(request: &Request) -> Option<Operation> {
         scheme: "https",
         endpoint: &Endpoint { host: request.host.to_owned(), port: 443 },
         has_body: request.has_body,
+        opens_socket: request.opens_socket,
     });
     match recognised.unwrap()?.meaning {
         Meaning::Known(operation) => Some(*operation),
@@ -73,4 +76,13 @@ fn a_method_without_a_meaning_is_no_operation() {
     for method in [Method::TRACE, Method::CONNECT, Method::from_bytes(b"get").unwrap()] {
         assert_eq!(recognised(&Request { method, ..PLAIN }), None);
     }
+}
+
+// threat 90
+#[test]
+fn the_opening_of_a_websocket_is_no_get() {
+    let opening = Request { method: Method::GET, opens_socket: true, ..PLAIN };
+    let operation = recognised(&opening).unwrap();
+    assert_eq!((operation.name.as_str(), operation.class), ("websocket", Class::Unclassified));
+    assert_eq!(operation.resource, ["/v1/items"]);
 }

@@ -274,6 +274,24 @@ fn nothing_follows_a_connect_before_its_answer() {
     assert!(refused.admit(b"\x16\x03\x01\n").is_err());
 }
 
+// threat 90
+#[test]
+fn nothing_follows_an_upgrade_unless_it_is_done() {
+    let upgrade = get_with("Connection: upgrade\r\nUpgrade: websocket\r\n");
+    for early in [&b"\x81\x85"[..], b"GET /b HTTP/1.1\r\nHost: a.test\r\n\r\n"] {
+        let bytes = [&upgrade[..], early].concat();
+        assert_eq!(request(&bytes), Err(Malformed::Body(Fault::BytesBeforeTunnel)));
+    }
+    let mut done = RequestGuard::new();
+    done.admit(&upgrade).unwrap();
+    done.tunnel_opened();
+    assert_eq!(done.admit(b"\x81\x85\n\0"), Ok(()));
+
+    let with_body = get_with("Upgrade: h2c\r\nContent-Length: 3\r\n");
+    let pair = [&with_body[..], b"abc", &get_with("")].concat();
+    assert_eq!(request(&pair), Ok(()));
+}
+
 #[test]
 fn a_connect_announces_no_body() {
     let head = "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\n\r\n";

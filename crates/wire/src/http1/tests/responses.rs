@@ -44,6 +44,21 @@ fn a_successful_connect_opens_a_tunnel() {
     assert_eq!(response(Method::CONNECT, stream), Ok(()));
 }
 
+// threat 90
+#[test]
+fn a_switch_of_protocols_is_the_answer_to_who_asked_for_it_and_to_nobody_else() {
+    let stream = b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n\x81\x05hello\n\0";
+    let mut guard = ResponseGuard::new();
+    guard.expect_switch().unwrap();
+    assert_eq!(guard.admit(stream), Ok(()));
+
+    let mut guard = ResponseGuard::new();
+    guard.expect_switch().unwrap();
+    guard.admit(b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno").unwrap();
+    assert!(guard.is_between_messages());
+    assert!(guard.admit(stream).is_err());
+}
+
 #[test]
 fn threat_72_doubtful_responses_are_refused_at_the_head() {
     let cases = [

@@ -1,14 +1,14 @@
 //! A clock whose hands a test moves, and which can let something happen while it is read.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use marque_domain::Timestamp;
 use marque_plane::Clock;
 
 type Hook = Box<dyn FnMut() + Send>;
 
-/// Starts at 2026-01-01T12:00:00Z and stands still until it is moved.
+/// Starts at 2026-01-01T12:00:00Z and stands still until it is moved, unless it was made to run.
 pub struct MockClock {
     hands: Mutex<Hands>,
     hook: Mutex<Option<Hook>>,
@@ -17,16 +17,30 @@ pub struct MockClock {
 struct Hands {
     now: Timestamp,
     elapsed: Duration,
+    /// When it began to run, if it does.
+    runs: Option<Instant>,
 }
 
 impl Default for MockClock {
     fn default() -> Self {
         let now = Timestamp::from_millis(1_767_268_800_000);
-        Self { hands: Mutex::new(Hands { now, elapsed: Duration::ZERO }), hook: Mutex::new(None) }
+        Self {
+            hands: Mutex::new(Hands { now, elapsed: Duration::ZERO, runs: None }),
+            hook: Mutex::new(None),
+        }
     }
 }
 
 impl MockClock {
+    /// Shows this moment, and runs.
+    #[expect(clippy::disallowed_methods, reason = "it is the clock that others are given")]
+    pub fn of_this_moment() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let now = Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap());
+        let hands = Hands { now, elapsed: Duration::ZERO, runs: Some(Instant::now()) };
+        Self { hands: Mutex::new(hands), hook: Mutex::new(None) }
+    }
+
     /// Moves the hands forward.
     pub fn advance(&self, span: Duration) {
         let mut hands = self.hands();
@@ -67,9 +81,16 @@ impl MockClock {
     }
 }
 
+impl Hands {
+    fn run(&self) -> Duration {
+        self.runs.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+}
+
 impl Clock for MockClock {
     fn now(&self) -> Timestamp {
-        self.hands().now
+        let hands = self.hands();
+        hands.now.plus(hands.run())
     }
 
     fn elapsed(&self) -> Duration {
@@ -80,6 +101,7 @@ impl Clock for MockClock {
             let mut place = self.hook.lock().unwrap_or_else(PoisonError::into_inner);
             place.get_or_insert(hook);
         }
-        self.hands().elapsed
+        let hands = self.hands();
+        hands.elapsed + hands.run()
     }
 }

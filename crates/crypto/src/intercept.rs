@@ -97,10 +97,8 @@ impl InterceptAuthority {
         };
         let certificate = CertificateDer::from(bytes()?.to_vec());
         let (key, leaf_key) = (bytes()?, bytes()?);
-        let issuer = Issuer::new(
-            authority_params(&label, starts, ends),
-            CertificateKey::from_pkcs8(&key)?,
-        );
+        let issuer =
+            Issuer::new(authority_params(&label, starts, ends), CertificateKey::from_pkcs8(&key)?);
         let leaf_key = CertificateKey::from_pkcs8(&leaf_key)?;
         Ok(Self { label, issuer, leaf_key, certificate, starts, ends })
     }

@@ -24,6 +24,7 @@ mod plane;
 mod policy;
 mod reaper;
 mod record;
+mod replicas;
 mod run;
 mod sequence;
 mod shelf;

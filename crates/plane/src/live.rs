@@ -35,6 +35,8 @@ pub struct LiveRun {
     /// The terminal a human opened it from. That terminal's unlock is void until the launcher says
     /// that no process of the run is left there.
     pub session: Option<TerminalSession>,
+    /// The server that opened it, where servers share a store.
+    pub(crate) home: Arc<str>,
     pub(crate) secret_hash: Digest,
     kept: Option<String>,
     cancel: CancellationToken,
@@ -63,6 +65,7 @@ pub(crate) struct Kin {
 #[derive(Serialize, Deserialize)]
 struct KeptLive {
     root: Id<Run>,
+    home: String,
     launcher: ProcessKey,
     session: Option<TerminalSession>,
     secret_hash: Digest,
@@ -71,7 +74,7 @@ struct KeptLive {
 
 impl LiveRun {
     /// Of a run that only this server knows.
-    pub(crate) fn new(birth: Birth, intercept: InterceptAuthority) -> Self {
+    pub(crate) fn new(birth: Birth, intercept: InterceptAuthority, home: Arc<str>) -> Self {
         let Birth { run, root, launcher, session, secret_hash } = birth;
         Self {
             run,
@@ -79,6 +82,7 @@ impl LiveRun {
             intercept,
             launcher,
             session,
+            home,
             secret_hash,
             kept: None,
             cancel: CancellationToken::new(),
@@ -94,6 +98,7 @@ impl LiveRun {
         let sealed = seal::seal(&*kin.key_manager, random, &binding, &exposed)?;
         let kept = KeptLive {
             root: self.root,
+            home: self.home.to_string(),
             launcher: self.launcher,
             session: self.session,
             secret_hash: self.secret_hash,
@@ -113,9 +118,9 @@ impl LiveRun {
         let exposed = seal::open(&*kin.key_manager, &binding, &sealed);
         let exposed = exposed.map_err(|error| error.to_string())?;
         let intercept = InterceptAuthority::restore(&exposed).map_err(|error| error.to_string())?;
-        let KeptLive { root, launcher, session, secret_hash, .. } = kept;
+        let KeptLive { root, home, launcher, session, secret_hash, .. } = kept;
         let birth = Birth { run, root, launcher, session, secret_hash };
-        Ok(Self { kept: Some(text.to_owned()), ..Self::new(birth, intercept) })
+        Ok(Self { kept: Some(text.to_owned()), ..Self::new(birth, intercept, home.into()) })
     }
 
     /// The text another server can make it of, if it has one.

@@ -80,6 +80,7 @@ impl Step<'_, '_> {
         for root in self.head.append(leaf) {
             self.tx.append_root(root.level, root.index, &root.hash)?;
         }
+        self.changes.note(|| Change::Logged);
         Ok(Appended { index, leaf })
     }
 

@@ -22,6 +22,8 @@ pub(crate) enum Change {
     Kept(Kept),
     /// A credential has other sealed bytes, or none.
     Sealed(Id<Credential>),
+    /// The log has grown.
+    Logged,
 }
 
 /// What is kept beside the facts.
@@ -74,6 +76,7 @@ impl Changes {
             match change {
                 Change::Fact(fact) => told.facts.push(fact.clone()),
                 Change::Sealed(credential) => told.sealed.push(*credential),
+                Change::Logged => {}
                 Change::Kept(kept) => told.kept.push((kept.to_string(), world.kept(*kept))),
             }
         }

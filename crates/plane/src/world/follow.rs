@@ -53,9 +53,11 @@ impl World {
         body: Option<&str>,
         kin: &Kin,
     ) -> Result<(), StoreError> {
-        let damaged = |error: String| StoreError::Corrupt(format!("what is kept as `{key}`: {error}"));
+        let damaged =
+            |error: String| StoreError::Corrupt(format!("what is kept as `{key}`: {error}"));
         let unread = |error: serde_json::Error| damaged(error.to_string());
-        let kept = key.parse::<Kept>().map_err(|unknown| StoreError::Corrupt(unknown.to_string()))?;
+        let kept =
+            key.parse::<Kept>().map_err(|unknown| StoreError::Corrupt(unknown.to_string()))?;
         match (kept, body) {
             (Kept::Meter(key), Some(body)) => {
                 self.set_meter(key, serde_json::from_str(body).map_err(unread)?);

@@ -14,7 +14,7 @@ use marque_domain::{
 use super::{bounds, closed_task};
 use crate::caller::{Acting, Peer, TerminalSession};
 use crate::error::{AdminError, AdminKind};
-use crate::live::LiveRun;
+use crate::live::{Birth, LiveRun};
 use crate::plane::Plane;
 use crate::sequence::Durability;
 use crate::spec::RunSpec;
@@ -116,7 +116,7 @@ impl Plane {
             .map_err(|error| AdminError::invalid(&error))?;
         let root = parent.and_then(|parent| self.root_of(parent)).unwrap_or(id);
         let birth = Birth { run: id, root, launcher: process, session, secret_hash: hash };
-        let live = self.live(birth, intercept)?;
+        let live = Arc::new(self.live(birth, intercept)?);
         Ok(Arc::new(Prepared { live, secret: text, proxy, ttl }))
     }
 

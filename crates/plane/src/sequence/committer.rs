@@ -4,6 +4,7 @@
 //! servers share the store, a batch first does what the others committed; see `next.rs`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use marque_crypto::Random;
@@ -88,7 +89,7 @@ impl Committer {
 
     /// Runs the commands in order and commits what they kept.
     pub(super) fn commit(&mut self, batch: &mut [Box<dyn Command>]) -> Result<(), Failure> {
-        let (begun, clock) = (self.clock.elapsed(), self.clock.now());
+        let (begun, clock) = (self.begins(), self.clock.now());
         let random = Arc::clone(&self.random);
         let (now, kin) = (&self.now, &self.kin);
         let next = self.writer.batch(|transaction| {
@@ -114,24 +115,35 @@ impl Committer {
             }
             Ok(next)
         })?;
-        self.pulse.beat(begun);
+        self.beat(begun);
         self.publish(next);
         Ok(())
     }
 
     /// Does what the other servers committed, where there are others. Writes nothing.
     pub(super) fn follow(&mut self, store: &Store) -> Result<(), Failure> {
-        let (begun, now, kin) = (self.clock.elapsed(), &self.now, &self.kin);
+        let (begun, now, kin) = (self.begins(), &self.now, &self.kin);
         let next = store.read("follow", |tx| {
             let mut next = now.begin(false);
             next.catch_up(tx, kin)?;
             Ok(next)
         })?;
-        self.pulse.beat(begun);
+        self.beat(begun);
         if next.told() != self.now.told() {
             self.publish(next);
         }
         Ok(())
+    }
+
+    // Only servers that share a store ask how far they are behind.
+    fn begins(&self) -> Option<Duration> {
+        (!self.kin.replica.is_empty()).then(|| self.clock.elapsed())
+    }
+
+    fn beat(&self, begun: Option<Duration>) {
+        if let Some(begun) = begun {
+            self.pulse.beat(begun);
+        }
     }
 
     // ORDER: publish, then cut. A stream that is cut must find its run closed when it asks why.
@@ -139,6 +151,8 @@ impl Committer {
         let cuts = next.take_cuts();
         self.now = next;
         self.published.store(Arc::new(self.now.world.clone()));
-        cuts.iter().for_each(|live| live.cut());
+        for live in cuts {
+            live.cut();
+        }
     }
 }

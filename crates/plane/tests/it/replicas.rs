@@ -119,17 +119,18 @@ async fn what_a_server_that_is_gone_left_behind_is_settled_by_another() {
     let permit = run.permit(get("/v1/items")).await.unwrap();
     let decision = permit.decision();
     drop(permit);
-    server.sql_in(&url, "UPDATE replicas SET seen = 0 WHERE name = 'one'");
     let settled = async {
         let is_unknown = |event: &Event| {
             matches!(event, Event::Outcome { decision: of, result, .. }
                 if *of == decision && *result == marque_domain::Outcome::Unknown)
         };
         while !other.log().entries().iter().any(|entry| is_unknown(&entry.event)) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            // It lives, so it says again and again that it does.
+            server.sql_in(&url, "UPDATE replicas SET seen = 0 WHERE name = 'one'");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(8), settled).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(15), settled).await.unwrap();
     run.calls("GET", "/v1/items").await.is_refused("refused.record.log_unavailable");
     run.through(&other).calls("GET", "/v1/items").await.is_refused("refused.run.orphaned");
 }

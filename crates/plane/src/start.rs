@@ -249,7 +249,7 @@ fn settle(step: &mut Step<'_, '_>) -> Result<u64, Failure> {
     }
     let mut unknown = Vec::new();
     loop {
-        let some = step.tx.unsettled_intents(INTENTS)?;
+        let some = step.tx.unsettled_intents(None, INTENTS)?;
         if some.is_empty() {
             break;
         }

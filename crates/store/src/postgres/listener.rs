@@ -32,7 +32,7 @@ impl Listener {
     ///
     /// It may also return `false` early, when this server itself has told something, and `true`
     /// without cause, after its connection was opened anew: then nobody knows what was missed. An
-    /// error comes at once; the next call tries again, and when that is best is the caller's to say.
+    /// error comes at once; the next call tries again, and when that is best the caller says.
     pub fn wait(&mut self, at_most: Duration) -> Result<bool, StoreError> {
         let Some(line) = &mut self.line else {
             self.line = Some(self.listen()?);

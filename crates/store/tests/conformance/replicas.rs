@@ -206,7 +206,7 @@ fn a_batch_that_runs_again_has_the_turn_of_its_last_run() {
     assert_eq!(read(&two, |tx| tx.last_told()), 2);
 }
 
-// threat 154: what hangs in a transaction, as behind a network that swallows it, holds no others up.
+// threat 154: what hangs in a transaction, as behind a network that swallows it, holds nobody up.
 #[test]
 fn a_server_that_is_silent_in_its_turn_loses_it_and_the_others_go_on() {
     let Some((_, url)) = server() else { return };

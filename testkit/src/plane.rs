@@ -147,8 +147,8 @@ impl TestPlane {
     /// Returns once the outcome of a decision is recorded.
     pub async fn settled(&self, decision: Id<Decision>) {
         let is_open = || {
-            let store = &self.inner.store;
-            let open = store.read("test.intents", |tx| tx.unsettled_intents(None, 10_000));
+            let open =
+                self.inner.store.read("test.intents", |tx| tx.unsettled_intents(None, 10_000));
             open.unwrap().iter().any(|intent| intent.decision == decision)
         };
         let waiting = async {

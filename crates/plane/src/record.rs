@@ -136,8 +136,8 @@ pub(crate) async fn allow(
             consume(step, &inside, decision)?;
             let appended = step.append(Event::Decided(Box::new(record.clone())))?;
             let run = inside.standing.run.fact.id;
-            let replica = String::new();
-            let intent = Intent { decision, run, index: appended.index, replica };
+            let intent =
+                Intent { decision, run, index: appended.index, replica: step.replica.to_owned() };
             step.tx.open_intent(&intent).map_err(Failure::from)?;
             Ok::<_, Stop>((appended, portion))
         })

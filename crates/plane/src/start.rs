@@ -264,35 +264,11 @@ fn settle(step: &mut Step<'_, '_>) -> Result<u64, Failure> {
     if step.head.size() == 0 {
         return Ok(0);
     }
-    let mut unknown = Vec::new();
-    loop {
-        let some = step.tx.unsettled_intents(None, INTENTS)?;
-        if some.is_empty() {
-            break;
-        }
-        for intent in some {
-            step.tx.settle_intent(intent.decision)?;
-            unknown.push(intent);
-        }
-    }
-    verbs::claim::record_start(step, unknown.len() as u64)?;
-    for intent in &unknown {
-        step.append(Event::Outcome {
-            decision: intent.decision,
-            run: intent.run,
-            result: Outcome::Unknown,
-            sent_bytes: 0,
-            received_bytes: 0,
-            redacted: 0,
-        })?;
-    }
-    let mut open: Vec<_> = step.world.runs.all().map(|run| run.fact.id).collect();
-    open.sort_unstable();
-    for run in open {
-        close_tree(step, run, Closing::Orphaned, None)?;
-        step.world.bury(run);
-    }
-    Ok(unknown.len() as u64)
+    let own = (!step.replica.is_empty()).then(|| step.replica.to_owned());
+    let taken = replicas::take_up(step, own.as_deref())?;
+    verbs::claim::record_start(step, taken.len() as u64)?;
+    replicas::close_behind(step, own.as_deref(), &taken)?;
+    Ok(taken.len() as u64)
 }
 
 /// The store's hashes, as the tree wants to read them.

@@ -1,10 +1,11 @@
 //! A clock whose hands a test moves, and which can let something happen while it is read.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use marque_domain::Timestamp;
 use marque_plane::Clock;
+use tokio::time::Instant;
 
 type Hook = Box<dyn FnMut() + Send>;
 
@@ -35,8 +36,8 @@ impl MockClock {
     /// Shows this moment, and runs.
     #[expect(clippy::disallowed_methods, reason = "it is the clock that others are given")]
     pub fn of_this_moment() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let now = Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap());
+        let millis = jiff::Timestamp::now().as_millisecond();
+        let now = Timestamp::from_millis(u64::try_from(millis).unwrap());
         let hands = Hands { now, elapsed: Duration::ZERO, runs: Some(Instant::now()) };
         Self { hands: Mutex::new(hands), hook: Mutex::new(None) }
     }

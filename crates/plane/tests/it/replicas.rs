@@ -82,8 +82,8 @@ async fn a_budget_is_exact_over_all_servers() {
         allowed
     };
     let here = run.through(&one);
-    let (here, there) = tokio::join!(tokio::spawn(ask(here)), tokio::spawn(ask(there)));
-    assert_eq!(here.unwrap() + there.unwrap(), 20);
+    let (here, there) = tokio::join!(ask(here), ask(there));
+    assert_eq!(here + there, 20);
     assert_eq!(one.log().allowed(), 20);
 }
 
@@ -103,8 +103,8 @@ async fn an_approval_lets_one_call_pass_on_one_server() {
         run.permit(marque_testkit::delete("/v1/items")).await.is_ok()
     };
     let (here, there) = (run.through(&one), run.through(&other));
-    let (here, there) = tokio::join!(tokio::spawn(ask(here)), tokio::spawn(ask(there)));
-    assert!(here.unwrap() != there.unwrap(), "one of them passed");
+    let (here, there) = tokio::join!(ask(here), ask(there));
+    assert!(here != there, "one of them passed");
 }
 
 // threat 153: what a server allowed and told no outcome of is marked unknown by another.
@@ -132,5 +132,19 @@ async fn what_a_server_that_is_gone_left_behind_is_settled_by_another() {
     };
     tokio::time::timeout(Duration::from_secs(15), settled).await.unwrap();
     run.calls("GET", "/v1/items").await.is_refused("refused.record.log_unavailable");
-    run.through(&other).calls("GET", "/v1/items").await.is_refused("refused.run.orphaned");
+    run.through(&other).calls("GET", "/v1/items").await.is_refused("refused.run.closed");
+}
+
+// threat 178: a kill that cannot be heard may have come.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_reach_the_store_refuses_and_says_that_it_is_lost() {
+    let Some(server) = PostgresServer::start() else { return };
+    let one = replica(&server.url(), "one").await;
+    let alice = one.alice_with_bot(&["api:GET /**"]).await;
+    let run = alice.starts_a_run("bot").await;
+    run.calls("GET", "/v1/items").await.is_allowed();
+    assert!(one.plane().behind() < Duration::from_millis(500));
+    drop(server);
+    tokio::time::timeout(SOON, one.plane().lost()).await.unwrap();
+    run.calls("GET", "/v1/items").await.is_refused("refused.record.log_unavailable");
 }

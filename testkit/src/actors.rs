@@ -202,6 +202,13 @@ impl RunActor {
         self.plane.plane().identify_run(&self.presented()).unwrap()
     }
 
+    /// The same run, asking another server of its plane.
+    #[must_use]
+    pub fn through(&self, plane: &TestPlane) -> Self {
+        let (opened, launcher) = (self.opened.clone(), self.launcher.clone());
+        Self { plane: plane.clone(), opened, launcher }
+    }
+
     /// Asks the road, opens what it is given, and goes through with the act.
     pub async fn calls(&self, method: &str, path: &str) -> Verdict {
         self.asks(Call::new(method, path)).await

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use marque_domain::Timestamp;
 use marque_plane::Clock;
+use tokio::time::Instant;
 
 type Hook = Box<dyn FnMut() + Send>;
 
-/// Starts at 2026-01-01T12:00:00Z and stands still until it is moved.
+/// Starts at 2026-01-01T12:00:00Z and stands still until it is moved, unless it was made to run.
 pub struct MockClock {
     hands: Mutex<Hands>,
     hook: Mutex<Option<Hook>>,
@@ -17,16 +18,30 @@ pub struct MockClock {
 struct Hands {
     now: Timestamp,
     elapsed: Duration,
+    /// When it began to run, if it does.
+    runs: Option<Instant>,
 }
 
 impl Default for MockClock {
     fn default() -> Self {
         let now = Timestamp::from_millis(1_767_268_800_000);
-        Self { hands: Mutex::new(Hands { now, elapsed: Duration::ZERO }), hook: Mutex::new(None) }
+        Self {
+            hands: Mutex::new(Hands { now, elapsed: Duration::ZERO, runs: None }),
+            hook: Mutex::new(None),
+        }
     }
 }
 
 impl MockClock {
+    /// Shows this moment, and runs.
+    #[expect(clippy::disallowed_methods, reason = "it is the clock that others are given")]
+    pub fn of_this_moment() -> Self {
+        let millis = jiff::Timestamp::now().as_millisecond();
+        let now = Timestamp::from_millis(u64::try_from(millis).unwrap());
+        let hands = Hands { now, elapsed: Duration::ZERO, runs: Some(Instant::now()) };
+        Self { hands: Mutex::new(hands), hook: Mutex::new(None) }
+    }
+
     /// Moves the hands forward.
     pub fn advance(&self, span: Duration) {
         let mut hands = self.hands();
@@ -67,9 +82,16 @@ impl MockClock {
     }
 }
 
+impl Hands {
+    fn run(&self) -> Duration {
+        self.runs.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+}
+
 impl Clock for MockClock {
     fn now(&self) -> Timestamp {
-        self.hands().now
+        let hands = self.hands();
+        hands.now.plus(hands.run())
     }
 
     fn elapsed(&self) -> Duration {
@@ -80,6 +102,7 @@ impl Clock for MockClock {
             let mut place = self.hook.lock().unwrap_or_else(PoisonError::into_inner);
             place.get_or_insert(hook);
         }
-        self.hands().elapsed
+        let hands = self.hands();
+        hands.elapsed + hands.run()
     }
 }

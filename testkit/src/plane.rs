@@ -67,13 +67,15 @@ impl TestPlane {
         Self::of(plane, store, clock)
     }
 
-    /// A plane on a PostgreSQL database, claimed by alice, now or before.
+    /// A plane on a PostgreSQL database, claimed by alice, now or before. Its clock runs, for the
+    /// database tells the time of what is committed.
     pub async fn in_postgres(url: &str, setup: Setup) -> Self {
         let url = DatabaseUrl::parse(url).unwrap();
         let store = Store::open_postgres(&url, setup.store.clone()).unwrap();
         // Another start draws other ids.
         let seed = setup.seed.wrapping_add(store.epoch() << 32);
-        let plane = Self::on_threads(store, Setup { seed, ..setup }, Arc::default()).unwrap();
+        let clock = Arc::new(MockClock::of_this_moment());
+        let plane = Self::on_threads(store, Setup { seed, ..setup }, clock).unwrap();
         if plane.log().size() == 0 {
             plane.alice().claims().await.unwrap();
         }
@@ -145,7 +147,8 @@ impl TestPlane {
     /// Returns once the outcome of a decision is recorded.
     pub async fn settled(&self, decision: Id<Decision>) {
         let is_open = || {
-            let open = self.inner.store.read("test.intents", |tx| tx.unsettled_intents(10_000));
+            let open =
+                self.inner.store.read("test.intents", |tx| tx.unsettled_intents(None, 10_000));
             open.unwrap().iter().any(|intent| intent.decision == decision)
         };
         let waiting = async {
@@ -177,7 +180,7 @@ fn parts(setup: &Setup, clock: Arc<MockClock>) -> (Arc<MockClock>, Parts) {
     let parts = Parts {
         clock: Arc::clone(&clock) as Arc<dyn marque_plane::Clock>,
         random: Arc::clone(&random) as Arc<dyn marque_crypto::Random>,
-        key_manager: Box::new(FileKeyManager::new(&key_encryption, random).unwrap()),
+        key_manager: Arc::new(FileKeyManager::new(&key_encryption, random).unwrap()),
         log_key: LogKey::from_material(&material(Purpose::LogSigning)).unwrap(),
         machine_key: MachineHashKey::from_material(&material(Purpose::MachineHash)).unwrap(),
         policies: Arc::new(PolicySet::load(&sources).unwrap_or_else(|errors| panic!("{errors}"))),

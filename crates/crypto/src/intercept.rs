@@ -1,4 +1,5 @@
-//! Keys and certificates for intercepting the TLS of one run, kept in memory only.
+//! Keys and certificates for intercepting the TLS of one run. They leave memory only sealed, where
+//! several servers serve one plane.
 //!
 //! Types of their own: nothing here can sign a token or a checkpoint. Keys and serial numbers come
 //! from the library's generator; times come from the caller.
@@ -21,6 +22,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::CryptoError;
 use crate::random::{self, SystemRandom};
+use crate::secret::Secret;
 
 /// Longest life of a leaf certificate.
 pub const MAX_LEAF_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -28,8 +30,9 @@ pub const MAX_LEAF_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const BACKDATE_MILLIS: u64 = 5 * 60 * 1000;
 const MAX_LABEL_LEN: usize = 48;
 
-/// A certificate authority for one run. Its key exists nowhere else and dies with it.
+/// A certificate authority for one run. Its key dies with the run.
 pub struct InterceptAuthority {
+    label: String,
     issuer: Issuer<'static, CertificateKey>,
     leaf_key: CertificateKey,
     certificate: CertificateDer<'static>,
@@ -46,19 +49,58 @@ impl InterceptAuthority {
             return Err(CryptoError::BadLabel(shortened(label)));
         }
         let (starts, ends) = (backdated(now), now.plus(lifetime));
-        let mut params = params(&format!("Marque run CA {label}"), starts, ends);
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let params = authority_params(label, starts, ends);
         let key = CertificateKey::generate()?;
         let certificate = params.self_signed(&key);
         let certificate = certificate.map_err(|_| CryptoError::Library("making an authority"))?;
         Ok(Self {
+            label: label.to_owned(),
             certificate: certificate.der().clone(),
             issuer: Issuer::new(params, key),
             leaf_key: CertificateKey::generate()?,
             starts,
             ends,
         })
+    }
+
+    /// All of it, for another server of the same plane: six lines, keys in Base64. Whoever calls
+    /// this seals it before it goes anywhere.
+    pub fn expose(&self) -> Result<Secret, CryptoError> {
+        let key = |key: &CertificateKey| -> Result<Zeroizing<String>, CryptoError> {
+            Ok(Zeroizing::new(STANDARD.encode(key.to_pkcs8()?.secret_pkcs8_der())))
+        };
+        let (key, leaf_key) = (key(self.issuer.key())?, key(&self.leaf_key)?);
+        Ok(Secret::from_string(format!(
+            "{}\n{}\n{}\n{}\n{}\n{}",
+            self.label,
+            self.starts.as_millis(),
+            self.ends.as_millis(),
+            STANDARD.encode(&self.certificate),
+            *key,
+            *leaf_key
+        )))
+    }
+
+    /// The authority that [`InterceptAuthority::expose`] wrote.
+    pub fn restore(exposed: &Secret) -> Result<Self, CryptoError> {
+        let unreadable = || CryptoError::Library("reading an authority");
+        let text = std::str::from_utf8(exposed.expose()).map_err(|_| unreadable())?;
+        let mut lines = text.split('\n');
+        let mut line = || lines.next().ok_or_else(unreadable);
+        let label = line()?.to_owned();
+        let mut moment = || -> Result<Timestamp, CryptoError> {
+            line()?.parse().map(Timestamp::from_millis).map_err(|_| unreadable())
+        };
+        let (starts, ends) = (moment()?, moment()?);
+        let mut bytes = || -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+            STANDARD.decode(line()?).map(Zeroizing::new).map_err(|_| unreadable())
+        };
+        let certificate = CertificateDer::from(bytes()?.to_vec());
+        let (key, leaf_key) = (bytes()?, bytes()?);
+        let issuer =
+            Issuer::new(authority_params(&label, starts, ends), CertificateKey::from_pkcs8(&key)?);
+        let leaf_key = CertificateKey::from_pkcs8(&leaf_key)?;
+        Ok(Self { label, issuer, leaf_key, certificate, starts, ends })
     }
 
     /// The authority's certificate in PEM, for the run's trust bundle.
@@ -134,6 +176,13 @@ impl Drop for Leaf {
     }
 }
 
+fn authority_params(label: &str, starts: Timestamp, ends: Timestamp) -> CertificateParams {
+    let mut params = params(&format!("Marque run CA {label}"), starts, ends);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
+
 /// Never rcgen's defaults: those are valid from 1975 to 4096 and repeat the serial for each key.
 fn params(common_name: &str, starts: Timestamp, ends: Timestamp) -> CertificateParams {
     let mut params = CertificateParams::default();
@@ -159,6 +208,11 @@ impl CertificateKey {
     fn generate() -> Result<Self, CryptoError> {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING);
         pair.map(Self).map_err(|_| CryptoError::Library("P-256 key generation"))
+    }
+
+    fn from_pkcs8(der: &[u8]) -> Result<Self, CryptoError> {
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der);
+        pair.map(Self).map_err(|_| CryptoError::Library("P-256 import"))
     }
 
     fn to_pkcs8(&self) -> Result<PrivatePkcs8KeyDer<'static>, CryptoError> {

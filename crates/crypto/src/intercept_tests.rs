@@ -6,7 +6,7 @@ use std::time::Duration;
 use marque_domain::Timestamp;
 
 use super::{InterceptAuthority, Leaf};
-use crate::CryptoError;
+use crate::{CryptoError, Secret};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 /// 2026-11-18T11:06:40Z.
@@ -166,4 +166,19 @@ fn the_ends_of_time_are_survived() {
         let authority = InterceptAuthority::create("run", now, HOUR).unwrap();
         assert!(authority.ca_pem().starts_with("-----BEGIN CERTIFICATE-----\n"));
     }
+}
+
+#[test]
+fn another_server_signs_under_the_same_authority() {
+    let authority = authority(HOUR);
+    let restored = InterceptAuthority::restore(&authority.expose().unwrap()).unwrap();
+    assert_eq!(restored.ca_pem(), authority.ca_pem());
+    let dir = tempfile::tempdir().unwrap();
+    let leaf = restored.leaf("api.demo.test", NOW).unwrap();
+    fs::write(dir.path().join("ca.pem"), authority.ca_pem()).unwrap();
+    fs::write(dir.path().join("leaf.pem"), leaf.chain_pem()).unwrap();
+    let at = NOW.as_millis() / 1000;
+    let told = openssl(dir.path(), &format!("verify -attime {at} -CAfile ca.pem leaf.pem"));
+    assert!(told.contains("leaf.pem: OK"), "{told}");
+    assert!(InterceptAuthority::restore(&Secret::from_string("run\n1".to_owned())).is_err());
 }

@@ -4,6 +4,8 @@
 //! that reserve from one meter never get the same byte; when a call is over, the meter holds
 //! exactly what it sent and received.
 
+use serde::{Deserialize, Serialize};
+
 use crate::limits::{Limits, Meter, OverLimit};
 
 /// What a call reserves before its first byte, unless it announced more.
@@ -21,7 +23,7 @@ pub struct Portion {
 }
 
 /// What one call has reserved in one meter.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holding {
     /// Bytes since the call began.
     pub bytes: u64,

@@ -77,7 +77,11 @@ impl Session {
     async fn run_cut(&self) {
         tokio::select! {
             biased;
-            member = self.run.wait() => member.live.cancelled().await,
+            member = self.run.wait() => tokio::select! {
+                () = member.live.cancelled() => {}
+                // A kill may have come that nobody here heard of.
+                () = self.shared.plane.lost() => {}
+            },
             () = self.crowded_out.cancelled() => {}
             () = sleep(self.shared.settings.proof) => {}
         }

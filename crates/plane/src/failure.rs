@@ -21,6 +21,9 @@ pub enum Failure {
     /// The connection to the log's database broke while it committed.
     #[error("the log's database was lost while it committed: what was asked may have taken effect")]
     InDoubt,
+    /// The other servers of this store go on without this one.
+    #[error("the other servers go on without this one: {0}")]
+    Deposed(String),
     /// The store refused or broke.
     #[error("the log cannot be written: {0}")]
     Store(String),
@@ -34,6 +37,7 @@ impl From<StoreError> for Failure {
         match error {
             // If it took effect the world in memory is behind, and the store takes no entry of it.
             StoreError::InDoubt(_) => Self::InDoubt,
+            StoreError::Deposed(why) => Self::Deposed(why),
             error => Self::Store(error.to_string()),
         }
     }

@@ -24,6 +24,7 @@ mod plane;
 mod policy;
 mod reaper;
 mod record;
+mod replicas;
 mod run;
 mod sequence;
 mod shelf;
@@ -34,6 +35,7 @@ mod start;
 mod step;
 #[cfg(test)]
 mod testing;
+mod told;
 mod trust;
 mod verbs;
 pub mod view;

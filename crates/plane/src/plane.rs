@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use marque_crypto::Random;
 use marque_crypto::factor::Cost;
+use marque_crypto::intercept::InterceptAuthority;
 use marque_crypto::machine::MachineHashKey;
 use marque_crypto::seal::KeyManager;
 use marque_crypto::sign::LogKey;
@@ -14,16 +15,19 @@ use marque_domain::{Connection, Endpoint, Id, Named, Refusal, Revised, Run, User
 use marque_policy::PolicySet;
 use marque_store::Store;
 use marque_tlog::{KeyName, VerifierKey};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::caller::{self, Acting, Factor, Humans, Peer, Presented, Tried, who_is_meant};
+use crate::caller::{
+    self, Acting, Factor, Humans, Peer, Presented, TerminalSession, Tried, who_is_meant,
+};
 use crate::clock::Clock;
 use crate::decide::{self, Ask, Preview};
 use crate::error::{AdminError, AdminKind};
-use crate::live::LiveRun;
-use crate::record::Permit;
-use crate::sequence::{Durability, Sequencer};
+use crate::live::{Birth, Kin, LiveRun};
+use crate::record::{self, Permit};
+use crate::sequence::{BEHIND_MAX, Durability, Sequencer};
 use crate::step::Step;
 use crate::world::World;
 
@@ -34,7 +38,7 @@ pub struct Parts {
     /// Draws ids and secrets.
     pub random: Arc<dyn Random>,
     /// Wraps the keys of sealed credentials.
-    pub key_manager: Box<dyn KeyManager>,
+    pub key_manager: Arc<dyn KeyManager>,
     /// Signs checkpoints, and nothing else.
     pub log_key: LogKey,
     /// Hashes machine secrets.
@@ -89,6 +93,11 @@ pub(crate) struct Inner {
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
     pub(crate) proxy: OnceLock<SocketAddr>,
+    pub(crate) kin: Kin,
+    /// Whether a kill may have come that this server did not hear of.
+    pub(crate) is_lost: watch::Sender<bool>,
+    /// Whether the other servers go on without this one.
+    pub(crate) deposed: CancellationToken,
 }
 
 impl Plane {
@@ -130,8 +139,37 @@ impl Plane {
         decide::preview(self, ask)
     }
 
+    /// How far this server may be behind the others that share its store; nothing if it has its
+    /// store to itself.
+    pub fn behind(&self) -> Duration {
+        if !self.inner.store.is_shared() {
+            return Duration::ZERO;
+        }
+        self.sequencer().pulse().behind(self.clock().elapsed())
+    }
+
+    /// Resolves while a kill may have come that this server did not hear of: nothing may flow.
+    pub async fn lost(&self) {
+        let mut is_lost = self.inner.is_lost.subscribe();
+        // The sender lives as long as this plane.
+        if is_lost.wait_for(|is_lost| *is_lost).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Resolves once the other servers go on without this one: it must be started anew.
+    pub async fn deposed(&self) {
+        self.inner.deposed.cancelled().await;
+    }
+
     /// Walks the road: the only way to a [`Permit`]. Refusals are recorded too.
+    ///
+    /// A server that has not heard from the others for half a second refuses everything.
     pub async fn decide(&self, ask: Ask) -> Result<Permit, Refusal> {
+        let behind = self.behind();
+        if behind > BEHIND_MAX {
+            return Err(record::behind(behind));
+        }
         decide::decide(self, ask).await
     }
 
@@ -209,7 +247,8 @@ impl Plane {
 
     /// No run may sit at the peer's terminal when it is to count as a human's.
     pub(crate) fn must_be_free(&self, peer: &Peer) -> Result<(), AdminError> {
-        match peer.session.and_then(|session| self.inner.humans.occupant(session)) {
+        let here = |session| self.inner.humans.occupant(session);
+        match peer.session.and_then(|session| here(session).or_else(|| self.elsewhere(session))) {
             None => Ok(()),
             Some(run) => {
                 let message =
@@ -218,6 +257,30 @@ impl Plane {
                     .hint("use another terminal, or give the passphrase with the command"))
             }
         }
+    }
+
+    // A run that another server of this machine opened from that terminal.
+    fn elsewhere(&self, session: TerminalSession) -> Option<Id<Run>> {
+        let world = self.world();
+        let is_there = |live: &&Arc<LiveRun>| {
+            live.session == Some(session) && live.home != self.inner.kin.replica
+        };
+        let found = world.all_live().filter(is_there).find(|live| !live.is_cancelled());
+        found.map(|live| live.run)
+    }
+
+    /// The living side of a new run, such that the other servers of a shared store can have it too.
+    pub(crate) fn live(
+        &self,
+        birth: Birth,
+        intercept: InterceptAuthority,
+    ) -> Result<LiveRun, AdminError> {
+        let live = LiveRun::new(birth, intercept, Arc::clone(&self.inner.kin.replica));
+        if !self.inner.store.is_shared() {
+            return Ok(live);
+        }
+        let kept = live.for_kin(&self.inner.kin, self.random());
+        kept.map_err(|error| AdminError::invalid(&error))
     }
 
     pub(crate) fn must_be_outside(&self, peer: &Peer) -> Result<(), AdminError> {

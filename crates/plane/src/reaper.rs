@@ -62,7 +62,7 @@ fn settle(step: &mut Step<'_, '_>, due: &Due) -> Result<(), Failure> {
         }
     }
     for run in &due.forgotten {
-        step.world.bury(*run);
+        step.bury(*run);
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 mod question;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use marque_domain::{
     Answer, Approval, Body, Code, Connection, Decision, Digest, Event, Grant, Id, Operation,
@@ -135,7 +136,8 @@ pub(crate) async fn allow(
             consume(step, &inside, decision)?;
             let appended = step.append(Event::Decided(Box::new(record.clone())))?;
             let run = inside.standing.run.fact.id;
-            let intent = Intent { decision, run, index: appended.index };
+            let intent =
+                Intent { decision, run, index: appended.index, replica: step.replica.to_owned() };
             step.tx.open_intent(&intent).map_err(Failure::from)?;
             Ok::<_, Stop>((appended, portion))
         })
@@ -229,7 +231,7 @@ pub(crate) async fn refuse(plane: &Plane, draft: &Draft, refusal: Refusal) -> Re
     let recorded = plane.sequencer().submit(Durability::Read, move |step| {
         let key = match record.actor.as_ref() {
             Some(actor) => {
-                actor.chain.actors.iter().for_each(|one| step.world.count_refusal(one.run));
+                actor.chain.actors.iter().for_each(|one| step.count_refusal(one.run));
                 MeterKey::Refusals(actor.run)
             }
             None => MeterKey::Strangers,
@@ -307,6 +309,16 @@ fn count(answer: &'static str, code: Code) {
     metrics::counter!("marque_decisions_total", "answer" => answer, "stage" => stage).increment(1);
 }
 
+/// The refusal of a server that may not know what the others did. It is not recorded: the log
+/// cannot be reached.
+pub(crate) fn behind(behind: Duration) -> Refusal {
+    Refusal::new(
+        Code::LogUnavailable,
+        format!("this server has not heard from the others for {} ms", behind.as_millis()),
+        "try again; it recovers by itself once it reaches the database",
+    )
+}
+
 /// The refusal where the log cannot be written.
 pub(crate) fn unwritable(failure: &Failure) -> Refusal {
     match failure {
@@ -325,10 +337,12 @@ pub(crate) fn unwritable(failure: &Failure) -> Refusal {
             "whether this is on record is in doubt, so it is not allowed",
             "try again; if it goes on, have the server restarted, which reads the log anew",
         ),
-        Failure::Stopped | Failure::Store(_) | Failure::Record(_) => Refusal::new(
-            Code::LogUnavailable,
-            format!("{failure}, so nothing is allowed"),
-            "look at the server's output; it recovers by itself once the log can be written",
-        ),
+        Failure::Stopped | Failure::Deposed(_) | Failure::Store(_) | Failure::Record(_) => {
+            Refusal::new(
+                Code::LogUnavailable,
+                format!("{failure}, so nothing is allowed"),
+                "look at the server's output; it recovers by itself once the log can be written",
+            )
+        }
     }
 }

@@ -7,6 +7,9 @@
 mod backfill;
 mod command;
 mod committer;
+mod listening;
+mod next;
+mod pulse;
 mod syncers;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -21,7 +24,9 @@ use marque_store::Store;
 use backfill::Backfill;
 pub(crate) use command::Durability;
 use command::{Command, Work};
-pub(crate) use committer::Committer;
+pub(crate) use committer::{Beginning, Committer};
+use listening::Listening;
+pub(crate) use pulse::{BEHIND_MAX, LOST, Pulse};
 use syncers::Syncers;
 
 use crate::failure::Failure;
@@ -37,12 +42,23 @@ const PATIENT_TRIES: usize = 100;
 const PATIENCE: Duration = Duration::from_millis(50);
 /// How often an idle committer looks after the write-ahead log.
 const IDLE: Duration = Duration::from_millis(200);
+/// How often a committer that shares its store looks what the others did, if nobody says so.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Takes commands, in one order.
 pub(crate) struct Sequencer {
     mode: Mode,
     published: Arc<ArcSwap<World>>,
     synced: Arc<Mutex<SyncedHead>>,
+    pulse: Arc<Pulse>,
+}
+
+/// What the committer is asked.
+enum Message {
+    /// To run a command in its turn.
+    Run(Box<dyn Command>),
+    /// To look what the other servers did.
+    Look,
 }
 
 /// The part of the log that is on disk: what a checkpoint may cover.
@@ -58,8 +74,9 @@ enum Mode {
     /// Own threads: files.
     Threads {
         /// `None` once the server stops.
-        queue: Mutex<Option<SyncSender<Box<dyn Command>>>>,
+        queue: Mutex<Option<SyncSender<Message>>>,
         thread: Mutex<Option<JoinHandle<()>>>,
+        listening: Listening,
     },
     /// The caller's thread: memory, so that a seed replays.
     Inline(Box<Mutex<Committer>>),
@@ -68,7 +85,7 @@ enum Mode {
 impl Sequencer {
     /// A sequencer on threads of its own.
     pub(crate) fn on_threads(committer: Committer, store: &Store) -> Result<Self, Failure> {
-        let published = committer.published();
+        let (published, pulse) = (committer.published(), committer.pulse());
         let files = (0..syncers::COUNT).map(|_| store.syncer()).collect::<Result<Vec<_>, _>>()?;
         // ORDER: what the start settled, and what a killed server left unsynced, is on disk before
         // the head counts as synced. A checkpoint over less would be a fork after a power cut.
@@ -77,25 +94,34 @@ impl Sequencer {
         let synced = syncers.synced();
         let backfill = Backfill::start(store.backfiller()?);
         let (sender, receiver) = sync_channel(QUEUE);
+        let (beside, listening) = (store.clone(), Listening::start(store, &sender)?);
         let thread = std::thread::Builder::new()
             .name("marque-commit".to_owned())
-            .spawn(move || commit_all(committer, &receiver, syncers, backfill))
+            .spawn(move || commit_all(committer, &receiver, (syncers, backfill), &beside))
             .map_err(|error| Failure::Store(format!("no thread for the log: {error}")))?;
-        let mode =
-            Mode::Threads { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) };
-        Ok(Self { mode, published, synced })
+        let mode = Mode::Threads {
+            queue: Mutex::new(Some(sender)),
+            thread: Mutex::new(Some(thread)),
+            listening,
+        };
+        Ok(Self { mode, published, synced, pulse })
     }
 
     /// A sequencer that commits in whatever thread submits.
     pub(crate) fn inline(committer: Committer) -> Self {
-        let published = committer.published();
+        let (published, pulse) = (committer.published(), committer.pulse());
         let synced = Arc::new(Mutex::new(committer.synced_head()));
-        Self { mode: Mode::Inline(Box::new(Mutex::new(committer))), published, synced }
+        Self { mode: Mode::Inline(Box::new(Mutex::new(committer))), published, synced, pulse }
     }
 
     /// The world as of the last commit.
     pub(crate) fn world(&self) -> Arc<World> {
         self.published.load_full()
+    }
+
+    /// How far this server may be behind the others that share its store.
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// What a checkpoint may cover.
@@ -141,7 +167,7 @@ impl Sequencer {
             Mode::Threads { queue, .. } => {
                 let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
                 let sender = queue.as_ref().ok_or(Failure::Stopped)?;
-                sender.try_send(command).map_err(|error| match error {
+                sender.try_send(Message::Run(command)).map_err(|error| match error {
                     TrySendError::Full(_) => Failure::Overloaded,
                     TrySendError::Disconnected(_) => Failure::Stopped,
                 })
@@ -164,7 +190,8 @@ impl Sequencer {
 
     /// Lets everything queued finish, then ends the threads.
     pub(crate) fn stop(&self) {
-        let Mode::Threads { queue, thread } = &self.mode else { return };
+        let Mode::Threads { queue, thread, listening } = &self.mode else { return };
+        listening.stop();
         queue.lock().unwrap_or_else(PoisonError::into_inner).take();
         let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
@@ -177,21 +204,27 @@ impl Sequencer {
 // ORDER: commit → answer reads → hand writes to the syncers. A read never waits for a sync.
 fn commit_all(
     mut committer: Committer,
-    queue: &Receiver<Box<dyn Command>>,
-    mut syncers: Syncers,
-    mut backfill: Backfill,
+    queue: &Receiver<Message>,
+    (mut syncers, mut backfill): (Syncers, Backfill),
+    store: &Store,
 ) {
+    let idle = if store.is_shared() { LOOK } else { IDLE };
     loop {
-        let first = match queue.recv_timeout(IDLE) {
-            Ok(command) => command,
-            Err(RecvTimeoutError::Timeout) => {
-                backfill.tend(committer.writer(), true);
-                continue;
-            }
+        let mut batch = Vec::new();
+        match queue.recv_timeout(idle) {
+            Ok(Message::Run(command)) => batch.push(command),
+            Ok(Message::Look) => {}
+            Err(RecvTimeoutError::Timeout) => backfill.tend(committer.writer(), true),
             Err(RecvTimeoutError::Disconnected) => break,
-        };
-        let mut batch = vec![first];
-        batch.extend(queue.try_iter().take(BATCH - 1));
+        }
+        batch.extend(queue.try_iter().take(BATCH - 1).filter_map(|message| match message {
+            Message::Run(command) => Some(command),
+            Message::Look => None,
+        }));
+        if batch.is_empty() {
+            look(&mut committer, store);
+            continue;
+        }
         if syncers.has_failed() {
             for command in batch {
                 command.fail(Failure::Lost);
@@ -215,4 +248,13 @@ fn commit_all(
     }
     syncers.stop();
     backfill.stop();
+}
+
+// What cannot be looked at makes the pulse stop, which tells by itself.
+fn look(committer: &mut Committer, store: &Store) {
+    if store.is_shared()
+        && let Err(failure) = committer.follow(store)
+    {
+        tracing::debug!(%failure, "what the other servers did cannot be read");
+    }
 }

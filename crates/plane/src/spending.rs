@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use marque_domain::portion::{Holding, Portion};
 use marque_domain::{Connection, Decision, Id, Refusal, Run};
+use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::limits::{self, Reserved};
@@ -15,6 +16,7 @@ use crate::step::Step;
 use crate::world::MeterKey;
 
 /// What one call under way has reserved, in every meter it moves.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Held {
     run: Id<Run>,
     meters: Vec<(MeterKey, Holding)>,
@@ -50,7 +52,7 @@ pub(crate) fn begin(
         step.put_meter(key, meter).map_err(Unspent::Failed)?;
         held.push((key, Holding::default().and(bytes, &meter)));
     }
-    step.world.hold(decision, Arc::new(Held { run: run.id, meters: held }));
+    step.hold(decision, Arc::new(Held { run: run.id, meters: held }));
     Ok(portion)
 }
 
@@ -74,7 +76,7 @@ pub(crate) fn more(
         step.put_meter(*key, meter)?;
         meters.push((*key, holding.and(granted, &meter)));
     }
-    step.world.hold(decision, Arc::new(Held { run: held.run, meters }));
+    step.hold(decision, Arc::new(Held { run: held.run, meters }));
     Ok(Ok(granted))
 }
 
@@ -84,7 +86,7 @@ pub(crate) fn settle(
     decision: Id<Decision>,
     spent_bytes: u64,
 ) -> Result<(), Failure> {
-    let Some(held) = step.world.release(decision) else { return Ok(()) };
+    let Some(held) = step.release(decision) else { return Ok(()) };
     for (key, holding) in &held.meters {
         let meter = step.world.meter_at(*key, step.now).settled(holding, spent_bytes);
         step.put_meter(*key, meter)?;

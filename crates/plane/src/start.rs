@@ -8,23 +8,22 @@ use std::sync::{Arc, OnceLock};
 
 use marque_crypto::random;
 use marque_crypto::seal::Sealed;
-use marque_domain::{Closing, Digest, Event, Outcome, Revised};
+use marque_domain::{Digest, Event, Revised};
 use marque_store::{Store, StoreError, Tx};
 use marque_tlog::{Checkpoint, Frontier, HashSource, KeyName, VerifierKey};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::caller::{Decoy, Humans};
 use crate::failure::Failure;
+use crate::live::Kin;
 use crate::plane::{Inner, Parts, Plane, Settings};
-use crate::sequence::{Committer, Sequencer};
+use crate::sequence::{Beginning, Committer, Sequencer};
 use crate::step::Step;
-use crate::verbs::runs::close_tree;
 use crate::world::{MeterKey, Policies, Shelved, World};
-use crate::{reaper, verbs};
+use crate::{reaper, replicas, verbs};
 
-/// Intents settled in one command at start.
-const INTENTS: u64 = 1_000;
 const TRUST_DOMAIN: &str = "trust_domain";
 
 /// The plane cannot start.
@@ -86,10 +85,11 @@ impl Plane {
     ) -> Result<Self, StartError> {
         let digest = marque_crypto::hash::sha256(parts.policies.canonical_text().as_bytes());
         let policies = Arc::new(Policies { set: Arc::clone(&parts.policies), digest });
-        let (world, head) = load(&store, policies)?;
-        let size = head.size();
+        let kin = kin(&store, &parts);
+        let beginning = load(&store, policies, &kin)?;
+        let size = beginning.head.size();
         let (clock, drawn) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
-        let mut committer = Committer::new(store.writer()?, world, head, clock, drawn);
+        let mut committer = Committer::new(store.writer()?, beginning, clock, drawn, kin.clone());
         let trust_domain = name_plane(&mut committer, &parts, settings.trust_domain.clone())?;
         let log_name: KeyName = format!("{trust_domain}/log").parse().map_err(|_| {
             StartError::Damaged(format!("`{trust_domain}` cannot be the name of a log"))
@@ -114,9 +114,15 @@ impl Plane {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             proxy: OnceLock::new(),
+            kin,
+            is_lost: watch::Sender::new(false),
+            deposed: CancellationToken::new(),
         });
         plane.inner().tasks.spawn_blocking(move || decoy.prepare().is_some());
         reaper::start(&plane);
+        if plane.inner().store.is_shared() {
+            replicas::start(&plane);
+        }
         Ok(plane)
     }
 }
@@ -168,7 +174,13 @@ fn must_extend(store: &Store, signed: &Checkpoint, size: u64) -> Result<(), Star
     }
 }
 
-fn load(store: &Store, policies: Arc<Policies>) -> Result<(World, Frontier), StartError> {
+// This server among those that share its store; without a name where it has it to itself.
+fn kin(store: &Store, parts: &Parts) -> Kin {
+    let replica = if store.is_shared() { store.replica() } else { "" };
+    Kin { replica: replica.into(), key_manager: Arc::clone(&parts.key_manager) }
+}
+
+fn load(store: &Store, policies: Arc<Policies>, kin: &Kin) -> Result<Beginning, StartError> {
     let loaded = store.read("start", |tx| {
         let mut world = World::empty(Arc::clone(&policies));
         put_all::<marque_domain::User>(tx, &mut world)?;
@@ -180,12 +192,17 @@ fn load(store: &Store, policies: Arc<Policies>) -> Result<(World, Frontier), Sta
         put_all::<marque_domain::Run>(tx, &mut world)?;
         put_all::<marque_domain::Approval>(tx, &mut world)?;
         let (sealed, meters) = (tx.all_sealed()?, tx.meters()?);
+        let told = tx.last_told()?;
+        for (key, body) in tx.all_kept()? {
+            world.keep(&key, Some(&body), kin)?;
+        }
         let size = tx.log_size()?;
         let head = Frontier::restore(size, &StoredHashes(RefCell::new(tx)));
-        Ok((world, sealed, meters, head))
+        Ok((world, sealed, meters, head, told))
     })?;
-    let (mut world, sealed, meters, head) = loaded;
-    for (key, meter) in meters {
+    let (mut world, sealed, meters, head, told) = loaded;
+    // Servers that share a store keep every meter, and that is newer.
+    for (key, meter) in meters.into_iter().filter(|_| !store.is_shared()) {
         let of_whom = MeterKey::of_kept(&key)
             .ok_or_else(|| StartError::Damaged(format!("nobody has the meter `{key}`")))?;
         world.set_meter(of_whom, meter);
@@ -198,7 +215,7 @@ fn load(store: &Store, policies: Arc<Policies>) -> Result<(World, Frontier), Sta
         }
     }
     let head = head.map_err(|error| StartError::Damaged(error.0))?;
-    Ok((world, head))
+    Ok(Beginning { world, head, told })
 }
 
 fn put_all<T: Shelved>(tx: &mut Tx<'_>, world: &mut World) -> Result<(), StoreError> {
@@ -247,35 +264,11 @@ fn settle(step: &mut Step<'_, '_>) -> Result<u64, Failure> {
     if step.head.size() == 0 {
         return Ok(0);
     }
-    let mut unknown = Vec::new();
-    loop {
-        let some = step.tx.unsettled_intents(INTENTS)?;
-        if some.is_empty() {
-            break;
-        }
-        for intent in some {
-            step.tx.settle_intent(intent.decision)?;
-            unknown.push(intent);
-        }
-    }
-    verbs::claim::record_start(step, unknown.len() as u64)?;
-    for intent in &unknown {
-        step.append(Event::Outcome {
-            decision: intent.decision,
-            run: intent.run,
-            result: Outcome::Unknown,
-            sent_bytes: 0,
-            received_bytes: 0,
-            redacted: 0,
-        })?;
-    }
-    let mut open: Vec<_> = step.world.runs.all().map(|run| run.fact.id).collect();
-    open.sort_unstable();
-    for run in open {
-        close_tree(step, run, Closing::Orphaned, None)?;
-        step.world.bury(run);
-    }
-    Ok(unknown.len() as u64)
+    let own = (!step.replica.is_empty()).then(|| step.replica.to_owned());
+    let taken = replicas::take_up(step, own.as_deref())?;
+    verbs::claim::record_start(step, taken.len() as u64)?;
+    replicas::close_behind(step, own.as_deref(), &taken)?;
+    Ok(taken.len() as u64)
 }
 
 /// The store's hashes, as the tree wants to read them.

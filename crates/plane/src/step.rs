@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use marque_crypto::Random;
+use marque_crypto::seal::Sealed;
 use marque_domain::{
-    Digest, Event, Id, Limits, LogEntry, Meter, Named, Revised, Timestamp, limits,
+    Credential, Decision, Digest, Event, Id, Limits, LogEntry, Meter, Named, Revised, Run,
+    Timestamp, limits,
 };
 use marque_store::Tx;
 use marque_tlog::{Frontier, leaf_hash};
@@ -15,6 +17,8 @@ use marque_tlog::{Frontier, leaf_hash};
 use crate::failure::Failure;
 use crate::limits::limits_of;
 use crate::live::LiveRun;
+use crate::spending::Held;
+use crate::told::{Change, Changes, Kept};
 use crate::world::{MeterKey, Shelved, World};
 
 /// Entries of one kind that anybody can cause, in a minute.
@@ -31,6 +35,10 @@ pub(crate) struct Step<'a, 'tx> {
     pub(crate) head: &'a mut Frontier,
     pub(crate) random: &'a dyn Random,
     pub(crate) cuts: &'a mut Vec<Arc<LiveRun>>,
+    /// What other servers of this plane must be told.
+    pub(crate) changes: &'a mut Changes,
+    /// This server's name among them.
+    pub(crate) replica: &'a str,
 }
 
 /// Where an entry went.
@@ -58,6 +66,7 @@ impl Step<'_, '_> {
         };
         let revised = Arc::new(Revised { fact, revision });
         T::place(self.world, Arc::clone(&revised));
+        self.changes.note(|| Change::Fact(revised.reference()));
         Ok(revised)
     }
 
@@ -71,6 +80,7 @@ impl Step<'_, '_> {
         for root in self.head.append(leaf) {
             self.tx.append_root(root.level, root.index, &root.hash)?;
         }
+        self.changes.note(|| Change::Logged);
         Ok(Appended { index, leaf })
     }
 
@@ -83,7 +93,7 @@ impl Step<'_, '_> {
         if let Some(kept) = key.kept().filter(|_| limits_of(self.world, key).counts()) {
             self.tx.put_meter(&kept, &meter)?;
         }
-        self.world.set_meter(key, meter);
+        self.set_meter(key, meter);
         Ok(())
     }
 
@@ -100,11 +110,60 @@ impl Step<'_, '_> {
         let spent = limits::spend(&limits, &self.world.meter(key), self.now);
         match spent {
             Ok(meter) if self.head.size() > 0 => {
-                self.world.set_meter(key, meter);
+                self.set_meter(key, meter);
                 true
             }
             _ => false,
         }
+    }
+
+    /// Keeps what a call under way has reserved.
+    pub(crate) fn hold(&mut self, decision: Id<Decision>, held: Arc<Held>) {
+        self.world.hold(decision, held);
+        self.changes.note(|| Change::Kept(Kept::Held(decision)));
+    }
+
+    /// What a call had reserved, which is over.
+    pub(crate) fn release(&mut self, decision: Id<Decision>) -> Option<Arc<Held>> {
+        self.changes.note(|| Change::Kept(Kept::Held(decision)));
+        self.world.release(decision)
+    }
+
+    /// Counts a refusal of a run.
+    pub(crate) fn count_refusal(&mut self, run: Id<Run>) {
+        self.world.count_refusal(run);
+        self.changes.note(|| Change::Kept(Kept::Refusals(run)));
+    }
+
+    /// Gives a run its living side.
+    pub(crate) fn enliven(&mut self, live: Arc<LiveRun>) {
+        self.changes.note(|| Change::Kept(Kept::Live(live.run)));
+        self.world.enliven(live);
+    }
+
+    /// Drops what is left of a run that was closed a while ago.
+    pub(crate) fn bury(&mut self, run: Id<Run>) {
+        for kept in [Kept::Live(run), Kept::Refusals(run)] {
+            self.changes.note(|| Change::Kept(kept));
+        }
+        for key in [MeterKey::Run(run), MeterKey::Refusals(run)] {
+            self.changes.note(|| Change::Kept(Kept::Meter(key)));
+        }
+        self.world.bury(run);
+    }
+
+    /// Holds the sealed bytes of a credential's current revision, or none any more.
+    pub(crate) fn seal(&mut self, credential: Id<Credential>, sealed: Option<Arc<Sealed>>) {
+        match sealed {
+            Some(sealed) => self.world.seal(credential, sealed),
+            None => self.world.unseal_never(credential),
+        }
+        self.changes.note(|| Change::Sealed(credential));
+    }
+
+    fn set_meter(&mut self, key: MeterKey, meter: Meter) {
+        self.world.set_meter(key, meter);
+        self.changes.note(|| Change::Kept(Kept::Meter(key)));
     }
 
     /// Cuts a run's streams once the batch is committed, and not before.

@@ -2,6 +2,7 @@
 //!
 //! Only the sequencer makes a new one. Readers hold an old one as long as they like.
 
+mod follow;
 mod shelved;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use marque_domain::{
 };
 use marque_policy::PolicySet;
 use rpds::HashTrieMapSync;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use shelved::Shelved;
 
@@ -64,7 +66,8 @@ pub(crate) struct Policies {
 }
 
 /// Whose calls a meter counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(crate) enum MeterKey {
     /// A run's.
     Run(Id<Run>),

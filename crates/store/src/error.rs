@@ -14,12 +14,16 @@ pub enum StoreError {
          another data directory", .0.display()
     )]
     InUse(PathBuf),
-    /// Another server writes to the database, or has since we did.
+    /// Another server of the same name writes to the database.
     #[error(
-        "the database at `{0}` is in use by another server: stop that one, or give this one \
-         another database or schema"
+        "the database at `{0}` is in use by another server of the same name: stop that one, or \
+         give this one another name"
     )]
     DatabaseInUse(String),
+    /// This server, of that name, no longer has the right to write. Nothing happened, and nothing
+    /// will until it is started anew.
+    #[error("the server `{0}` was replaced or dismissed by the others: restart it")]
+    Deposed(String),
     /// The database server cannot be reached, or does not let us in. Nothing happened.
     #[error("the database cannot be reached: {0}; nothing was changed, try again later")]
     Unreachable(String),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::backfill::Backfill;
 use crate::error::StoreError;
+use crate::feed::Turn;
 use crate::session::{Mode, Session};
 use crate::value::{Row, Value};
 
@@ -19,6 +20,9 @@ pub struct OpenOptions {
     /// Refuses to grow the database beyond this many pages of 4 KiB, as a full disk would. SQLite
     /// only.
     pub max_pages: Option<u32>,
+    /// The name of this server among those that share a PostgreSQL database, at most 64 bytes;
+    /// empty means `server`. It outlives the server: the next start under it replaces this one.
+    pub replica: String,
     /// Takes a PostgreSQL server that does not sync what it commits, for tests.
     pub allows_loss: bool,
     /// What is to fail, for tests.
@@ -128,6 +132,18 @@ impl Session for FaultySession {
         otherwise: StoreError,
     ) -> Result<(), StoreError> {
         self.inner.change_one(sql, values, otherwise)
+    }
+
+    fn change_any(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<(), StoreError> {
+        self.inner.change_any(sql, values)
+    }
+
+    fn notify(&mut self) -> Result<(), StoreError> {
+        self.inner.notify()
+    }
+
+    fn turn(&self) -> Option<Turn> {
+        self.inner.turn()
     }
 
     fn query(

@@ -7,8 +7,11 @@ use crate::session::{Mode, Session};
 use crate::transaction::{self, Tx};
 
 /// Every step, in order; the first is number 1.
-const STEPS: &[&str] =
-    &[include_str!("../migrations/0001_spine.sql"), include_str!("../migrations/0002_meters.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../migrations/0001_spine.sql"),
+    include_str!("../migrations/0002_meters.sql"),
+    include_str!("../migrations/0003_replicas.sql"),
+];
 
 /// Brings the schema up to date. Interrupted anywhere, the next call goes on from there.
 pub(crate) fn apply(session: &mut dyn Session) -> Result<(), StoreError> {

@@ -9,6 +9,7 @@ mod dialect;
 mod failure;
 mod fence;
 mod line;
+mod listener;
 mod passfile;
 mod socket;
 mod target;
@@ -17,5 +18,6 @@ mod url;
 mod values;
 
 pub(crate) use connection::Connection;
+pub use listener::Listener;
 pub(crate) use target::Target;
 pub use url::DatabaseUrl;

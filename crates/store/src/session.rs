@@ -5,6 +5,7 @@
 
 use crate::backfill::Backfill;
 use crate::error::StoreError;
+use crate::feed::Turn;
 use crate::value::{Row, Value};
 
 /// What a transaction is for.
@@ -54,6 +55,24 @@ pub(crate) trait Session: Send {
         otherwise: StoreError,
     ) -> Result<(), StoreError> {
         if self.execute(sql, values)? == 1 { Ok(()) } else { Err(otherwise) }
+    }
+
+    /// Runs a statement that may change any number of rows, which nobody asks for.
+    ///
+    /// An engine may put it off as it may [`Session::change_one`].
+    fn change_any(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<(), StoreError> {
+        self.execute(sql, values).map(|_| ())
+    }
+
+    /// Wakes whoever else listens to the store once the transaction is committed. An engine whose
+    /// stores are not shared has nobody to wake.
+    fn notify(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// The turn of the open write transaction, where stores are shared.
+    fn turn(&self) -> Option<Turn> {
+        None
     }
 
     /// Runs a query, row by row; the first error of `each` ends it.

@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::faults::{FaultPlan, FaultySession, OpenOptions};
 use crate::migrations;
 use crate::pool::Pool;
-use crate::postgres::{Connection, DatabaseUrl, Target};
+use crate::postgres::{Connection, DatabaseUrl, Listener, Target};
 use crate::session::{Mode, Session};
 use crate::sqlite;
 use crate::sync::Syncer;
@@ -18,6 +18,10 @@ use crate::writer::Writer;
 
 /// How many connections read at once.
 const READERS: usize = 4;
+/// The name of a server that was given none.
+const REPLICA: &str = "server";
+/// The longest name of a server, in bytes.
+const REPLICA_MAX: usize = 64;
 
 /// A store. A clone is another handle to the same one; the last handle closes it.
 #[derive(Clone)]
@@ -35,6 +39,8 @@ pub(crate) struct Shared {
     epoch: u64,
     pub(crate) options: OpenOptions,
     pub(crate) faults: Arc<FaultPlan>,
+    /// The database that other servers may share.
+    target: Option<Arc<Target>>,
     /// Held, never read: the kernel drops the lock with the last handle.
     #[expect(dead_code, reason = "held for its lock")]
     lock: Option<File>,
@@ -76,7 +82,7 @@ impl Store {
         let pool = readers_of(files.clone());
         let seat = Mutex::new(Seat::Free(Some(Box::new(writer))));
         let (files, lock) = (Some(files), Some(lock));
-        Ok(Self::of(Shared { pool, seat, files, epoch, options, faults, lock }))
+        Ok(Self::of(Shared { pool, seat, files, epoch, options, faults, target: None, lock }))
     }
 
     /// A store that lives in memory, on one connection, and dies with its last handle.
@@ -94,7 +100,16 @@ impl Store {
         let session = FaultySession::new(Box::new(session), Arc::clone(&faults));
         let pool = Pool::of_one(Box::new(session));
         let seat = Mutex::new(Seat::Free(None));
-        Ok(Self::of(Shared { pool, seat, files: None, epoch, options, faults, lock: None }))
+        Ok(Self::of(Shared {
+            pool,
+            seat,
+            files: None,
+            epoch,
+            options,
+            faults,
+            target: None,
+            lock: None,
+        }))
     }
 
     /// Opens an existing store for reading only, beside a running server or without one.
@@ -107,26 +122,35 @@ impl Store {
         let epoch = epoch_of(&pool)?;
         let (seat, options) = (Mutex::new(Seat::ReadOnly), OpenOptions::default());
         let (files, faults) = (Some(files), Arc::default());
-        Ok(Self::of(Shared { pool, seat, files, epoch, options, faults, lock: None }))
+        Ok(Self::of(Shared { pool, seat, files, epoch, options, faults, target: None, lock: None }))
     }
 
     /// Opens the store in a PostgreSQL database, made if the database is empty, and brings its
     /// schema up to date.
     ///
-    /// Fails with [`StoreError::DatabaseInUse`] while another store has it open for writing. Every
-    /// commit is durable when it returns: a [`Syncer`] has nothing left to do.
+    /// Others may have it open for writing at once, each under a name of its own: batches take
+    /// turns. Fails with [`StoreError::DatabaseInUse`] while a store of the same name has it open.
+    /// Every commit is durable when it returns: a [`Syncer`] has nothing left to do.
     pub fn open_postgres(url: &DatabaseUrl, options: OpenOptions) -> Result<Self, StoreError> {
+        let options = OpenOptions { replica: named(options.replica)?, ..options };
         let target = Arc::new(Target::new(url, options.allows_loss)?);
-        let mut writer = Connection::writing(Arc::clone(&target))?;
+        let mut writer = Connection::writing(Arc::clone(&target), &options.replica)?;
         writer.is_ours()?;
         migrations::apply(&mut writer)?;
-        let epoch = transaction::run(&mut writer, Mode::Write, |tx| Tx::new(tx).raise_epoch())?;
+        let now = writer.now()?;
+        let epoch = transaction::run(&mut writer, Mode::Write, |session| {
+            let mut tx = Tx::new(session);
+            let epoch = tx.raise_epoch()?;
+            tx.enrol(&options.replica, epoch, now)?;
+            Ok(epoch)
+        })?;
         writer.close_behind(epoch);
         let faults = Arc::new(FaultPlan::new(options.faults.clone()));
         let writer = FaultySession::new(Box::new(writer), Arc::clone(&faults));
-        let pool = readers_at(target);
+        let pool = readers_at(Arc::clone(&target));
         let seat = Mutex::new(Seat::Free(Some(Box::new(writer))));
-        Ok(Self::of(Shared { pool, seat, files: None, epoch, options, faults, lock: None }))
+        let (files, target, lock) = (None, Some(target), None);
+        Ok(Self::of(Shared { pool, seat, files, epoch, options, faults, target, lock }))
     }
 
     /// Opens the store in a PostgreSQL database for reading only, beside a running server or
@@ -136,16 +160,35 @@ impl Store {
         if !Connection::reading(Arc::clone(&target))?.is_ours()? {
             return Err(StoreError::Absent(target.place().into()));
         }
-        let pool = readers_at(target);
+        let pool = readers_at(Arc::clone(&target));
         let epoch = epoch_of(&pool)?;
         let (seat, options) = (Mutex::new(Seat::ReadOnly), OpenOptions::default());
-        let faults = Arc::default();
-        Ok(Self::of(Shared { pool, seat, files: None, epoch, options, faults, lock: None }))
+        let (files, faults, target, lock) = (None, Arc::default(), Some(target), None);
+        Ok(Self::of(Shared { pool, seat, files, epoch, options, faults, target, lock }))
     }
 
     /// How often this store has been opened for writing, this time included.
     pub fn epoch(&self) -> u64 {
         self.shared.epoch
+    }
+
+    /// Whether other servers may have it open for writing beside this one: whether it is in
+    /// PostgreSQL.
+    pub fn is_shared(&self) -> bool {
+        self.shared.target.is_some()
+    }
+
+    /// The name of this server among those that share the store; empty where it is not shared, and
+    /// on a store that was opened for reading.
+    pub fn replica(&self) -> &str {
+        if self.is_shared() { &self.shared.options.replica } else { "" }
+    }
+
+    /// Hears what other servers commit, on a connection of its own; `None` where the store is not
+    /// shared. From its making on nothing is missed.
+    pub fn listener(&self) -> Result<Option<Listener>, StoreError> {
+        let target = self.shared.target.as_ref();
+        target.map(|target| Listener::open(Arc::clone(target), self.replica())).transpose()
     }
 
     /// Takes the writer. Fails with [`StoreError::WriterTaken`] until the one before is dropped.
@@ -204,6 +247,17 @@ fn readers_at(target: Arc<Target>) -> Pool {
     Pool::of_readers(READERS, move || {
         Connection::reading(Arc::clone(&target)).map(|connection| Box::new(connection) as _)
     })
+}
+
+/// The name a server is known by to those that share its store.
+fn named(replica: String) -> Result<String, StoreError> {
+    match replica.len() {
+        0 => Ok(REPLICA.to_owned()),
+        1..=REPLICA_MAX => Ok(replica),
+        _ => Err(StoreError::Unstorable(format!(
+            "the server's name is longer than {REPLICA_MAX} bytes"
+        ))),
+    }
 }
 
 /// The epoch of a store whose schema is the one this program knows.

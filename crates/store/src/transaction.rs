@@ -57,6 +57,21 @@ impl<'a> Tx<'a> {
         self.change_one(sql, values, none)
     }
 
+    /// Runs a statement whose number of rows does not matter; see [`Session::change_any`].
+    pub(crate) fn change_any(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<(), StoreError> {
+        let changed = self.session.change_any(sql, values);
+        changed.inspect_err(|error| self.failure = Some(error.clone()))
+    }
+
+    pub(crate) fn notify(&mut self) -> Result<(), StoreError> {
+        let notified = self.session.notify();
+        notified.inspect_err(|error| self.failure = Some(error.clone()))
+    }
+
     /// All rows of a query, each turned into a `T`.
     pub(crate) fn rows<T>(
         &mut self,

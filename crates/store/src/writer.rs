@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::backfill::Backfill;
 use crate::error::StoreError;
+use crate::feed::Turn;
 use crate::session::{Mode, Session};
 use crate::store::Shared;
 use crate::transaction::{self, Tx};
@@ -104,6 +105,12 @@ impl Batch<'_> {
             self.broken = Some(error.clone());
         }
         answer
+    }
+
+    /// This batch's turn among those of all servers, as of this run of it; `None` where the store
+    /// is not shared.
+    pub fn turn(&self) -> Option<Turn> {
+        self.session.turn()
     }
 
     fn savepoint<R, E>(

@@ -27,7 +27,7 @@ const PROBE_PLACE: Binding<'static> = Binding { table: "probe", row: "keys/probe
 /// The keys of one plane.
 pub(crate) struct Keys {
     /// Wraps the keys of sealed credentials.
-    pub(crate) key_manager: Box<dyn KeyManager>,
+    pub(crate) key_manager: Arc<dyn KeyManager>,
     /// Signs checkpoints.
     pub(crate) log_key: LogKey,
     /// Hashes machine secrets.
@@ -49,7 +49,7 @@ impl Keys {
         };
         let kek = material("kek", Purpose::KeyEncryption)?;
         let key_manager = FileKeyManager::new(&kek, Arc::new(SystemRandom));
-        let key_manager = Box::new(key_manager.map_err(|error| unusable(&error))?);
+        let key_manager = Arc::new(key_manager.map_err(|error| unusable(&error))?);
         try_key(&*key_manager, &data.key("probe"), is_first)?;
         let log_key = LogKey::from_material(&material("log", Purpose::LogSigning)?);
         let machine_key =

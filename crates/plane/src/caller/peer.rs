@@ -2,8 +2,10 @@
 //!
 //! Reading `/proc` belongs to the API; this module holds what it found.
 
+use serde::{Deserialize, Serialize};
+
 /// One process, told apart from a later one that was given the same number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ProcessKey {
     /// Its number.
     pub pid: u32,
@@ -12,7 +14,7 @@ pub struct ProcessKey {
 }
 
 /// A terminal session: the shell a human sits at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TerminalSession {
     /// The process that leads it.
     pub leader: ProcessKey,

@@ -1,56 +1,75 @@
 //! The committer: one batch, one transaction, one published world.
 //!
-//! Memory and store change together: a batch that does not commit leaves both as they were.
+//! Memory and store change together: a batch that does not commit leaves both as they were. Where
+//! servers share the store, a batch first does what the others committed; see `next.rs`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use marque_crypto::Random;
-use marque_store::Writer;
+use marque_store::{Store, Writer};
 use marque_tlog::Frontier;
 
 use super::SyncedHead;
 use super::command::{Command, Durability, Undo, Work};
+use super::next::Next;
+use super::pulse::Pulse;
 use crate::clock::Clock;
 use crate::failure::Failure;
-use crate::live::LiveRun;
-use crate::step::Step;
+use crate::live::Kin;
 use crate::world::World;
 
 /// Owns the write connection, the growing tree and the next world.
 pub(crate) struct Committer {
     writer: Writer,
-    world: World,
-    head: Frontier,
+    now: Next,
     published: Arc<ArcSwap<World>>,
+    pulse: Arc<Pulse>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    kin: Kin,
+}
+
+/// What a committer starts from, all of one snapshot.
+pub(crate) struct Beginning {
+    pub(crate) world: World,
+    pub(crate) head: Frontier,
+    /// The last batch that is in the world, where servers share the store.
+    pub(crate) told: u64,
 }
 
 impl Committer {
     pub(crate) fn new(
         writer: Writer,
-        world: World,
-        head: Frontier,
+        beginning: Beginning,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
+        kin: Kin,
     ) -> Self {
+        let Beginning { world, head, told } = beginning;
         let published = Arc::new(ArcSwap::from_pointee(world.clone()));
-        Self { writer, world, head, published, clock, random }
+        let now = Next::new(world, head, told);
+        let pulse = Arc::new(Pulse::new(clock.elapsed()));
+        Self { writer, now, published, pulse, clock, random, kin }
     }
 
     pub(super) fn published(&self) -> Arc<ArcSwap<World>> {
         Arc::clone(&self.published)
     }
 
+    pub(super) fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
+    }
+
     pub(super) fn synced_head(&self) -> SyncedHead {
-        SyncedHead { size: self.head.size(), root: self.head.root() }
+        SyncedHead { size: self.now.head.size(), root: self.now.head.root() }
     }
 
     /// Runs one command by itself, before anybody else can queue one.
     pub(crate) fn commit_alone<R, E>(
         &mut self,
-        body: impl FnMut(&mut Step<'_, '_>) -> Result<R, E> + Send + 'static,
+        body: impl FnMut(&mut crate::step::Step<'_, '_>) -> Result<R, E> + Send + 'static,
     ) -> Result<R, E>
     where
         R: Send + 'static,
@@ -70,47 +89,70 @@ impl Committer {
 
     /// Runs the commands in order and commits what they kept.
     pub(super) fn commit(&mut self, batch: &mut [Box<dyn Command>]) -> Result<(), Failure> {
-        let now = self.clock.now();
+        let (begun, clock) = (self.begins(), self.clock.now());
         let random = Arc::clone(&self.random);
-        let (world, head) = (&self.world, &self.head);
+        let (now, kin) = (&self.now, &self.kin);
         let next = self.writer.batch(|transaction| {
-            let mut next = Next { world: world.clone(), head: head.clone(), cuts: Vec::new() };
+            let turn = transaction.turn();
+            let is_shared = turn.is_some();
+            let mut next = now.begin(is_shared);
+            if let Some(turn) = &turn {
+                transaction.attempt(|tx| next.catch_up(tx, kin))??;
+                next.must_be_at(turn.seq)?;
+            }
+            // One clock for all servers that share the store: the store's.
+            let now = turn.map_or(clock, |turn| turn.now);
             for command in batch.iter_mut() {
-                let kept = next.clone();
-                let done = transaction.attempt(|tx| {
-                    let mut step = Step {
-                        tx,
-                        world: &mut next.world,
-                        now,
-                        head: &mut next.head,
-                        random: &*random,
-                        cuts: &mut next.cuts,
-                    };
-                    command.run(&mut step)
-                })?;
+                let kept = next.mark();
+                let done = transaction
+                    .attempt(|tx| command.run(&mut next.step(tx, now, &*random, &kin.replica)))?;
                 if let Err(Undo) = done {
-                    next = kept;
+                    next.go_back(kept);
                 }
+            }
+            if is_shared {
+                transaction.attempt(|tx| next.tell(tx, now))??;
             }
             Ok(next)
         })?;
+        self.beat(begun);
         self.publish(next);
         Ok(())
     }
 
-    // ORDER: publish, then cut. A stream that is cut must find its run closed when it asks why.
-    fn publish(&mut self, next: Next) {
-        self.world = next.world;
-        self.head = next.head;
-        self.published.store(Arc::new(self.world.clone()));
-        next.cuts.iter().for_each(|live| live.cut());
+    /// Does what the other servers committed, where there are others. Writes nothing.
+    pub(super) fn follow(&mut self, store: &Store) -> Result<(), Failure> {
+        let (begun, now, kin) = (self.begins(), &self.now, &self.kin);
+        let next = store.read("follow", |tx| {
+            let mut next = now.begin(false);
+            next.catch_up(tx, kin)?;
+            Ok(next)
+        })?;
+        self.beat(begun);
+        if next.told() != self.now.told() {
+            self.publish(next);
+        }
+        Ok(())
     }
-}
 
-// What a batch makes of the world, until it is committed.
-#[derive(Clone)]
-struct Next {
-    world: World,
-    head: Frontier,
-    cuts: Vec<Arc<LiveRun>>,
+    // Only servers that share a store ask how far they are behind.
+    fn begins(&self) -> Option<Duration> {
+        (!self.kin.replica.is_empty()).then(|| self.clock.elapsed())
+    }
+
+    fn beat(&self, begun: Option<Duration>) {
+        if let Some(begun) = begun {
+            self.pulse.beat(begun);
+        }
+    }
+
+    // ORDER: publish, then cut. A stream that is cut must find its run closed when it asks why.
+    fn publish(&mut self, mut next: Next) {
+        let cuts = next.take_cuts();
+        self.now = next;
+        self.published.store(Arc::new(self.now.world.clone()));
+        for live in cuts {
+            live.cut();
+        }
+    }
 }

@@ -132,7 +132,7 @@ impl Plane {
                 connection.remove(by.id, step.now).map_err(|error| AdminError::conflict(&error))?;
             if let Some(credential) = credential {
                 step.tx.shred_sealed(credential)?;
-                step.world.unseal_never(credential);
+                step.seal(credential, None);
             }
             let connection = step.save(removed)?;
             let label = &connection.fact.name;
@@ -162,7 +162,7 @@ impl Plane {
             revision: credential.revision,
             bytes: sealed.to_bytes(),
         })?;
-        step.world.seal(id, Arc::new(sealed));
+        step.seal(id, Some(Arc::new(sealed)));
         Ok(id)
     }
 

@@ -162,13 +162,13 @@ async fn a_crash_at_any_moment_loses_no_entry_that_was_answered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_does_not_wait_for_anybodys_sync() {
     let home = FilePlane::new();
-    let store = OpenOptions { sync_delay: Some(Duration::from_millis(300)), ..Default::default() };
+    let store = OpenOptions { sync_delay: Some(Duration::from_millis(900)), ..Default::default() };
     let plane = home.start(Setup { store, ..Setup::default() }).await;
     let alice = plane.alice_with_bot(&["api:GET /**", "api:POST /**"]).await;
     let run = alice.starts_a_run("bot").await;
     let write = run.permit(post("/slow"));
     let read = async {
-        let read = tokio::time::timeout(Duration::from_millis(150), run.permit(get("/quick")));
+        let read = tokio::time::timeout(Duration::from_millis(600), run.permit(get("/quick")));
         read.await.expect("a read is answered from memory").unwrap().index()
     };
     let (write, read) = tokio::join!(write, read);

@@ -27,6 +27,7 @@ mod policy;
 mod postgres;
 mod random;
 mod rehearsal;
+mod replicas;
 mod road;
 mod trust;
 mod twins;

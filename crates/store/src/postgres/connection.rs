@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use marque_domain::Timestamp;
+
 use super::dialect;
 use super::failure::Failed;
 use super::fence::Fence;
@@ -14,6 +16,7 @@ use super::line::{Answer, Call, Line, PATIENCE, cells};
 use super::target::Target;
 use super::values::Parameter;
 use crate::error::StoreError;
+use crate::feed::Turn;
 use crate::session::{Mode, Session};
 use crate::value::{Row, Value};
 
@@ -29,6 +32,8 @@ pub(crate) struct Connection {
     /// `None` until it is needed, and after it broke.
     line: Option<Line>,
     mode: Mode,
+    /// Of the open write transaction, once the fence lets it through.
+    turn: Option<Turn>,
     waiting: Vec<Waiting>,
     /// Where in `waiting` the open savepoint is, if it was not sent yet.
     savepoint: Option<usize>,
@@ -52,14 +57,12 @@ enum Expected {
     Anything,
     /// One changed row, or the transaction fails with this.
     OneRow(StoreError),
-    /// One row with this text, or the transaction fails with that.
-    Text(String, StoreError),
 }
 
 impl Connection {
-    /// A connection that writes; takes the right to at once.
-    pub(crate) fn writing(target: Arc<Target>) -> Result<Self, StoreError> {
-        let mut connection = Self::new(target, Some(Fence::default()));
+    /// A connection that writes for the server of that name; takes the right to at once.
+    pub(crate) fn writing(target: Arc<Target>, replica: &str) -> Result<Self, StoreError> {
+        let mut connection = Self::new(target, Some(Fence::new(replica)));
         connection.connect()?;
         Ok(connection)
     }
@@ -69,6 +72,14 @@ impl Connection {
         let mut connection = Self::new(target, None);
         connection.connect()?;
         Ok(connection)
+    }
+
+    /// The moment by the server's clock.
+    pub(crate) fn now(&mut self) -> Result<Timestamp, StoreError> {
+        let line = self.connect()?;
+        let rows = line.ask(dialect::NOW, &[]).map_err(Failed::before_commit)?;
+        let now = rows.first().map(cells).transpose()?.unwrap_or_default();
+        Row(&now).whole(0).map(Timestamp::from_millis)
     }
 
     /// From here on every write transaction must find this epoch.
@@ -98,6 +109,7 @@ impl Connection {
             fence,
             line: None,
             mode: Mode::Read,
+            turn: None,
             waiting: Vec::new(),
             savepoint: None,
             is_open: false,
@@ -130,7 +142,29 @@ impl Connection {
         Ok(line)
     }
 
+    /// Opens a transaction that excludes every other; learns its turn in the same round trip.
+    fn begin_write(&mut self) -> Result<(), StoreError> {
+        self.wait(dialect::BEGIN_WRITE);
+        self.wait(dialect::LOCK_WRITES);
+        let question = self.fence.as_ref().and_then(Fence::question);
+        let answer = self.send(question)?;
+        if let (Some(fence), Some(answer)) = (&self.fence, answer) {
+            self.turn = Some(fence.judge(&answer)?);
+        }
+        Ok(())
+    }
+
+    fn put_off(&mut self, call: Call, expected: Expected) -> Result<(), StoreError> {
+        self.require_sound()?;
+        self.waiting.push(Waiting { call, expected });
+        if self.waiting.len() >= WAITING_MAX {
+            self.send(None)?;
+        }
+        Ok(())
+    }
+
     fn reset(&mut self) {
+        self.turn = None;
         self.waiting.clear();
         self.savepoint = None;
         self.is_open = false;
@@ -222,15 +256,7 @@ impl Session for Connection {
                 Ok(())
             }
             Mode::Write => {
-                self.wait(dialect::BEGIN_WRITE);
-                self.wait(dialect::LOCK_WRITES);
-                if let Some(epoch) = self.fence.as_ref().and_then(Fence::epoch) {
-                    let passed = StoreError::DatabaseInUse(self.target.place());
-                    let expected = Expected::Text(epoch.to_owned(), passed);
-                    let call = Call { sql: dialect::EPOCH, parameters: Vec::new() };
-                    self.waiting.push(Waiting { call, expected });
-                }
-                let begun = self.send(None).map(|_| ());
+                let begun = self.begin_write();
                 begun.inspect_err(|_| {
                     // If it cannot be undone, the next `begin` says so.
                     let _ = self.rollback();
@@ -325,13 +351,20 @@ impl Session for Connection {
         values: &[Value<'_>],
         otherwise: StoreError,
     ) -> Result<(), StoreError> {
-        self.require_sound()?;
-        let call = call(sql, values)?;
-        self.waiting.push(Waiting { call, expected: Expected::OneRow(otherwise) });
-        if self.waiting.len() >= WAITING_MAX {
-            self.send(None)?;
-        }
-        Ok(())
+        self.put_off(call(sql, values)?, Expected::OneRow(otherwise))
+    }
+
+    fn change_any(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<(), StoreError> {
+        self.put_off(call(sql, values)?, Expected::Anything)
+    }
+
+    fn notify(&mut self) -> Result<(), StoreError> {
+        let Some(notice) = self.fence.as_ref().map(Fence::notice) else { return Ok(()) };
+        self.put_off(notice, Expected::Anything)
+    }
+
+    fn turn(&self) -> Option<Turn> {
+        self.turn
     }
 
     fn query(
@@ -351,11 +384,6 @@ impl Expected {
             Self::Anything => Ok(()),
             Self::OneRow(_) if answer.changed == 1 => Ok(()),
             Self::OneRow(otherwise) => Err(Failed::Refused(otherwise)),
-            Self::Text(wanted, otherwise) => {
-                let found = answer.rows.first().map(cells).transpose().map_err(Failed::Refused)?;
-                let is_it = found.is_some_and(|cells| cells == [Value::Text(&wanted)]);
-                if is_it { Ok(()) } else { Err(Failed::Refused(otherwise)) }
-            }
         }
     }
 }

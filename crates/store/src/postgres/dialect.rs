@@ -26,15 +26,27 @@ pub(super) const CONTROL: &[&str] = &[
     ROLLBACK,
 ];
 
-/// Our advisory locks, by schema: the letters `MRQU` for the writer's session, the number after it
-/// for each write transaction.
+/// Our advisory locks: the letters `MRQU` for a writer's session, by schema and server, and the
+/// number after it for each write transaction, by schema.
 pub(super) const LOCK_WRITER: &str =
-    "SELECT pg_advisory_lock(1297240405, hashtext(current_schema()))";
+    "SELECT pg_advisory_lock(1297240405, hashtext(current_schema() || '/' || $1))";
 pub(super) const LOCK_WRITES: &str =
     "SELECT pg_advisory_xact_lock(1297240406, hashtext(current_schema()))";
 
-/// Read under [`LOCK_WRITES`], so that nobody can raise it before the transaction ends.
-pub(super) const EPOCH: &str = "SELECT value FROM settings WHERE name = 'epoch'";
+/// A server's epoch, 0 if it was dismissed; the feed's last number; the moment. Read under
+/// [`LOCK_WRITES`], so that nobody changes them before the transaction ends.
+pub(super) const TURN: &str = "SELECT \
+     coalesce((SELECT epoch FROM replicas WHERE name = $1), 0), \
+     coalesce((SELECT max(seq) FROM feed), 0), \
+     floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+/// The server's clock, the one that all who share the database go by, in milliseconds.
+pub(super) const NOW: &str = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+/// On what servers that share the schema hear of each other's commits; the word is who speaks.
+pub(super) const CHANNEL: &str = "SELECT 'marque_' || to_hex(hashtext(current_schema()))";
+pub(super) const NOTIFY: &str =
+    "SELECT pg_notify('marque_' || to_hex(hashtext(current_schema())), $1)";
 
 /// Who we are to the server, and ending what is left of who we were.
 pub(super) const OURSELVES: &str = "SELECT pid::bigint, backend_start::text \
@@ -59,6 +71,13 @@ pub(super) const SETTINGS: &str = "
 ";
 
 pub(super) const READER: &str = "SET default_transaction_read_only = on";
+
+/// A write transaction keeps every other server waiting, so one whose client is silent in it ends
+/// before the others give up their turn: commands compute between statements, and wait for nothing.
+pub(super) const WRITER: &str = "SET idle_in_transaction_session_timeout = '1500ms'";
+
+/// Silence is all a listener's session is for.
+pub(super) const LISTENER: &str = "SET idle_session_timeout = 0";
 
 /// Before a commit. The timeout would end the wait for a synchronous standby with a warning and a
 /// success; without it the server goes on waiting, and our own patience ends in doubt.

@@ -1,34 +1,45 @@
-//! Who may write: one session at a time, and none whose turn has passed.
+//! Who may write: servers that share the database, one transaction at a time, each while its row
+//! among the replicas is its own.
 //!
-//! The writer's session holds an advisory lock for as long as it lives, which keeps a second server
-//! from starting; every write transaction checks under a lock of its own that the epoch is still
-//! the writer's. To be replaced by a lease between replicas; nothing else here knows of it.
+//! A writer's session holds an advisory lock on its server's name for as long as it lives, which
+//! keeps a second server of that name from starting. Every write transaction then finds, under the
+//! lock that excludes all others, the epoch this server's start began: otherwise it was replaced or
+//! dismissed, and writes nothing.
+
+use marque_domain::Timestamp;
 
 use super::dialect;
 use super::failure::Failed;
-use super::line::{Line, cells};
+use super::line::{Answer, Call, Line, PATIENCE, cells};
 use super::values::Parameter;
 use crate::error::StoreError;
+use crate::feed::Turn;
 use crate::value::Row;
 
-/// The right of one store to write.
-#[derive(Default)]
+/// The right of one server to write.
 pub(super) struct Fence {
+    /// The server's name.
+    replica: String,
     /// `None` until the store was opened.
-    epoch: Option<String>,
+    epoch: Option<u64>,
     /// Our session with the server before this one: its process and when that started.
     former: Option<[Parameter; 2]>,
 }
 
 impl Fence {
+    pub(super) fn new(replica: &str) -> Self {
+        Self { replica: replica.to_owned(), epoch: None, former: None }
+    }
+
     /// Takes the lock for a new session. What is left of our former one, which the server may
     /// believe alive, is ended first.
     pub(super) fn hold(&mut self, line: &mut Line, place: &str) -> Result<(), StoreError> {
         let unreachable = |failed: Failed| failed.on_connecting(place);
+        line.script(dialect::WRITER, PATIENCE).map_err(unreachable)?;
         if let Some(former) = self.former.take() {
             line.ask(dialect::END_FORMER, &former).map_err(unreachable)?;
         }
-        match line.ask(dialect::LOCK_WRITER, &[]).map_err(unreachable) {
+        match line.ask(dialect::LOCK_WRITER, &[self.name()]).map_err(unreachable) {
             Ok(_) => {}
             Err(StoreError::Busy(_)) => return Err(StoreError::DatabaseInUse(place.to_owned())),
             Err(error) => return Err(error),
@@ -45,11 +56,31 @@ impl Fence {
 
     /// From here on writes are only taken in this epoch.
     pub(super) fn close_behind(&mut self, epoch: u64) {
-        self.epoch = Some(epoch.to_string());
+        self.epoch = Some(epoch);
     }
 
-    /// The epoch that every write transaction must find.
-    pub(super) fn epoch(&self) -> Option<&str> {
-        self.epoch.as_deref()
+    /// What every write transaction asks once it excludes all others; nothing before the store was
+    /// opened, when the table may not be there yet.
+    pub(super) fn question(&self) -> Option<Call> {
+        self.epoch.map(|_| Call { sql: dialect::TURN, parameters: vec![self.name()] })
+    }
+
+    /// The turn that the answer grants, if it is ours.
+    pub(super) fn judge(&self, answer: &Answer) -> Result<Turn, StoreError> {
+        let row = answer.rows.first().map(cells).transpose()?.unwrap_or_default();
+        let row = Row(&row);
+        if self.epoch != Some(row.whole(0)?) {
+            return Err(StoreError::Deposed(self.replica.clone()));
+        }
+        Ok(Turn { seq: row.whole(1)?, now: Timestamp::from_millis(row.whole(2)?) })
+    }
+
+    /// Wakes the other servers once the transaction is committed.
+    pub(super) fn notice(&self) -> Call {
+        Call { sql: dialect::NOTIFY, parameters: vec![self.name()] }
+    }
+
+    fn name(&self) -> Parameter {
+        Parameter::Text(self.replica.clone())
     }
 }

@@ -1,13 +1,17 @@
 //! One live connection: statements prepared once, and several of them in one round trip.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::tls::NoTls;
-use tokio_postgres::{Client, Config, Error, Row, Statement};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, Row, Statement};
 
 use super::failure::Failed;
 use super::socket::Socket;
@@ -38,9 +42,21 @@ pub(super) struct Answer {
 // driver last, which then says goodbye.
 pub(super) struct Line {
     client: Client,
+    heard: Arc<Heard>,
     statements: HashMap<&'static str, Statement>,
     socket: Socket,
     driver: Ending,
+}
+
+/// What a connection that listens was told without asking.
+#[derive(Default)]
+struct Heard {
+    /// Whose words do not count.
+    ignored: OnceLock<String>,
+    /// Somebody else spoke.
+    others: AtomicBool,
+    /// Anybody did.
+    any: AtomicBool,
 }
 
 /// What moves bytes; `None` once the connection has ended.
@@ -64,19 +80,20 @@ impl Line {
         patience: Duration,
     ) -> Result<Self, Failed> {
         let stream = socket.clone();
+        let heard = Arc::new(Heard::default());
         let (client, driver): (_, Driver) = if let Some(proof) = proof {
             let mut opening = pin!(config.connect_raw(stream, proof));
             let opened = socket.drive(patience, |context| opening.as_mut().poll(context));
             let (client, connection) = opened??;
-            (client, Box::pin(connection) as _)
+            (client, Box::pin(moving(connection, Arc::clone(&heard))) as _)
         } else {
             let mut opening = pin!(config.connect_raw(stream, NoTls));
             let opened = socket.drive(patience, |context| opening.as_mut().poll(context));
             let (client, connection) = opened??;
-            (client, Box::pin(connection) as _)
+            (client, Box::pin(moving(connection, Arc::clone(&heard))) as _)
         };
         let driver = Ending(Some(driver));
-        Ok(Self { client, statements: HashMap::new(), socket, driver })
+        Ok(Self { client, heard, statements: HashMap::new(), socket, driver })
     }
 
     /// Whether it has ended. Learns of it only from a round trip.
@@ -120,6 +137,38 @@ impl Line {
         answer.expect("invariant: an answer for each call").map(|answer| answer.rows)
     }
 
+    /// What the server of that name says is no news to [`Line::hear`]. Only the first name counts.
+    pub(super) fn ignore_words_of(&mut self, replica: &str) {
+        self.heard.ignored.get_or_init(|| replica.to_owned());
+    }
+
+    /// Waits until something is heard, or for `at_most`; whether somebody else spoke.
+    pub(super) fn hear(&mut self, at_most: Duration) -> Result<bool, Failed> {
+        let Self { driver, socket, heard, .. } = self;
+        let attended = socket.attend(at_most, |context| {
+            let Some(running) = driver.0.as_mut() else {
+                return Poll::Ready(Err(Failed::Lost("it is closed".to_owned())));
+            };
+            let ended = running.as_mut().poll(context);
+            if ended.is_ready() {
+                driver.0 = None;
+            }
+            let (any, others) = (
+                heard.any.swap(false, Ordering::AcqRel),
+                heard.others.swap(false, Ordering::AcqRel),
+            );
+            match ended {
+                _ if any => Poll::Ready(Ok(others)),
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Ok(())) => {
+                    Poll::Ready(Err(Failed::Lost("the server closed it".to_owned())))
+                }
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+            }
+        });
+        attended?.unwrap_or(Ok(false))
+    }
+
     /// Prepares what was not yet. A parameter's type is that of its first value.
     fn prepare(&mut self, calls: &[Call]) -> Result<(), Failed> {
         let mut unknown: HashMap<&'static str, &Call> = HashMap::new();
@@ -143,6 +192,28 @@ impl Line {
     }
 }
 
+/// Moves bytes until the connection ends, and takes note of what is told meanwhile.
+async fn moving<T>(mut connection: Connection<Socket, T>, heard: Arc<Heard>) -> Result<(), Error>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+        if let AsyncMessage::Notification(word) = message? {
+            heard.note(word.payload());
+        }
+    }
+    Ok(())
+}
+
+impl Heard {
+    fn note(&self, speaker: &str) {
+        if self.ignored.get().is_none_or(|ignored| ignored != speaker) {
+            self.others.store(true, Ordering::Release);
+        }
+        self.any.store(true, Ordering::Release);
+    }
+}
+
 async fn ask(
     client: &Client,
     statement: Statement,
@@ -161,7 +232,7 @@ async fn in_order<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Out
     let mut futures: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
     let mut done = Vec::with_capacity(futures.len());
     let mut early: Vec<Option<F::Output>> = Vec::with_capacity(futures.len());
-    std::future::poll_fn(|context| {
+    poll_fn(|context| {
         for future in futures.iter_mut().skip(early.len()) {
             early.push(match future.as_mut().poll(context) {
                 Poll::Ready(output) => Some(output),

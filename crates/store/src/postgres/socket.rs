@@ -45,39 +45,47 @@ impl Socket {
     pub(super) fn drive<T>(
         &self,
         patience: Duration,
-        mut step: impl FnMut(&mut Context<'_>) -> Poll<T>,
+        step: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> io::Result<T> {
+        self.attend(patience, step)?.ok_or_else(|| {
+            let message = format!("no word from the server for {} s", patience.as_secs());
+            io::Error::new(io::ErrorKind::TimedOut, message)
+        })
+    }
+
+    /// Calls `step` until it is done, or the server is silent for as long as `patience`.
+    pub(super) fn attend<T>(
+        &self,
+        patience: Duration,
+        mut step: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> io::Result<Option<T>> {
         let flag = Arc::new(Woken(AtomicBool::new(false)));
         let waker = Waker::from(Arc::clone(&flag));
         let mut context = Context::from_waker(&waker);
         loop {
             if let Poll::Ready(done) = step(&mut context) {
-                return Ok(done);
+                return Ok(Some(done));
             }
             // What `step` woke itself can go on at once; everything else waits for the server.
-            if !flag.0.swap(false, Ordering::AcqRel) {
-                self.wait(patience)?;
+            if !flag.0.swap(false, Ordering::AcqRel) && !self.wait(patience)? {
+                return Ok(None);
             }
         }
     }
 
-    fn wait(&self, patience: Duration) -> io::Result<()> {
+    /// Whether the socket was ready in time.
+    fn wait(&self, patience: Duration) -> io::Result<bool> {
         let mut wanted = PollFlags::IN;
         if self.0.is_full.load(Ordering::Acquire) {
             wanted |= PollFlags::OUT;
         }
         let timeout = Timespec::try_from(patience).map_err(io::Error::other)?;
-        let ready = loop {
+        loop {
             match poll(&mut [PollFd::from_borrowed_fd(self.descriptor(), wanted)], Some(&timeout)) {
                 Err(Errno::INTR) => {}
-                answer => break answer?,
+                ready => return Ok(ready? > 0),
             }
-        };
-        if ready == 0 {
-            let message = format!("no word from the server for {} s", patience.as_secs());
-            return Err(io::Error::new(io::ErrorKind::TimedOut, message));
         }
-        Ok(())
     }
 
     fn descriptor(&self) -> BorrowedFd<'_> {

@@ -45,7 +45,7 @@ fn judge(store: &Store, acknowledged: u64) {
     assert_eq!(read(store, |tx| tx.first_misfiled(0, u64::MAX)), None);
     let sealed = read(store, |tx| tx.all_sealed());
     assert_eq!(sealed.first().map_or(0, |sealed| sealed.revision), size);
-    assert_eq!(read(store, |tx| tx.unsettled_intents(u64::MAX)).len(), 1);
+    assert_eq!(read(store, |tx| tx.unsettled_intents(None, u64::MAX)).len(), 1);
 }
 
 fn start(home: &Home) -> Child {
@@ -84,7 +84,8 @@ fn work(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
     }
     let size = size + ENTRIES_PER_BATCH;
     tx.settle_intent(id(1))?;
-    tx.open_intent(&Intent { decision: id(1), run: id(1), index: size })?;
+    let replica = String::new();
+    tx.open_intent(&Intent { decision: id(1), run: id(1), index: size, replica })?;
     let credential = id::<Credential>(1);
     tx.shred_sealed(credential)?;
     tx.put_sealed(&Sealed { credential, revision: size, bytes: vec![7; 5000] })?;

@@ -8,11 +8,13 @@
 mod batches;
 mod crash;
 mod facts;
+mod feed;
 mod files;
 mod home;
 mod log;
 mod postgres;
 mod postgres_trust;
+mod replicas;
 mod sample;
 mod things;
 
@@ -58,6 +60,14 @@ promises! {
         settings_policy_texts_and_factors_are_kept
         a_meter_is_kept_as_it_was_last_written
         a_meter_of_a_refused_command_is_not_kept;
+    feed:
+        what_was_told_is_read_in_order_from_any_number_on
+        a_number_is_told_once
+        what_is_old_is_forgotten_but_never_the_last
+        what_is_kept_is_replaced_and_dropped
+        what_a_refused_command_told_kept_and_dropped_is_undone
+        an_intent_is_found_by_the_server_that_acts
+        a_batch_has_a_turn_where_the_store_is_shared;
     batches:
         a_refused_command_leaves_nothing_and_the_others_stay
         a_batch_that_fails_leaves_nothing

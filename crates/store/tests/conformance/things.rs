@@ -43,16 +43,18 @@ pub(crate) fn sealed_bytes_are_kept_by_revision_and_shredded_at_once(home: &Home
 
 pub(crate) fn an_intent_is_settled_exactly_once(home: &Home) {
     let store = home.open();
-    let intent = |number, index| Intent { decision: id(number), run: id(1), index };
+    let replica = String::new;
+    let intent =
+        |number, index| Intent { decision: id(number), run: id(1), index, replica: replica() };
     write(&store, |tx| tx.open_intent(&intent(2, 8))).unwrap();
     write(&store, |tx| tx.open_intent(&intent(1, 7))).unwrap();
     write(&store, |tx| tx.open_intent(&intent(1, 9))).unwrap_err();
-    let unsettled = read(&store, |tx| tx.unsettled_intents(10));
+    let unsettled = read(&store, |tx| tx.unsettled_intents(None, 10));
     assert_eq!(unsettled, [intent(1, 7), intent(2, 8)]);
-    assert_eq!(read(&store, |tx| tx.unsettled_intents(1)), [intent(1, 7)]);
+    assert_eq!(read(&store, |tx| tx.unsettled_intents(None, 1)), [intent(1, 7)]);
     assert_eq!(write(&store, |tx| tx.settle_intent(id(1))), Ok(true));
     assert_eq!(write(&store, |tx| tx.settle_intent(id(1))), Ok(false));
-    assert_eq!(read(&store, |tx| tx.unsettled_intents(10)), [intent(2, 8)]);
+    assert_eq!(read(&store, |tx| tx.unsettled_intents(None, 10)), [intent(2, 8)]);
 }
 
 pub(crate) fn the_checkpoint_at_or_before_a_size_is_found(home: &Home) {

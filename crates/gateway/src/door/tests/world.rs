@@ -386,7 +386,7 @@ fn parts() -> Parts {
     let kek = KeyMaterial::generate(Purpose::KeyEncryption, &*random);
     Parts {
         clock: Arc::new(SystemClock),
-        key_manager: Box::new(FileKeyManager::new(&kek, random.clone()).unwrap()),
+        key_manager: Arc::new(FileKeyManager::new(&kek, random.clone()).unwrap()),
         log_key: LogKey::generate(&*random).unwrap(),
         machine_key: MachineHashKey::generate(&*random),
         policies: Arc::new(PolicySet::load(&[]).unwrap()),

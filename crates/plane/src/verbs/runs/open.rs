@@ -14,7 +14,7 @@ use marque_domain::{
 use super::{bounds, closed_task};
 use crate::caller::{Acting, Peer, TerminalSession};
 use crate::error::{AdminError, AdminKind};
-use crate::live::LiveRun;
+use crate::live::{Birth, LiveRun};
 use crate::plane::Plane;
 use crate::sequence::Durability;
 use crate::spec::RunSpec;
@@ -115,7 +115,8 @@ impl Plane {
         let intercept = InterceptAuthority::create(&id.to_string(), now, ttl)
             .map_err(|error| AdminError::invalid(&error))?;
         let root = parent.and_then(|parent| self.root_of(parent)).unwrap_or(id);
-        let live = Arc::new(LiveRun::new((id, root), intercept, (process, session), hash));
+        let birth = Birth { run: id, root, launcher: process, session, secret_hash: hash };
+        let live = Arc::new(self.live(birth, intercept)?);
         Ok(Arc::new(Prepared { live, secret: text, proxy, ttl }))
     }
 
@@ -132,7 +133,7 @@ impl Plane {
         let (mandate, left_out) = bounds::mandate(step.world, opening, spec, &grants)?;
         let run = self.bounded(step, opening, spec, (&agent, mandate, prepared))?;
         let run = step.save(run)?;
-        step.world.enliven(Arc::clone(&prepared.live));
+        step.enliven(Arc::clone(&prepared.live));
         let mut facts = vec![run.reference()];
         facts.extend(step.world.agents.get(agent.id).map(|agent| agent.reference()));
         facts.extend(grants.iter().map(|grant| grant.reference()));

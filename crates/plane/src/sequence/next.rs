@@ -1,0 +1,162 @@
+//! Next: what a batch makes of the world and the log, until it is committed.
+//!
+//! Owns catching up with the other servers of a shared store, and telling them. Everything here can
+//! be thrown away and done again, for a transaction may run twice.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use marque_crypto::Random;
+use marque_domain::Timestamp;
+use marque_store::{StoreError, Tx};
+use marque_tlog::Frontier;
+
+use crate::live::{Kin, LiveRun};
+use crate::start::StoredHashes;
+use crate::step::Step;
+use crate::told::{Changes, Told};
+use crate::world::World;
+
+/// Batches of others that are read at once.
+const TOLD_AT_ONCE: u64 = 256;
+/// Entries of others whose leaves are read one by one; beyond that the tree is read anew.
+const LEAVES_MAX: u64 = 4_096;
+
+/// A world with the log that led to it.
+pub(super) struct Next {
+    pub(super) world: World,
+    pub(super) head: Frontier,
+    /// The last batch that is in it.
+    told: u64,
+    cuts: Vec<Arc<LiveRun>>,
+    changes: Changes,
+}
+
+/// A point to go back to.
+pub(super) struct Mark {
+    world: World,
+    head: Frontier,
+    cuts: usize,
+    changes: usize,
+}
+
+impl Next {
+    /// As it is committed.
+    pub(super) fn new(world: World, head: Frontier, told: u64) -> Self {
+        Self { world, head, told, cuts: Vec::new(), changes: Changes::new(false) }
+    }
+
+    /// A copy that a batch changes; what it changes is noted if others are told.
+    pub(super) fn begin(&self, is_told: bool) -> Self {
+        Self {
+            world: self.world.clone(),
+            head: self.head.clone(),
+            told: self.told,
+            cuts: Vec::new(),
+            changes: Changes::new(is_told),
+        }
+    }
+
+    pub(super) fn told(&self) -> u64 {
+        self.told
+    }
+
+    pub(super) fn take_cuts(&mut self) -> Vec<Arc<LiveRun>> {
+        std::mem::take(&mut self.cuts)
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        let (world, head) = (self.world.clone(), self.head.clone());
+        Mark { world, head, cuts: self.cuts.len(), changes: self.changes.len() }
+    }
+
+    pub(super) fn go_back(&mut self, mark: Mark) {
+        self.world = mark.world;
+        self.head = mark.head;
+        self.cuts.truncate(mark.cuts);
+        self.changes.cut_to(mark.changes);
+    }
+
+    pub(super) fn step<'a, 'tx>(
+        &'a mut self,
+        tx: &'a mut Tx<'tx>,
+        now: Timestamp,
+        random: &'a dyn Random,
+        replica: &'a str,
+    ) -> Step<'a, 'tx> {
+        let Self { world, head, cuts, changes, .. } = self;
+        Step { tx, world, now, head, random, cuts, changes, replica }
+    }
+
+    /// Does what other servers committed since.
+    pub(super) fn catch_up(&mut self, tx: &mut Tx<'_>, kin: &Kin) -> Result<(), StoreError> {
+        let before = self.told;
+        loop {
+            let some = tx.told_since(self.told, TOLD_AT_ONCE)?;
+            for (number, body) in &some {
+                if *number != self.told + 1 {
+                    let why = format!(
+                        "batch {} of the other servers is gone, so this one is too far behind: \
+                         restart it",
+                        self.told + 1
+                    );
+                    return Err(StoreError::Engine(why));
+                }
+                let told: Told = serde_json::from_str(body)
+                    .map_err(|error| StoreError::Corrupt(format!("batch {number}: {error}")))?;
+                self.world.follow(tx, &told, (kin, &mut self.cuts))?;
+                self.told = *number;
+            }
+            if some.is_empty() {
+                break;
+            }
+        }
+        if self.told == before { Ok(()) } else { self.catch_up_log(tx) }
+    }
+
+    /// Fails if the store has fewer batches than this server has seen: then it is an older copy.
+    pub(super) fn must_be_at(&self, seq: u64) -> Result<(), StoreError> {
+        if self.told == seq {
+            return Ok(());
+        }
+        let seen = self.told;
+        Err(StoreError::Corrupt(format!(
+            "the store has {seq} batches, and {seen} were seen before"
+        )))
+    }
+
+    /// Tells the others what this batch changed, and keeps it for those who start later.
+    pub(super) fn tell(&mut self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        let Some(told) = self.changes.told(&self.world) else { return Ok(()) };
+        for (key, body) in &told.kept {
+            match body {
+                Some(body) => tx.put_kept(key, body)?,
+                None => tx.drop_kept(key)?,
+            }
+        }
+        let body = serde_json::to_string(&told)
+            .map_err(|error| StoreError::Unstorable(error.to_string()))?;
+        self.told += 1;
+        tx.tell(self.told, now, &body)
+    }
+
+    fn catch_up_log(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let size = tx.log_size()?;
+        let new = size.saturating_sub(self.head.size());
+        if new > LEAVES_MAX {
+            let restored = Frontier::restore(size, &StoredHashes(RefCell::new(tx)));
+            self.head = restored.map_err(|error| StoreError::Corrupt(error.0))?;
+        } else if new > 0 {
+            for leaf in tx.hashes(0, self.head.size(), new)? {
+                drop(self.head.append(leaf));
+            }
+        }
+        if self.head.size() == size {
+            return Ok(());
+        }
+        let known = self.head.size();
+        Err(StoreError::Corrupt(format!(
+            "the log has {size} entries, and {known} were seen before"
+        )))
+    }
+}

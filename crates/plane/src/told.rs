@@ -1,0 +1,205 @@
+//! Told: what one batch did to the world, as the other servers of the same plane hear it.
+//!
+//! Facts are named, for the store has them. What only memory holds (meters, reservations, the
+//! living side of runs) is told whole and kept beside the facts, so that a server that starts later
+//! knows it too. A server that has its store to itself notes nothing.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use marque_domain::{Credential, Decision, FactRef, Id, Run};
+use serde::{Deserialize, Serialize};
+
+use crate::world::{MeterKey, World};
+
+/// One thing that changed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Change {
+    /// A fact has this revision.
+    Fact(FactRef),
+    /// Something beside the facts is another now.
+    Kept(Kept),
+    /// A credential has other sealed bytes, or none.
+    Sealed(Id<Credential>),
+    /// The log has grown.
+    Logged,
+}
+
+/// What is kept beside the facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kept {
+    /// What was spent under a key.
+    Meter(MeterKey),
+    /// What a call under way has reserved.
+    Held(Id<Decision>),
+    /// How often a run was refused.
+    Refusals(Id<Run>),
+    /// The living side of a run.
+    Live(Id<Run>),
+}
+
+/// The changes of a batch, in order.
+pub(crate) struct Changes {
+    is_told: bool,
+    list: Vec<Change>,
+}
+
+impl Changes {
+    /// None yet. They are noted only where somebody is told.
+    pub(crate) fn new(is_told: bool) -> Self {
+        Self { is_told, list: Vec::new() }
+    }
+
+    /// Notes a change.
+    pub(crate) fn note(&mut self, change: impl FnOnce() -> Change) {
+        if self.is_told {
+            self.list.push(change());
+        }
+    }
+
+    /// How many there are, to go back to with [`Changes::cut_to`].
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Forgets what a command that is undone has noted.
+    pub(crate) fn cut_to(&mut self, len: usize) {
+        self.list.truncate(len);
+    }
+
+    /// What others are told: each thing once, as it is after the batch. `None` if nothing changed.
+    pub(crate) fn told(&self, world: &World) -> Option<Told> {
+        let changed: BTreeSet<_> = self.list.iter().collect();
+        let mut told = Told::default();
+        for change in changed {
+            match change {
+                Change::Fact(fact) => told.facts.push(fact.clone()),
+                Change::Sealed(credential) => told.sealed.push(*credential),
+                Change::Logged => {}
+                Change::Kept(kept) => told.kept.push((kept.to_string(), world.kept(*kept))),
+            }
+        }
+        (!self.list.is_empty()).then_some(told)
+    }
+}
+
+/// What one batch did.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Told {
+    /// Revisions, oldest first for each fact.
+    pub(crate) facts: Vec<FactRef>,
+    /// Keys and what is kept under them; nothing any more if that is missing.
+    pub(crate) kept: Vec<(String, Option<String>)>,
+    /// Credentials with other sealed bytes, or none.
+    pub(crate) sealed: Vec<Id<Credential>>,
+}
+
+/// A key that no server of this version writes.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is kept, and this version of marque does not know what that is")]
+pub(crate) struct UnknownKey(String);
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Meter(key) => write!(f, "meter {key}"),
+            Self::Held(decision) => write!(f, "held {decision}"),
+            Self::Refusals(run) => write!(f, "refusals {run}"),
+            Self::Live(run) => write!(f, "live {run}"),
+        }
+    }
+}
+
+impl FromStr for Kept {
+    type Err = UnknownKey;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKey> {
+        let unknown = || UnknownKey(text.chars().take(80).collect());
+        let (kind, rest) = text.split_once(' ').ok_or_else(unknown)?;
+        match kind {
+            "meter" => rest.parse().ok().map(Self::Meter),
+            "held" => rest.parse().ok().map(Self::Held),
+            "refusals" => rest.parse().ok().map(Self::Refusals),
+            "live" => rest.parse().ok().map(Self::Live),
+            _ => None,
+        }
+        .ok_or_else(unknown)
+    }
+}
+
+impl fmt::Display for MeterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run(id) => id.fmt(f),
+            Self::Agent(id) => id.fmt(f),
+            Self::Connection(id) => id.fmt(f),
+            Self::Strangers => f.write_str("strangers"),
+            Self::Refusals(run) => write!(f, "refusals {run}"),
+            Self::Factors => f.write_str("factors"),
+        }
+    }
+}
+
+impl FromStr for MeterKey {
+    type Err = UnknownKey;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKey> {
+        let run = || text.parse().ok().map(Self::Run);
+        let agent = || text.parse().ok().map(Self::Agent);
+        let connection = || text.parse().ok().map(Self::Connection);
+        match text {
+            "strangers" => Ok(Self::Strangers),
+            "factors" => Ok(Self::Factors),
+            _ => match text.strip_prefix("refusals ") {
+                Some(run) => run.parse().ok().map(Self::Refusals),
+                None => run().or_else(agent).or_else(connection),
+            }
+            .ok_or_else(|| UnknownKey(text.chars().take(80).collect())),
+        }
+    }
+}
+
+impl From<MeterKey> for String {
+    fn from(key: MeterKey) -> Self {
+        key.to_string()
+    }
+}
+
+impl TryFrom<String> for MeterKey {
+    type Error = UnknownKey;
+
+    fn try_from(text: String) -> Result<Self, UnknownKey> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use marque_domain::{Id, Timestamp};
+
+    use super::{Kept, MeterKey};
+
+    #[test]
+    fn every_key_reads_back_as_it_was_written() {
+        let at = Timestamp::from_millis(1_700_000_000_000);
+        let run = Id::new(at, [7; 10]);
+        let keys = [
+            Kept::Meter(MeterKey::Run(run)),
+            Kept::Meter(MeterKey::Agent(Id::new(at, [1; 10]))),
+            Kept::Meter(MeterKey::Connection(Id::new(at, [2; 10]))),
+            Kept::Meter(MeterKey::Strangers),
+            Kept::Meter(MeterKey::Refusals(run)),
+            Kept::Meter(MeterKey::Factors),
+            Kept::Held(Id::new(at, [3; 10])),
+            Kept::Refusals(run),
+            Kept::Live(run),
+        ];
+        for key in keys {
+            assert_eq!(key.to_string().parse::<Kept>().unwrap(), key);
+        }
+        for bad in ["", "meter", "meter nobody", "live agt_1", "other run_1"] {
+            assert!(bad.parse::<Kept>().is_err(), "`{bad}` was read");
+        }
+    }
+}

@@ -8,6 +8,7 @@
 
 mod backfill;
 mod checkpoints;
+mod copy;
 mod error;
 mod facts;
 mod faults;

@@ -60,6 +60,11 @@ fn recorded(tx: &mut Tx<'_>, steps: &[&str]) -> Result<u64, StoreError> {
 }
 
 impl Tx<'_> {
+    /// The number of the schema: how many steps the store has taken.
+    pub fn schema(&mut self) -> Result<u64, StoreError> {
+        Ok(number(self.steps()?.len()))
+    }
+
     fn steps(&mut self) -> Result<Vec<String>, StoreError> {
         let sql = "SELECT step FROM migrations ORDER BY number";
         self.rows(sql, &[], |row| row.text(0).map(str::to_owned))

@@ -35,6 +35,7 @@ pub use error::StoreError;
 pub use faults::{Faults, OpenOptions};
 pub use intents::Intent;
 pub use log::{Count, DecisionEntries, GroupBy, LogQuery, StoredEntry};
+pub use migrations::known_schema;
 pub use postgres::DatabaseUrl;
 pub use sealed::Sealed;
 pub use store::Store;

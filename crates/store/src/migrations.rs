@@ -10,6 +10,11 @@ use crate::transaction::{self, Tx};
 const STEPS: &[&str] =
     &[include_str!("../migrations/0001_spine.sql"), include_str!("../migrations/0002_meters.sql")];
 
+/// The number of the schema this program knows.
+pub fn known_schema() -> u64 {
+    number(STEPS.len())
+}
+
 /// Brings the schema up to date. Interrupted anywhere, the next call goes on from there.
 pub(crate) fn apply(session: &mut dyn Session) -> Result<(), StoreError> {
     apply_steps(session, STEPS)

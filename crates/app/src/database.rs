@@ -207,9 +207,8 @@ fn must_not_be_here(data: &DataDir) -> Result<(), Failure> {
         "a database is configured, and `{}` holds a plane that was not moved there",
         path.display()
     );
-    Err(Failure::new(Exit::Failed, message).hint(
-        "move it with `marque store move`, or name another data directory with `--data-dir`",
-    ))
+    Err(Failure::new(Exit::Failed, message)
+        .hint("move it with `marque store move`, or name another data directory with `--data-dir`"))
 }
 
 fn remember(data: &DataDir, place: &str) -> Result<(), Failure> {
@@ -275,9 +274,9 @@ mod tests {
         let environment = variables.into_iter().collect::<Environment>();
         let data = DataDir::find(None, &environment).unwrap();
         let found = Database::of(&config, &environment, &data);
-        found.map(|found| found.place()).map_err(|refused| {
-            format!("{} {}", refused.message, refused.hint.unwrap_or_default())
-        })
+        found
+            .map(|found| found.place())
+            .map_err(|refused| format!("{} {}", refused.message, refused.hint.unwrap_or_default()))
     }
 
     #[test]

@@ -47,7 +47,8 @@ fn a_plane_in_a_database_does_all_that_one_in_files_does_and_keeps_its_password(
     assert_eq!(run.curl("-X DELETE https://api.test/v1/a").0, 403);
     assert!(!world.database().exists(), "nothing is kept in files");
     let mut said = String::new();
-    for words in [&["log", "verify"][..], &["log", "query"], &["store", "check"], &["config", "check"]]
+    for words in
+        [&["log", "verify"][..], &["log", "query"], &["store", "check"], &["config", "check"]]
     {
         let told = world.cli(words);
         said += told.ok();

@@ -33,7 +33,7 @@ pub(crate) struct Move {
         conflicts_with = "take_back"
     )]
     to_url_file: Option<PathBuf>,
-    /// Serve the store in the data directory again; what happened in the database since is not in it
+    /// Serve the data directory again, without what happened in the database since
     #[arg(long)]
     take_back: bool,
 }

@@ -61,6 +61,7 @@ fn a_move_that_broke_off_leaves_a_database_that_nobody_serves_or_fills_again() {
     other.serves_not().fails(1, "not whole");
     other.cli(&["store", "check"]).fails(1, "not whole");
     world.serve();
+    world.cli(&["agent", "list"]).ok();
     assert_eq!(world.stop(), Some(0));
 
     configure(&other, &used);

@@ -160,6 +160,7 @@ fn a_rehearsal_says_what_would_be_and_changes_nothing() {
             &["approval", "decline", approval],
             &["kill", "bot"],
             &["run", "--agent", "bot"],
+            &["store", "migrate"],
         ],
     );
     for words in tried {

@@ -135,8 +135,18 @@ impl PostgresServer {
         kill.args(["-9", postmaster]).args(children.unwrap().split_whitespace());
         assert!(kill.status().unwrap().success(), "kill(1) cannot end the server");
         // The shell gives the dead server its burial, without which it would seem to run.
+        self.stop();
+        self.start_again();
+    }
+
+    /// Ends the server, and keeps what it holds.
+    pub fn stop(&mut self) {
         self.watch.stdin.take().unwrap().write_all(b"keep\n").unwrap();
         self.watch.wait().unwrap();
+    }
+
+    /// Starts it anew after [`PostgresServer::stop`].
+    pub fn start_again(&mut self) {
         self.watch = watch(&self.programs, self.directory.path());
         self.wait_until_up();
     }

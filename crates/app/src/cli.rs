@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     agent, approval, claim, completions, config, connection, decision, demo, grant, kill, lock,
-    log, run, task, unlock, up, whoami,
+    log, run, store, task, unlock, up, whoami,
 };
 use crate::exit::EXIT_CODES;
 use crate::output::Color;
@@ -42,11 +42,13 @@ First steps:
 
 const VARIABLES: &str = "\
 Environment:
-  MARQUE_DATA             the data directory
-  MARQUE_PASSPHRASE_FILE  a private file with the passphrase
-  MARQUE_TRACE            what to trace to standard error, such as `info` or `marque=debug`
-  MARQUE_TRACE_FORMAT     `json` for one JSON object a line
-  NO_COLOR                plain text";
+  MARQUE_DATA               the data directory
+  MARQUE_DATABASE_URL_FILE  a private file with the URL of the plane's database
+  MARQUE_DATABASE_URL       that URL itself, where no file can hold it
+  MARQUE_PASSPHRASE_FILE    a private file with the passphrase
+  MARQUE_TRACE              what to trace to standard error, such as `info` or `marque=debug`
+  MARQUE_TRACE_FORMAT       `json` for one JSON object a line
+  NO_COLOR                  plain text";
 
 fn long_help() -> String {
     format!("{FIRST_STEPS}\n\n{EXIT_CODES}\n\n{VARIABLES}")
@@ -121,6 +123,9 @@ pub(crate) enum Command {
     /// What happened, and the proof of it
     #[command(subcommand)]
     Log(log::Log),
+    /// Where the plane is kept
+    #[command(subcommand)]
+    Store(store::Store),
     /// The configuration
     #[command(subcommand)]
     Config(config::Config),

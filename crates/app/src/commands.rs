@@ -14,6 +14,7 @@ pub(crate) mod limits;
 pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod run;
+pub(crate) mod store;
 pub(crate) mod task;
 pub(crate) mod unlock;
 pub(crate) mod up;
@@ -29,6 +30,7 @@ pub(crate) fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Up(command) => command.run(context),
         Command::Completions(command) => command.run(),
         Command::Config(command) => command.run(context),
+        Command::Store(command) => command.run(context),
         Command::Log(log::Log::Verify(command)) => command.run(context),
         asking => tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -61,6 +63,8 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Decision(command) => command.run(context).await,
         Command::Log(command) => command.run(context).await,
         Command::Demo(command) => command.run(context).await,
-        Command::Up(_) | Command::Completions(_) | Command::Config(_) => Ok(Exit::Done),
+        Command::Up(_) | Command::Completions(_) | Command::Config(_) | Command::Store(_) => {
+            Ok(Exit::Done)
+        }
     }
 }

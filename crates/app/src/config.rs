@@ -15,6 +15,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::exit::{Exit, Failure};
 
+/// Longest name of a server among those of its plane.
+pub(crate) const REPLICA_MAX: usize = 63;
 /// Most bytes a configuration file may have.
 const MAX_BYTES: u64 = 256 * 1024;
 
@@ -30,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) approval: Approvals,
     /// Organisation policies.
     pub(crate) policy: Policies,
+    /// The database, if the plane is in one.
+    pub(crate) database: Databases,
 }
 
 /// The server and its doors.
@@ -75,6 +79,16 @@ pub(crate) struct Approvals {
 pub(crate) struct Policies {
     /// Where the `*.cedar` files lie; `policies` in the data directory if absent.
     pub(crate) directory: Option<PathBuf>,
+}
+
+/// The database, if the plane is in one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Databases {
+    /// A file of its owner alone (0600) with the URL of a PostgreSQL database, password included.
+    pub(crate) url_file: Option<PathBuf>,
+    /// What this server is called among those of the plane; this machine's name if absent.
+    pub(crate) replica: Option<String>,
 }
 
 /// A span of time, written like `90s`, `60m`, `12h` or `30d`.
@@ -186,6 +200,18 @@ impl Config {
                 "use `a`-`z`, `0`-`9`, `.`, `-` and `_`, such as `marque.example.com`",
             );
         }
+        if self.database.url_file.as_deref().is_some_and(Path::is_relative) {
+            return wrong(
+                "`database.url_file` is not an absolute path",
+                "a server may start in another directory: write the whole path",
+            );
+        }
+        if self.database.replica.as_deref().is_some_and(|name| !is_replica(name)) {
+            return wrong(
+                "`database.replica` is not a name of a server",
+                "use up to 63 letters, digits, `.` and `-`, such as `marque-1`",
+            );
+        }
         Ok(self)
     }
 
@@ -198,6 +224,10 @@ impl Config {
                 ..self.server.clone()
             },
             policy: Policies { directory: Some(PathBuf::new()) },
+            database: Databases {
+                url_file: Some(PathBuf::from("/")),
+                replica: Some("marque-1".to_owned()),
+            },
             ..self.clone()
         };
         toml::Table::try_from(every).unwrap_or_default()
@@ -209,6 +239,11 @@ fn is_trust_domain(text: &str) -> bool {
     let allowed =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
     (1..=255).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+fn is_replica(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
+    (1..=REPLICA_MAX).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 /// What is wrong, and from which byte on.

@@ -7,6 +7,7 @@ use marque_crypto::Secret;
 use crate::cli::Global;
 use crate::client::{Client, RunProof, connect_or_start};
 use crate::config::Config;
+use crate::database::Database;
 use crate::environment::Environment;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -67,10 +68,16 @@ impl Context {
     pub(crate) async fn human(&self) -> Result<Client, Failure> {
         let client = self.client();
         if !self.is_inside_a_run() && !client.is_answered().await {
-            self.data.must_exist()?;
+            self.must_have_a_plane()?;
             connect_or_start(self, &client).await?;
         }
         Ok(client)
+    }
+
+    /// Fails if there is no plane that a server could be started for.
+    pub(crate) fn must_have_a_plane(&self) -> Result<(), Failure> {
+        // A database is asked by the server alone.
+        if Database::is_configured(self)? { Ok(()) } else { self.data.must_exist() }
     }
 
     /// A client that speaks as the run this process belongs to; none outside a run.

@@ -13,7 +13,7 @@ Exit codes:
   2    the command line is wrong
   3    refused
   4    held until a human answers
-  5    not now: no server, not claimed, or locked
+  5    not now: no server, no database, not claimed, or locked
   N    `marque run -- CMD` passes on what CMD returns; 126 and 127 if CMD cannot be started,
        128 + N if signal N ended it, 137 if Marque closed the run";
 

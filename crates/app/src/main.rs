@@ -6,6 +6,7 @@ mod clock;
 mod commands;
 mod config;
 mod context;
+mod database;
 mod demo;
 mod environment;
 mod exit;
@@ -20,6 +21,7 @@ mod trace;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use marque_store::StoreError;
 
 use crate::cli::Cli;
 use crate::context::Context;
@@ -48,8 +50,11 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
 }
 
 fn as_failure(error: &anyhow::Error) -> Failure {
-    match error.downcast_ref::<Failure>() {
-        Some(failure) => failure.clone(),
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return failure.clone();
+    }
+    match error.downcast_ref::<StoreError>() {
+        Some(error) => error.clone().into(),
         None => Failure::new(Exit::Failed, format!("{error:#}")),
     }
 }

@@ -3,9 +3,12 @@
 //! The data directory is the plane: its owner's alone (0700), made on first use. Anchors lie
 //! elsewhere on purpose, so that who rewrites one does not hold the other.
 
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::environment::Environment;
 use crate::exit::{Exit, Failure};
@@ -42,6 +45,11 @@ impl DataDir {
     /// The store.
     pub(crate) fn database(&self) -> PathBuf {
         self.0.join("marque.db")
+    }
+
+    /// Says in which database the plane is, if it is in one.
+    pub(crate) fn database_place(&self) -> PathBuf {
+        self.0.join("database")
     }
 
     /// A key file, such as `log`.
@@ -85,15 +93,44 @@ impl DataDir {
         private_dir(&self.policies())
     }
 
-    /// Fails if there is no plane here.
+    /// Keeps every other server off this directory, for as long as the file is open. A store in
+    /// files takes the same lock by itself.
+    pub(crate) fn lock(&self) -> Result<File, Failure> {
+        let path = self.0.join("marque.db.lock");
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(&path, flags, Mode::from_raw_mode(0o600));
+        let file = File::from(opened.map_err(|errno| cannot("open", &path, &errno.into()))?);
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                let message = format!(
+                    "the data directory `{}` is in use by another server: stop that one, or give \
+                     this one another data directory",
+                    self.0.display()
+                );
+                Err(Failure::new(Exit::Failed, message))
+            }
+            Err(TryLockError::Error(error)) => Err(cannot("lock", &path, &error)),
+        }
+    }
+
+    /// Fails if there is no plane here, nor has been one that is in a database now.
     pub(crate) fn must_exist(&self) -> Result<(), Failure> {
-        if self.database().exists() {
+        if self.database().exists() || self.database_place().exists() {
             return Ok(());
         }
         let message = format!("there is no plane in `{}`", self.0.display());
         Err(Failure::new(Exit::Unavailable, message)
             .hint("make one with `marque claim`, or name another with `--data-dir`"))
     }
+}
+
+/// Writes a file that only its owner can read, and follows no link.
+pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let flags =
+        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?;
+    io::Write::write_all(&mut File::from(file), text.as_bytes())
 }
 
 /// Makes a directory only its owner can enter, or checks the one that is there.
@@ -134,7 +171,7 @@ fn base(environment: &Environment, variable: &str, fallback: &str) -> Result<Pat
     })
 }
 
-fn cannot(verb: &str, path: &Path, error: &std::io::Error) -> Failure {
+fn cannot(verb: &str, path: &Path, error: &io::Error) -> Failure {
     Failure::new(Exit::Failed, format!("cannot {verb} `{}`: {error}", path.display()))
 }
 

@@ -5,8 +5,7 @@
 pub(crate) mod keys;
 pub(crate) mod policies;
 
-use std::io;
-use std::path::Path;
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +15,9 @@ use marque_crypto::SystemRandom;
 use marque_crypto::factor::Cost;
 use marque_gateway::{Gateway, GatewaySettings};
 use marque_plane::view::{ClaimView, StatusView};
-use marque_plane::{Parts, Plane, Settings};
-use marque_store::Store;
+use marque_plane::{Parts, Plane, Settings, StartError};
 use marque_tlog::VerifierKey;
-use rustix::fs::{Mode, OFlags};
+use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -28,8 +26,9 @@ use tokio_util::task::TaskTracker;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::context::Context;
+use crate::database::{self, Database, Opened};
 use crate::exit::{Exit, Failure};
-use crate::server::keys::Keys;
+use crate::place::write_private;
 
 /// How long requests under way may take to end once the server stops; then they are cut.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -47,7 +46,8 @@ pub(crate) async fn serve(
     config: &Config,
     idle_exit: Option<Duration>,
 ) -> anyhow::Result<Exit> {
-    let plane = open(context, config)?;
+    let database = Database::of(config, &context.environment, &context.data)?;
+    let (plane, _lock) = open(context, config, &database)?;
     let shutdown = CancellationToken::new();
     let proxy = TcpListener::bind(config.server.proxy_listen)
         .await
@@ -79,7 +79,7 @@ pub(crate) async fn serve(
         tasks.spawn(async move { api.serve_metrics(listener).await });
     }
     tasks.close();
-    greet(context, &plane.status())?;
+    greet(context, plane.status(), config, &database)?;
 
     let why = until_the_end(&plane, &api, &metrics, idle_exit, &shutdown).await?;
     tracing::info!(why, "the server ends");
@@ -96,13 +96,16 @@ pub(crate) async fn serve(
     Ok(Exit::Done)
 }
 
-fn open(context: &Context, config: &Config) -> anyhow::Result<Plane> {
+fn open(
+    context: &Context,
+    config: &Config,
+    database: &Database,
+) -> anyhow::Result<(Plane, Option<File>)> {
     let data = &context.data;
     data.prepare()?;
     let policies = policies::load(&policies::directory(config, data))?;
-    let keys = Keys::open(data)?;
+    let Opened { store, keys, lock } = database.open(config, data)?;
     let public = keys.log_key.public().clone();
-    let store = Store::open(&data.database())?;
     let parts = Parts {
         clock: Arc::new(SystemClock::start()),
         random: Arc::new(SystemRandom),
@@ -119,23 +122,37 @@ fn open(context: &Context, config: &Config) -> anyhow::Result<Plane> {
         max_depth: config.run.max_chain_depth,
         trust_floor: config.run.trust_floor,
     };
-    let plane = Plane::start(store, parts, settings)?;
+    let plane = Plane::start(store, parts, settings).map_err(|error| match error {
+        StartError::Store(error) => error.into(),
+        other => Failure::new(Exit::Failed, other.to_string()),
+    })?;
     let name = format!("{}/log", plane.status().trust_domain).parse()?;
-    publish(&data.log_verifier(), &VerifierKey::new(name, public))?;
-    Ok(plane)
+    // Where `marque log verify` finds it without a server.
+    write_private(&data.log_verifier(), &format!("{}\n", VerifierKey::new(name, public)))?;
+    Ok((plane, lock))
 }
 
-/// Keeps the log's public key where `marque log verify` finds it without a server.
-fn publish(path: &Path, key: &VerifierKey) -> io::Result<()> {
-    let flags =
-        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?;
-    io::Write::write_all(&mut std::fs::File::from(file), format!("{key}\n").as_bytes())
+/// What a server says when it begins to serve.
+#[derive(Serialize)]
+struct Greeting {
+    #[serde(flatten)]
+    status: StatusView,
+    /// Where the store is; of a database neither user nor password.
+    store: String,
+    /// What this server is called, if others may serve the same database.
+    replica: Option<String>,
 }
 
 /// Says who holds the plane and where it listens. The claim shows on every start.
-fn greet(context: &Context, status: &StatusView) -> anyhow::Result<()> {
-    context.output.result(status, |status| {
+fn greet(
+    context: &Context,
+    status: StatusView,
+    config: &Config,
+    database: &Database,
+) -> anyhow::Result<()> {
+    let replica = matches!(database, Database::Server(_)).then(|| database::replica(config));
+    let greeting = Greeting { status, store: database.place(), replica };
+    context.output.result(&greeting, |Greeting { status, store, replica }| {
         let claim = match &status.claimed {
             Some(ClaimView { by, at, log_key }) => {
                 format!("claimed by {by} at {at}\nlog key    {log_key}")
@@ -143,9 +160,11 @@ fn greet(context: &Context, status: &StatusView) -> anyhow::Result<()> {
             None => "not claimed yet: run `marque claim` in another terminal".to_owned(),
         };
         let proxy = status.proxy.as_deref().unwrap_or("closed");
+        let replica = replica.as_ref().map(|name| format!(", as {name}")).unwrap_or_default();
         let socket = context.data.socket();
         format!(
-            "marque {} serves {}\n{claim}\nsocket     {}\nproxy      {proxy}\npolicies   {}, {}",
+            "marque {} serves {}\n{claim}\nstore      {store}{replica}\n\
+             socket     {}\nproxy      {proxy}\npolicies   {}, {}",
             status.version,
             status.trust_domain,
             socket.display(),
@@ -177,6 +196,7 @@ async fn until_the_end(
             _ = terminate.recv() => return Ok("told to end"),
             _ = hang_up.recv() => return Ok("its terminal closed"),
             () = shutdown.cancelled() => return Ok("a door closed"),
+            () = plane.deposed() => return Ok("the other servers go on without it"),
             _ = round.tick() => {
                 metrics.fold();
                 let is_idle = idle_exit.is_some_and(|limit| api.idle() >= limit);

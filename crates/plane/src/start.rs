@@ -25,6 +25,7 @@ use crate::world::{MeterKey, Policies, Shelved, World};
 use crate::{reaper, replicas, verbs};
 
 const TRUST_DOMAIN: &str = "trust_domain";
+const KEYS: &str = "keys";
 
 /// The plane cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,12 @@ pub enum StartError {
     /// The store belongs to other keys.
     #[error("the log in this data directory was signed by another key than `keys/log`: {0}")]
     OtherLogKey(String),
+    /// The store belongs to other keys, and nobody has claimed it yet.
+    #[error(
+        "this store was first opened with other keys than those in `keys`: copy that folder from \
+         the server that opened it"
+    )]
+    OtherKeys,
     /// The configured name cannot be a trust domain.
     #[error("`{0}` is not a trust domain: use `a`-`z`, `0`-`9`, `.`, `-` and `_`")]
     BadTrustDomain(String),
@@ -193,19 +200,20 @@ fn load(store: &Store, policies: Arc<Policies>, kin: &Kin) -> Result<Beginning, 
         put_all::<marque_domain::Approval>(tx, &mut world)?;
         let (sealed, meters) = (tx.all_sealed()?, tx.meters()?);
         let told = tx.last_told()?;
-        for (key, body) in tx.all_kept()? {
-            world.keep(&key, Some(&body), kin)?;
-        }
+        let kept = tx.all_kept()?;
         let size = tx.log_size()?;
         let head = Frontier::restore(size, &StoredHashes(RefCell::new(tx)));
-        Ok((world, sealed, meters, head, told))
+        Ok((world, sealed, (meters, kept), head, told))
     })?;
-    let (mut world, sealed, meters, head, told) = loaded;
-    // Servers that share a store keep every meter, and that is newer.
-    for (key, meter) in meters.into_iter().filter(|_| !store.is_shared()) {
+    let (mut world, sealed, (meters, kept), head, told) = loaded;
+    for (key, meter) in meters {
         let of_whom = MeterKey::of_kept(&key)
             .ok_or_else(|| StartError::Damaged(format!("nobody has the meter `{key}`")))?;
         world.set_meter(of_whom, meter);
+    }
+    // Where servers share the store, this has every meter, those above too.
+    for (key, body) in kept {
+        world.keep(&key, Some(&body), kin)?;
     }
     for one in sealed {
         let bytes = Sealed::from_bytes(&one.bytes)
@@ -235,17 +243,31 @@ fn name_plane(
     let drawn = u64::from_be_bytes(random::bytes(&*parts.random));
     let name = wanted.clone().unwrap_or_else(|| format!("plane-{drawn:016x}.marque.local"));
     must_be_a_name(&name)?;
-    let stored = committer.commit_alone(move |step| {
-        if let Some(stored) = step.tx.setting(TRUST_DOMAIN)? {
-            return Ok(stored);
-        }
-        step.tx.put_setting(TRUST_DOMAIN, &name)?;
-        Ok::<_, Failure>(name.clone())
+    // Servers with other keys could neither sign this log nor open its credentials. The first start
+    // says which keys they are, before the claim does: two may start on one empty database.
+    let log_key = marque_crypto::hash::sha256(parts.log_key.public().as_bytes());
+    let own_keys = format!("{log_key} {}", parts.key_manager.id());
+    let keys = own_keys.clone();
+    let (stored, stored_keys) = committer.commit_alone(move |step| {
+        let name = first_word(step, TRUST_DOMAIN, &name)?;
+        Ok::<_, Failure>((name, first_word(step, KEYS, &keys)?))
     })?;
+    if stored_keys != own_keys {
+        return Err(StartError::OtherKeys);
+    }
     match wanted {
         Some(wanted) if wanted != stored => Err(StartError::OtherTrustDomain { stored, wanted }),
         _ => Ok(stored),
     }
+}
+
+// A setting that the first start makes and none changes.
+fn first_word(step: &mut Step<'_, '_>, name: &str, word: &str) -> Result<String, Failure> {
+    if let Some(stored) = step.tx.setting(name)? {
+        return Ok(stored);
+    }
+    step.tx.put_setting(name, word)?;
+    Ok(word.to_owned())
 }
 
 // SPIFFE-ID §2.1: a trust domain is lower-case letters, digits, dots, dashes and underscores.
@@ -265,7 +287,11 @@ fn settle(step: &mut Step<'_, '_>) -> Result<u64, Failure> {
         return Ok(0);
     }
     let own = (!step.replica.is_empty()).then(|| step.replica.to_owned());
-    let taken = replicas::take_up(step, own.as_deref())?;
+    let mut taken = replicas::take_up(step, own.as_deref())?;
+    if own.is_some() {
+        // Of a server that had this store to itself, before it was moved here.
+        taken.extend(replicas::take_up(step, Some(""))?);
+    }
     verbs::claim::record_start(step, taken.len() as u64)?;
     replicas::close_behind(step, own.as_deref(), &taken)?;
     Ok(taken.len() as u64)

@@ -34,6 +34,15 @@ pub enum StoreError {
     /// The URL of the database. Says what is wrong without quoting it: it may hold a password.
     #[error("the URL of the database cannot be used: {0}")]
     BadUrl(String),
+    /// A copy into the database broke off, or goes on.
+    #[error("the database at `{0}` holds a copy that is not whole")]
+    Unfinished(String),
+    /// A copy needs an empty database.
+    #[error("the database at `{0}` is not empty: give an empty database or schema")]
+    NotEmpty(String),
+    /// The plane of this store lives elsewhere now.
+    #[error("this store was moved to the database at `{0}`, and its plane lives there now")]
+    Moved(String),
     /// The one writer is already handed out.
     #[error("the store's one writer is already taken")]
     WriterTaken,

@@ -8,6 +8,7 @@
 
 mod backfill;
 mod checkpoints;
+mod copy;
 mod error;
 mod facts;
 mod faults;
@@ -37,6 +38,7 @@ pub use faults::{Faults, OpenOptions};
 pub use feed::Turn;
 pub use intents::Intent;
 pub use log::{Count, DecisionEntries, GroupBy, LogQuery, StoredEntry};
+pub use migrations::known_schema;
 pub use postgres::{DatabaseUrl, Listener};
 pub use replicas::Replica;
 pub use sealed::Sealed;

@@ -13,6 +13,11 @@ const STEPS: &[&str] = &[
     include_str!("../migrations/0003_replicas.sql"),
 ];
 
+/// The number of the schema this program knows.
+pub fn known_schema() -> u64 {
+    number(STEPS.len())
+}
+
 /// Brings the schema up to date. Interrupted anywhere, the next call goes on from there.
 pub(crate) fn apply(session: &mut dyn Session) -> Result<(), StoreError> {
     apply_steps(session, STEPS)
@@ -63,6 +68,11 @@ fn recorded(tx: &mut Tx<'_>, steps: &[&str]) -> Result<u64, StoreError> {
 }
 
 impl Tx<'_> {
+    /// The number of the schema: how many steps the store has taken.
+    pub fn schema(&mut self) -> Result<u64, StoreError> {
+        Ok(number(self.steps()?.len()))
+    }
+
     fn steps(&mut self) -> Result<Vec<String>, StoreError> {
         let sql = "SELECT step FROM migrations ORDER BY number";
         self.rows(sql, &[], |row| row.text(0).map(str::to_owned))

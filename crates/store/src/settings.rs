@@ -15,7 +15,7 @@ impl Tx<'_> {
         self.row(sql, &[name.into()], |row| row.text(0).map(str::to_owned))
     }
 
-    /// Sets a setting. The names `epoch` and `backfills` are the store's own.
+    /// Sets a setting. `epoch`, `backfills`, `filling` and `moved_to` are the store's own.
     pub fn put_setting(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) \
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
@@ -56,6 +56,16 @@ impl Tx<'_> {
     /// Counts one more opening; returns the new epoch.
     pub(crate) fn raise_epoch(&mut self) -> Result<u64, StoreError> {
         self.raise(EPOCH)
+    }
+
+    /// Goes on counting from there.
+    pub(crate) fn put_epoch(&mut self, epoch: u64) -> Result<(), StoreError> {
+        self.put_setting(EPOCH, &epoch.to_string())
+    }
+
+    /// Removes a setting, if it is there.
+    pub(crate) fn remove_setting(&mut self, name: &str) -> Result<(), StoreError> {
+        self.execute("DELETE FROM settings WHERE name = $1", &[name.into()]).map(|_| ())
     }
 
     /// Counts one more backfill. What matters is that it writes: an update that changes nothing

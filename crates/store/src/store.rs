@@ -59,8 +59,9 @@ enum Seat {
 impl Store {
     /// Opens the store at `path`, made if there is none, and brings its schema up to date.
     ///
-    /// Fails with [`StoreError::InUse`] while another store has it open for writing, and with
-    /// [`StoreError::Unsafe`] if others could read or replace its files.
+    /// Fails with [`StoreError::InUse`] while another store has it open for writing, with
+    /// [`StoreError::Unsafe`] if others could read or replace its files, and with
+    /// [`StoreError::Moved`] if its plane lives elsewhere now.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_with(path, OpenOptions::default())
     }
@@ -73,7 +74,9 @@ impl Store {
         files.create()?;
         let mut writer = files.open_writer(options.max_pages)?;
         migrations::apply(&mut writer)?;
-        let epoch = transaction::run(&mut writer, Mode::Write, |tx| Tx::new(tx).raise_epoch())?;
+        let place = path.display().to_string();
+        let begin = |tx: &mut dyn Session| Tx::new(tx).begin_epoch(&place);
+        let epoch = transaction::run(&mut writer, Mode::Write, begin)?;
         // ORDER: the commits so far synced themselves, and the directory entry of the log of
         // writes with them. From here on syncing is the syncers' work.
         writer.relax()?;
@@ -132,6 +135,16 @@ impl Store {
     /// turns. Fails with [`StoreError::DatabaseInUse`] while a store of the same name has it open.
     /// Every commit is durable when it returns: a [`Syncer`] has nothing left to do.
     pub fn open_postgres(url: &DatabaseUrl, options: OpenOptions) -> Result<Self, StoreError> {
+        let place = url.place();
+        Self::open_postgres_by(url, options, |tx| tx.begin_epoch(&place))
+    }
+
+    /// As [`Store::open_postgres`]; `begin` begins the epoch.
+    pub(crate) fn open_postgres_by(
+        url: &DatabaseUrl,
+        options: OpenOptions,
+        begin: impl Fn(&mut Tx<'_>) -> Result<u64, StoreError>,
+    ) -> Result<Self, StoreError> {
         let options = OpenOptions { replica: named(options.replica)?, ..options };
         let target = Arc::new(Target::new(url, options.allows_loss)?);
         let mut writer = Connection::writing(Arc::clone(&target), &options.replica)?;
@@ -140,7 +153,7 @@ impl Store {
         let now = writer.now()?;
         let epoch = transaction::run(&mut writer, Mode::Write, |session| {
             let mut tx = Tx::new(session);
-            let epoch = tx.raise_epoch()?;
+            let epoch = begin(&mut tx)?;
             tx.enrol(&options.replica, epoch, now)?;
             Ok(epoch)
         })?;
@@ -160,8 +173,12 @@ impl Store {
         if !Connection::reading(Arc::clone(&target))?.is_ours()? {
             return Err(StoreError::Absent(target.place().into()));
         }
+        let place = target.place();
         let pool = readers_at(Arc::clone(&target));
         let epoch = epoch_of(&pool)?;
+        pool.with("open", |session| {
+            transaction::run(session, Mode::Read, |tx| Tx::new(tx).must_be_whole(&place))
+        })?;
         let (seat, options) = (Mutex::new(Seat::ReadOnly), OpenOptions::default());
         let (files, faults, target, lock) = (None, Arc::default(), Some(target), None);
         Ok(Self::of(Shared { pool, seat, files, epoch, options, faults, target, lock }))

@@ -15,8 +15,8 @@ use super::{Client, Request};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 
-/// How long a server has until it answers.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a server has until it answers. One whose database does not needs five seconds to know.
+const PATIENCE: Duration = Duration::from_secs(8);
 const PAUSE: Duration = Duration::from_millis(10);
 /// When to start another: the first may have met an older server on its way out.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -39,6 +39,8 @@ const INHERITED: &[&str] = &[
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "MARQUE_TRACE",
+    crate::database::URL_VARIABLE,
+    crate::database::FILE_VARIABLE,
 ];
 
 /// How the server stands, once one answers; started if none did.

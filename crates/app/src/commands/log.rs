@@ -4,7 +4,7 @@ mod export;
 mod query;
 pub(crate) mod sentence;
 mod show;
-mod source;
+pub(crate) mod source;
 mod verify;
 
 use clap::Subcommand;

@@ -25,7 +25,10 @@ fn an_unknown_key_is_refused_with_its_place_and_the_word_that_was_meant() {
     assert_eq!(failure.message, "config.toml:3:3: unknown key `trust_flor`");
     assert_eq!(failure.hint.as_deref(), Some("did you mean `trust_floor`?"));
     let failure = refused("colour = 1");
-    assert_eq!(failure.hint.as_deref(), Some("known here: approval, policy, run, server"));
+    assert_eq!(
+        failure.hint.as_deref(),
+        Some("known here: approval, database, policy, run, server")
+    );
 }
 
 #[test]
@@ -49,6 +52,9 @@ fn bounds_are_held() {
         "run.trust_floor = 101",
         "run.default_ttl = \"2d\"",
         "server.trust_domain = \"Not a domain\"",
+        "database.replica = \"one two\"",
+        "database.replica = \"\"",
+        "database.url_file = \"url\"",
     ] {
         assert!(Config::parse(wrong).is_err(), "`{wrong}` must be refused");
     }

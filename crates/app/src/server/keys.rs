@@ -35,9 +35,17 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// The keys in the data directory; made if there is no store yet that would need older ones.
-    pub(crate) fn open(data: &DataDir) -> Result<Self, Failure> {
-        let is_first = !data.database().exists();
+    /// The keys in the data directory. Fails if one is missing.
+    pub(crate) fn load(data: &DataDir) -> Result<Self, Failure> {
+        Self::open(data, false)
+    }
+
+    /// The same, where no store exists that would need older ones: what is missing is made.
+    pub(crate) fn make(data: &DataDir) -> Result<Self, Failure> {
+        Self::open(data, true)
+    }
+
+    fn open(data: &DataDir, is_first: bool) -> Result<Self, Failure> {
         let material = |name: &str, purpose: Purpose| -> Result<KeyMaterial, Failure> {
             let path = data.key(name);
             let opened = if is_first {
@@ -115,15 +123,14 @@ mod tests {
     fn a_plane_does_not_start_with_the_key_of_another_or_without_its_own() {
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (one, other) = (plane(&one.path().join("p")), plane(&other.path().join("p")));
-        Keys::open(&one).unwrap();
-        Keys::open(&other).unwrap();
-        std::fs::write(one.database(), "").unwrap();
-        Keys::open(&one).unwrap();
+        Keys::make(&one).unwrap();
+        Keys::make(&other).unwrap();
+        Keys::load(&one).unwrap();
         std::fs::copy(other.key("kek"), one.key("kek")).unwrap();
-        let told = Keys::open(&one).err().unwrap().message;
+        let told = Keys::load(&one).err().unwrap().message;
         assert!(told.contains("was sealed under key-encryption key"), "{told}");
         std::fs::remove_file(one.key("kek")).unwrap();
-        assert!(Keys::open(&one).is_err());
+        assert!(Keys::load(&one).is_err());
         assert!(!one.key("kek").exists(), "a missing key must not be made anew beside a store");
     }
 }

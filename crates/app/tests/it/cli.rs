@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::support::{Json, Marque, PASSPHRASE, World, chmod};
 
 /// Verbs that change the plane, and must be able to only say what they would do.
-const MUTATING: [&str; 16] = [
+const MUTATING: [&str; 17] = [
     "agent add",
     "agent limit",
     "agent resume",
@@ -21,11 +21,12 @@ const MUTATING: [&str; 16] = [
     "grant revoke",
     "kill",
     "run",
+    "store migrate",
     "task close",
 ];
 
 /// Verbs that change nothing of the plane but who is there.
-const OTHERS: [&str; 23] = [
+const OTHERS: [&str; 25] = [
     "agent list",
     "agent show",
     "approval list",
@@ -45,6 +46,8 @@ const OTHERS: [&str; 23] = [
     "log verify",
     "run list",
     "run show",
+    "store check",
+    "store move",
     "unlock",
     "up",
     "whoami",
@@ -157,6 +160,7 @@ fn a_rehearsal_says_what_would_be_and_changes_nothing() {
             &["approval", "decline", approval],
             &["kill", "bot"],
             &["run", "--agent", "bot"],
+            &["store", "migrate"],
         ],
     );
     for words in tried {

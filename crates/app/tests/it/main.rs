@@ -26,6 +26,7 @@ mod git_host;
 mod inside;
 mod kill;
 mod log;
+mod postgres;
 mod road;
 mod sockets;
 mod support;

@@ -6,6 +6,7 @@
 )]
 
 mod batches;
+mod copy;
 mod crash;
 mod facts;
 mod feed;

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use marque_domain::{Agent, Connection, Name};
-use marque_store::{Store, StoreError};
+use marque_store::StoreError;
 use serde::Serialize;
 
 use crate::context::Context;
+use crate::database::Database;
 use crate::exit::{Exit, Failure};
 use crate::output::Fields;
 use crate::server::policies;
@@ -30,6 +31,7 @@ pub(crate) struct Check {}
 #[derive(Serialize)]
 struct Found {
     config: String,
+    store: String,
     policies_in: String,
     policies: usize,
     unscoped: usize,
@@ -40,12 +42,18 @@ pub(crate) fn run(context: &Context) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let directory = policies::directory(&config, &context.data);
     let set = policies::load(&directory)?;
-    let names = names(context)?;
-    let mut warnings: Vec<String> = set
-        .check_names(|name| names.agents.contains(name), |name| names.connections.contains(name))
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let database = Database::of(&config, &context.environment, &context.data)?;
+    let mut warnings: Vec<String> = match names(&database)? {
+        Ok(names) => set
+            .check_names(
+                |name| names.agents.contains(name),
+                |name| names.connections.contains(name),
+            )
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        Err(unreachable) => vec![format!("names in policies were not checked: {unreachable}")],
+    };
     let unscoped = set.unscoped_count();
     if unscoped > MANY_UNSCOPED {
         warnings.push(format!(
@@ -58,6 +66,7 @@ pub(crate) fn run(context: &Context) -> anyhow::Result<Exit> {
     }
     let found = Found {
         config: context.config_file.display().to_string(),
+        store: database.place(),
         policies_in: directory.display().to_string(),
         policies: set.len(),
         unscoped,
@@ -66,6 +75,7 @@ pub(crate) fn run(context: &Context) -> anyhow::Result<Exit> {
     context.output.result(&found, |found| {
         Fields::default()
             .with("config", &found.config)
+            .with("store", &found.store)
             .with("policies", format!("{} in {}", found.policies, found.policies_in))
             .with("warnings", found.warnings.len())
             .text()
@@ -79,13 +89,9 @@ struct Names {
     connections: BTreeSet<Name>,
 }
 
-/// The names that exist, if there is a plane yet.
-fn names(context: &Context) -> Result<Names, Failure> {
-    if !context.data.database().exists() {
-        return Ok(Names::default());
-    }
-    let read = || {
-        let store = Store::open_read_only(&context.data.database())?;
+/// The names that exist, if there is a plane yet; or why its database cannot be asked.
+fn names(database: &Database) -> Result<Result<Names, StoreError>, Failure> {
+    let read = database.open_read_only().and_then(|store| {
         store.read("config.names", |tx| {
             Ok(Names {
                 agents: tx.all::<Agent>()?.into_iter().map(|agent| agent.fact.name).collect(),
@@ -96,8 +102,13 @@ fn names(context: &Context) -> Result<Names, Failure> {
                     .collect(),
             })
         })
-    };
-    read().map_err(|error: StoreError| {
-        Failure::new(Exit::Failed, format!("cannot read the plane's names: {error}"))
-    })
+    });
+    match read {
+        Err(StoreError::Absent(_)) => Ok(Ok(Names::default())),
+        Err(error @ StoreError::Unreachable(_)) => Ok(Err(error)),
+        answer => Ok(Ok(answer.map_err(|error| {
+            let message = format!("cannot read the plane's names: {error}");
+            Failure { message, ..Failure::from(error) }
+        })?)),
+    }
 }

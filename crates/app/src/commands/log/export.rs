@@ -29,7 +29,7 @@ pub(crate) struct Export {
 
 impl Export {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let source = LogSource::of_data(&context.data)?;
+        let source = LogSource::of_plane(context)?;
         let Some(path) = &self.to else {
             source.write(&mut std::io::stdout().lock())?;
             return Ok(Exit::Done);

@@ -10,6 +10,8 @@ use std::path::Path;
 use marque_store::{Store, StoreError, StoredEntry};
 use serde::{Deserialize, Serialize};
 
+use crate::context::Context;
+use crate::database::Database;
 use crate::exit::{Exit, Failure};
 use crate::place::DataDir;
 
@@ -40,10 +42,15 @@ enum Entries {
 }
 
 impl LogSource {
-    /// The log of a data directory. Works beside a running server, and without one.
-    pub(crate) fn of_data(data: &DataDir) -> Result<Self, Failure> {
-        data.must_exist()?;
-        let store = Store::open_read_only(&data.database()).map_err(|error| unreadable(&error))?;
+    /// The log of the plane. Works beside a running server, and without one.
+    pub(crate) fn of_plane(context: &Context) -> Result<Self, Failure> {
+        context.must_have_a_plane()?;
+        let store = Database::find(context)?.open_read_only()?;
+        Self::of_store(store, &context.data)
+    }
+
+    /// The log in a store.
+    pub(crate) fn of_store(store: Store, data: &DataDir) -> Result<Self, Failure> {
         let log_key = std::fs::read_to_string(data.log_verifier()).ok();
         let log_key = log_key.map(|key| key.trim().to_owned());
         // ORDER: checkpoints before entries, or one made in between would seem to lack some.
@@ -209,7 +216,8 @@ fn next_line(lines: &mut BufReader<File>) -> std::io::Result<Vec<u8>> {
 }
 
 fn unreadable(error: &StoreError) -> Failure {
-    Failure::new(Exit::Failed, format!("cannot read the log: {error}"))
+    let message = format!("cannot read the log: {error}");
+    Failure { message, ..Failure::from(error.clone()) }
 }
 
 fn not_an_entry(line: u64, why: &dyn std::fmt::Display) -> Failure {

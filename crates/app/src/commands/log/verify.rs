@@ -66,7 +66,7 @@ impl Verify {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let source = match &self.export {
             Some(path) => LogSource::of_export(path)?,
-            None => LogSource::of_data(&context.data)?,
+            None => LogSource::of_plane(context)?,
         };
         let key = self.key(&source)?;
         let mut evidence = Evidence::new(key.clone());

@@ -196,7 +196,7 @@ impl Desk {
             return Ok(Self { client, path: "/v1/run/children", key: None });
         }
         let client = context.client();
-        context.data.must_exist()?;
+        context.must_have_a_plane()?;
         let status = connect_or_start(context, &client).await?;
         let key = status.claimed.and_then(|claim| claim.log_key.parse().ok());
         Ok(Self { client, path: "/v1/runs", key })

@@ -1,0 +1,70 @@
+//! `marque store migrate`
+
+use clap::Args;
+use marque_store::StoreError;
+use serde::Serialize;
+
+use crate::cli::Rehearsal;
+use crate::context::Context;
+use crate::database::Database;
+use crate::exit::Exit;
+use crate::output::Fields;
+
+/// Bring the store's schema up to date, without serving
+///
+/// A server does the same when it starts. An older marque does not read the newer schema: back the
+/// store up before.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  marque store migrate --dry-run
+  marque store migrate")]
+pub(crate) struct Migrate {
+    #[command(flatten)]
+    rehearsal: Rehearsal,
+}
+
+#[derive(Serialize)]
+struct Migrated {
+    store: String,
+    /// The schema that was found; none where nothing was kept yet.
+    from: Option<u64>,
+    /// The schema there is now, or would be.
+    to: u64,
+    dry_run: bool,
+}
+
+impl Migrate {
+    pub(super) fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        context.must_have_a_plane()?;
+        let config = context.config()?;
+        let database = Database::find(context)?;
+        let (from, to) = match database.open_read_only() {
+            // Only a store whose schema we know is read.
+            Ok(_) => (Some(marque_store::known_schema()), marque_store::known_schema()),
+            Err(StoreError::OlderSchema { found, known }) => (Some(found), known),
+            Err(StoreError::Absent(_)) if matches!(database, Database::Server(_)) => {
+                (None, marque_store::known_schema())
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let dry_run = self.rehearsal.dry_run;
+        if !dry_run && from != Some(to) {
+            database.open_alone(&config)?;
+        }
+        let migrated = Migrated { store: database.place(), from, to, dry_run };
+        context.output.result(&migrated, text)?;
+        Ok(Exit::Done)
+    }
+}
+
+fn text(migrated: &Migrated) -> String {
+    let schema = match (migrated.from, migrated.dry_run) {
+        (Some(from), _) if from == migrated.to => format!("{from}, which is up to date"),
+        (Some(from), true) => format!("{from}, would become {}", migrated.to),
+        (Some(from), false) => format!("{}, was {from}", migrated.to),
+        (None, true) => format!("none yet, would become {}", migrated.to),
+        (None, false) => format!("{}, made anew", migrated.to),
+    };
+    Fields::default().with("store", &migrated.store).with("schema", schema).text()
+}

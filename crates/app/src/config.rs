@@ -45,6 +45,9 @@ pub(crate) struct Server {
     pub(crate) trust_domain: Option<String>,
     /// Where the proxy door listens; loopback only. Port 0 takes a free one.
     pub(crate) proxy_listen: SocketAddr,
+    /// Where runs are told that the proxy door is, if something stands before it, such as a
+    /// balancer over several servers; loopback only. Where it listens, if absent.
+    pub(crate) proxy_address: Option<SocketAddr>,
     /// Where metrics and health can be scraped without the socket. Off if absent.
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// How long a server in the background stays once nothing needs it.
@@ -101,6 +104,7 @@ impl Default for Server {
         Self {
             trust_domain: None,
             proxy_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            proxy_address: None,
             metrics_listen: None,
             idle_exit: Span(Duration::from_secs(60)),
         }
@@ -176,11 +180,16 @@ impl Config {
             Err(Wrong { at: None, message: message.to_owned(), hint: Some(hint.to_owned()) })
         };
         // threat 98: a run's secret is good for whoever can reach the door with it.
-        if !self.server.proxy_listen.ip().is_loopback() {
-            return wrong(
-                "`server.proxy_listen` is not a loopback address",
-                "write `127.0.0.1:PORT`; a run's secret must not cross a network in the clear",
-            );
+        let address = self.server.proxy_address;
+        for (name, address) in
+            [("proxy_listen", Some(self.server.proxy_listen)), ("proxy_address", address)]
+        {
+            if address.is_some_and(|address| !address.ip().is_loopback()) {
+                return wrong(
+                    &format!("`server.{name}` is not a loopback address"),
+                    "write `127.0.0.1:PORT`; a run's secret must not cross a network in the clear",
+                );
+            }
         }
         if !(1..=MAX_DEPTH).contains(&self.run.max_chain_depth) {
             return wrong("`run.max_chain_depth` is not within 1 and 8", "the default is 4");

@@ -52,7 +52,7 @@ pub(crate) async fn serve(
     let proxy = TcpListener::bind(config.server.proxy_listen)
         .await
         .with_context(|| format!("cannot listen on `{}`", config.server.proxy_listen))?;
-    plane.set_proxy_address(proxy.local_addr()?);
+    plane.set_proxy_address(config.server.proxy_address.map_or_else(|| proxy.local_addr(), Ok)?);
     let socket = context.data.socket();
     let admin = marque_api::bind(&socket)
         .with_context(|| format!("cannot listen on `{}`", socket.display()))?;

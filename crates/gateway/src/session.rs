@@ -77,11 +77,7 @@ impl Session {
     async fn run_cut(&self) {
         tokio::select! {
             biased;
-            member = self.run.wait() => tokio::select! {
-                () = member.live.cancelled() => {}
-                // A kill may have come that nobody here heard of.
-                () = self.shared.plane.lost() => {}
-            },
+            member = self.run.wait() => member.live.cancelled().await,
             () = self.crowded_out.cancelled() => {}
             () = sleep(self.shared.settings.proof) => {}
         }

@@ -93,6 +93,7 @@ impl Socket {
         let ending = tokio::select! {
             biased;
             () = session.cut() => None,
+            () = session.shared.plane.lost() => None,
             () = session.shared.shutdown.cancelled() => Some(Ending::away()),
             ending = up.run(session, &mut from_client, &mut to_upstream) => Some(ending),
             ending = down.run(session, &mut from_upstream, &mut to_client) => Some(ending),

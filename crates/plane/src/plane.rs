@@ -148,6 +148,11 @@ impl Plane {
         self.sequencer().pulse().behind(self.clock().elapsed())
     }
 
+    /// Whether it is too far behind to answer.
+    pub fn is_behind(&self) -> bool {
+        self.behind() > BEHIND_MAX
+    }
+
     /// Resolves while a kill may have come that this server did not hear of: nothing may flow.
     pub async fn lost(&self) {
         let mut is_lost = self.inner.is_lost.subscribe();
@@ -166,9 +171,8 @@ impl Plane {
     ///
     /// A server that has not heard from the others for half a second refuses everything.
     pub async fn decide(&self, ask: Ask) -> Result<Permit, Refusal> {
-        let behind = self.behind();
-        if behind > BEHIND_MAX {
-            return Err(record::behind(behind));
+        if self.is_behind() {
+            return Err(record::behind(self.behind()));
         }
         decide::decide(self, ask).await
     }

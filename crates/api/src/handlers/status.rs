@@ -17,9 +17,10 @@ pub(crate) async fn healthz() -> Json<HealthView> {
     Json(HealthView { status: "ok".to_owned(), more: BTreeMap::new() })
 }
 
-/// The proxy door is open, so runs can be opened.
+/// The proxy door is open, so runs can be opened, and nothing the other servers of a shared store
+/// did is unknown here, so that calls are answered.
 pub(crate) async fn readyz(State(plane): State<Plane>) -> Result<Json<HealthView>, Problem> {
-    plane.status().proxy.ok_or_else(Problem::starting)?;
+    plane.status().proxy.filter(|_| !plane.is_behind()).ok_or_else(Problem::starting)?;
     Ok(healthz().await)
 }
 

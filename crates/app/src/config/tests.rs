@@ -42,6 +42,8 @@ fn a_wrong_value_is_refused_with_its_place() {
 fn the_proxy_door_opens_on_loopback_only() {
     assert!(Config::parse("[server]\nproxy_listen = \"127.0.0.1:3128\"").is_ok());
     assert!(Config::parse("[server]\nproxy_listen = \"0.0.0.0:3128\"").is_err());
+    assert!(Config::parse("[server]\nproxy_address = \"127.0.0.1:3128\"").is_ok());
+    assert!(Config::parse("[server]\nproxy_address = \"192.0.2.1:3128\"").is_err());
 }
 
 #[test]

@@ -229,6 +229,7 @@ impl Config {
         let every = Self {
             server: Server {
                 trust_domain: Some("marque.example".to_owned()),
+                proxy_address: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
                 metrics_listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
                 ..self.server.clone()
             },

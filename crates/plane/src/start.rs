@@ -42,7 +42,7 @@ pub enum StartError {
     /// The store belongs to other keys.
     #[error("the log in this data directory was signed by another key than `keys/log`: {0}")]
     OtherLogKey(String),
-    /// The store belongs to other keys, and nobody has claimed it yet.
+    /// The store was first opened with other keys.
     #[error(
         "this store was first opened with other keys than those in `keys`: copy that folder from \
          the server that opened it"

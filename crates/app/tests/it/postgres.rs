@@ -169,7 +169,7 @@ fn a_plane_in_a_database_is_not_served_without_its_keys_or_with_others() {
     std::fs::remove_dir_all(&keys).unwrap();
     let from = other.data().join("keys");
     world.tool("cp", &["-a", from.to_str().unwrap(), keys.to_str().unwrap()]).ok();
-    world.serves_not().fails(1, "signed by another key");
+    world.serves_not().fails(1, "first opened with other keys");
     std::fs::remove_dir_all(&keys).unwrap();
     std::fs::rename(&aside, &keys).unwrap();
     world.serve();

@@ -93,7 +93,8 @@ pub(crate) async fn serve(
     if tokio::time::timeout(LAST_WORDS, plane.stop()).await.is_err() {
         tracing::warn!("something was still under way; the next start marks it unknown");
     }
-    Ok(Exit::Done)
+    // Whoever supervises it is to start it anew.
+    Ok(if plane.is_deposed() { Exit::Failed } else { Exit::Done })
 }
 
 fn open(

@@ -155,11 +155,19 @@ impl Plane {
 
     /// Resolves while a kill may have come that this server did not hear of: nothing may flow.
     pub async fn lost(&self) {
+        if !self.inner.store.is_shared() {
+            return std::future::pending().await;
+        }
         let mut is_lost = self.inner.is_lost.subscribe();
         // The sender lives as long as this plane.
         if is_lost.wait_for(|is_lost| *is_lost).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Whether the other servers go on without this one.
+    pub fn is_deposed(&self) -> bool {
+        self.inner.deposed.is_cancelled()
     }
 
     /// Resolves once the other servers go on without this one: it must be started anew.

@@ -89,6 +89,8 @@ pub(crate) fn take_up(
         }
         for intent in some {
             step.tx.settle_intent(intent.decision)?;
+            // What it had reserved stays spent: nobody guesses in its favour.
+            step.release(intent.decision);
             taken.push(intent);
         }
     }

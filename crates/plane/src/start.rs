@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use marque_crypto::random;
 use marque_crypto::seal::Sealed;
-use marque_domain::{Digest, Event, Revised};
+use marque_domain::{Digest, Event, Revised, Run};
 use marque_store::{Store, StoreError, Tx};
 use marque_tlog::{Checkpoint, Frontier, HashSource, KeyName, VerifierKey};
 use tokio::sync::watch;
@@ -21,6 +21,7 @@ use crate::live::Kin;
 use crate::plane::{Inner, Parts, Plane, Settings};
 use crate::sequence::{Beginning, Committer, Sequencer};
 use crate::step::Step;
+use crate::told::Kept;
 use crate::world::{MeterKey, Policies, Shelved, World};
 use crate::{reaper, replicas, verbs};
 
@@ -196,11 +197,12 @@ fn load(store: &Store, policies: Arc<Policies>, kin: &Kin) -> Result<Beginning, 
         put_all::<marque_domain::Connection>(tx, &mut world)?;
         put_all::<marque_domain::Credential>(tx, &mut world)?;
         put_all::<marque_domain::Grant>(tx, &mut world)?;
-        put_all::<marque_domain::Run>(tx, &mut world)?;
+        put_all::<Run>(tx, &mut world)?;
         put_all::<marque_domain::Approval>(tx, &mut world)?;
         let (sealed, meters) = (tx.all_sealed()?, tx.meters()?);
         let told = tx.last_told()?;
         let kept = tx.all_kept()?;
+        remember_closed(tx, &mut world, &kept)?;
         let size = tx.log_size()?;
         let head = Frontier::restore(size, &StoredHashes(RefCell::new(tx)));
         Ok((world, sealed, (meters, kept), head, told))
@@ -224,6 +226,24 @@ fn load(store: &Store, policies: Arc<Policies>, kin: &Kin) -> Result<Beginning, 
     }
     let head = head.map_err(|error| StartError::Damaged(error.0))?;
     Ok(Beginning { world, head, told })
+}
+
+// A run that was closed a while ago has a living side until it is forgotten, so that its refusals
+// can say why.
+fn remember_closed(
+    tx: &mut Tx<'_>,
+    world: &mut World,
+    kept: &[(String, String)],
+) -> Result<(), StoreError> {
+    for (key, _) in kept {
+        if let Ok(Kept::Live(run)) = key.parse()
+            && world.runs.get(run).is_none()
+            && let Some(closed) = tx.get(run)?
+        {
+            Run::place(world, Arc::new(closed));
+        }
+    }
+    Ok(())
 }
 
 fn put_all<T: Shelved>(tx: &mut Tx<'_>, world: &mut World) -> Result<(), StoreError> {

@@ -18,6 +18,7 @@ use super::pulse::Pulse;
 use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::live::Kin;
+use crate::step::Step;
 use crate::world::World;
 
 /// Owns the write connection, the growing tree and the next world.
@@ -69,7 +70,7 @@ impl Committer {
     /// Runs one command by itself, before anybody else can queue one.
     pub(crate) fn commit_alone<R, E>(
         &mut self,
-        body: impl FnMut(&mut crate::step::Step<'_, '_>) -> Result<R, E> + Send + 'static,
+        body: impl FnMut(&mut Step<'_, '_>) -> Result<R, E> + Send + 'static,
     ) -> Result<R, E>
     where
         R: Send + 'static,

@@ -79,6 +79,9 @@ impl World {
             }
             (Kept::Live(run), Some(body)) if self.live(run).is_none() => {
                 let live = LiveRun::of_kin(run, body, kin).map_err(damaged)?;
+                if self.runs.get(run).is_some_and(|run| run.fact.state != RunState::Open) {
+                    live.cut();
+                }
                 self.enliven(Arc::new(live));
             }
             // This server knew it before anybody told it.

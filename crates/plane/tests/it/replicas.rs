@@ -14,6 +14,10 @@ async fn replica(url: &str, name: &str) -> TestPlane {
     TestPlane::in_postgres(url, Setup { store, seed, ..Setup::default() }).await
 }
 
+async fn two(url: &str) -> (TestPlane, TestPlane) {
+    (replica(url, "one").await, replica(url, "other").await)
+}
+
 /// Waits until a server has heard of a run.
 async fn heard(plane: &TestPlane, run: &RunActor) {
     let hears = async {
@@ -29,7 +33,7 @@ async fn heard(plane: &TestPlane, run: &RunActor) {
 async fn a_run_of_one_server_is_served_by_another_and_the_log_is_one() {
     let Some(server) = PostgresServer::shared() else { return };
     let url = server.url();
-    let (one, other) = (replica(&url, "one").await, replica(&url, "other").await);
+    let (one, other) = two(&url).await;
     let alice = one.alice_with_bot(&["api:GET /**"]).await;
     let run = alice.starts_a_run("bot").await;
     let there = run.through(&other);
@@ -52,7 +56,7 @@ async fn a_run_of_one_server_is_served_by_another_and_the_log_is_one() {
 async fn a_kill_on_one_server_cuts_what_is_open_on_another() {
     let Some(server) = PostgresServer::shared() else { return };
     let url = server.url();
-    let (one, other) = (replica(&url, "one").await, replica(&url, "other").await);
+    let (one, other) = two(&url).await;
     let alice = one.alice_with_bot(&["api:GET /**"]).await;
     let run = alice.starts_a_run("bot").await;
     let there = run.through(&other);
@@ -68,7 +72,7 @@ async fn a_kill_on_one_server_cuts_what_is_open_on_another() {
 async fn a_budget_is_exact_over_all_servers() {
     let Some(server) = PostgresServer::shared() else { return };
     let url = server.url();
-    let (one, other) = (replica(&url, "one").await, replica(&url, "other").await);
+    let (one, other) = two(&url).await;
     let alice = one.alice_with_bot(&["api:GET /**"]).await;
     alice.limits("bot", Limits { calls: Some(20), ..Limits::default() }).await;
     let run = alice.starts_a_run("bot").await;
@@ -92,7 +96,7 @@ async fn a_budget_is_exact_over_all_servers() {
 async fn an_approval_lets_one_call_pass_on_one_server() {
     let Some(server) = PostgresServer::shared() else { return };
     let url = server.url();
-    let (one, other) = (replica(&url, "one").await, replica(&url, "other").await);
+    let (one, other) = two(&url).await;
     let alice = one.alice_with_bot(&[]).await;
     alice.grants_lines("bot", marque_testkit::asking(&["api:DELETE /**"])).await;
     let run = alice.starts_a_run("bot").await;
@@ -112,7 +116,7 @@ async fn an_approval_lets_one_call_pass_on_one_server() {
 async fn what_a_server_that_is_gone_left_behind_is_settled_by_another() {
     let Some(server) = PostgresServer::shared() else { return };
     let url = server.url();
-    let (one, other) = (replica(&url, "one").await, replica(&url, "other").await);
+    let (one, other) = two(&url).await;
     let alice = one.alice_with_bot(&["api:GET /**"]).await;
     let run = alice.starts_a_run("bot").await;
     heard(&other, &run).await;
@@ -131,6 +135,9 @@ async fn what_a_server_that_is_gone_left_behind_is_settled_by_another() {
         }
     };
     tokio::time::timeout(Duration::from_secs(15), settled).await.unwrap();
+    let is_held = |(key, _): &(String, String)| key.starts_with("held ");
+    let held = other.store().read("test.held", |tx| Ok(tx.all_kept()?.iter().any(is_held)));
+    assert!(!held.unwrap(), "nothing stays reserved");
     run.calls("GET", "/v1/items").await.is_refused("refused.record.log_unavailable");
     run.through(&other).calls("GET", "/v1/items").await.is_refused("refused.run.closed");
 }
@@ -147,4 +154,18 @@ async fn a_server_that_cannot_reach_the_store_refuses_and_says_that_it_is_lost()
     drop(server);
     tokio::time::timeout(SOON, one.plane().lost()).await.unwrap();
     run.calls("GET", "/v1/items").await.is_refused("refused.record.log_unavailable");
+}
+
+// threat 180
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_starts_knows_why_a_run_was_closed_before() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let url = server.url();
+    let one = replica(&url, "one").await;
+    let alice = one.alice_with_bot(&["api:GET /**"]).await;
+    let run = alice.starts_a_run("bot").await;
+    alice.kills(&run).await;
+    let other = replica(&url, "other").await;
+    assert!(other.plane().caller(&run.presented()).unwrap().is_cancelled());
+    run.through(&other).calls("GET", "/v1/items").await.is_refused("refused.run.killed");
 }

@@ -98,3 +98,15 @@ fn a_server_with_keys_of_its_own_is_refused() {
     second.write("data/config.toml", &format!("{config}replica = \"other\"\n"));
     second.serves_not().fails(1, "first opened with other keys");
 }
+
+// threat 154
+#[test]
+fn a_server_that_was_dismissed_ends_so_that_it_is_started_anew() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let url = url_of(server);
+    let mut world = world_in(&url);
+    server.sql_in(&url, "DELETE FROM replicas");
+    assert_eq!(world.ends_by_itself(), Some(1));
+    world.serve();
+    world.cli(&["agent", "list"]).ok();
+}

@@ -116,8 +116,8 @@ impl Committer {
             }
             Ok(next)
         })?;
-        self.beat(begun);
         self.publish(next);
+        self.beat(begun);
         Ok(())
     }
 
@@ -129,10 +129,10 @@ impl Committer {
             next.catch_up(tx, kin)?;
             Ok(next)
         })?;
-        self.beat(begun);
         if next.told() != self.now.told() {
             self.publish(next);
         }
+        self.beat(begun);
         Ok(())
     }
 
@@ -141,6 +141,7 @@ impl Committer {
         (!self.kin.replica.is_empty()).then(|| self.clock.elapsed())
     }
 
+    // ORDER: after publishing: whoever waits for the pulse looks at the world next.
     fn beat(&self, begun: Option<Duration>) {
         if let Some(begun) = begun {
             self.pulse.beat(begun);

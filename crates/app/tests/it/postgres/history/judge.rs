@@ -139,41 +139,40 @@ impl Judge {
     /// Whatever was acknowledged before something else was asked for stands before it in the log.
     /// How much was compared.
     fn order(&self, seen: &Seen) -> usize {
-        let mut spans: Vec<(Instant, Instant, u64)> = Vec::new();
-        for one in seen.asked.iter().filter(|one| one.answer == Answer::Yes) {
+        let (mut asked, mut there) = (Vec::new(), Vec::new());
+        let answered = || seen.asked.iter().filter(|one| one.answer == Answer::Yes);
+        for one in answered() {
             if let [index] = self.allowed[&one.path][..] {
-                spans.push((one.began, one.ended, index));
+                asked.push((one.began, index));
+                there.push((one.ended, index));
             }
         }
-        let mut killed = BTreeMap::new();
-        for one in &seen.done {
-            let key = (one.verb.to_owned(), one.what.clone());
-            let Some(index) = self.changes.get(&key) else {
-                // The same may be done again to an agent or to a run that is over.
-                assert!(one.verb == "kill", "{key:?} was acknowledged, and is not in the log");
-                continue;
-            };
+        let mut killed: BTreeMap<&str, Instant> = BTreeMap::new();
+        for one in seen.done.iter().filter(|one| !one.verb.starts_with("agent.")) {
+            let found = self.changes.get(&(one.verb.to_owned(), one.what.clone()));
             if one.verb == "kill" {
-                killed.insert(&one.what, one.ended);
+                let ended = killed.entry(&one.what).or_insert(one.ended);
+                *ended = one.ended.min(*ended);
+            } else {
+                let index = found.unwrap_or_else(|| panic!("{} is in no entry", one.what));
+                asked.push((one.began, *index));
             }
-            if !one.verb.starts_with("agent.") {
-                spans.push((one.began, one.ended, *index));
-            }
+            // Whoever kills what another killed, or what was over, did not ask for that entry.
+            there.extend(found.map(|index| (one.ended, *index)));
         }
-        for one in seen.asked.iter().filter(|one| one.answer == Answer::Yes) {
-            let is_late = killed.get(&one.run).is_some_and(|ended| *ended < one.began);
+        for one in answered() {
+            let is_late = killed.get(&*one.run).is_some_and(|ended| *ended < one.began);
             assert!(!is_late, "{} was answered after its run was killed", one.path);
         }
-        spans.sort_by_key(|(began, _, _)| *began);
-        let mut ends: Vec<_> = spans.iter().map(|(_, ended, index)| (*ended, *index)).collect();
-        ends.sort_unstable();
-        let (mut ends, mut highest) = (ends.into_iter().peekable(), 0);
-        for (began, _, index) in &spans {
-            while let Some((_, index)) = ends.next_if(|(ended, _)| ended < began) {
+        asked.sort_unstable();
+        there.sort_unstable();
+        let (mut there, mut highest) = (there.into_iter().peekable(), 0);
+        for (began, index) in &asked {
+            while let Some((_, index)) = there.next_if(|(ended, _)| ended < began) {
                 highest = highest.max(index);
             }
             assert!(*index >= highest, "entry {index} was asked for after {highest} was there");
         }
-        spans.len()
+        asked.len()
     }
 }

@@ -49,7 +49,7 @@ impl Watched {
 
     /// What it has computed since it began.
     pub(super) fn cpu_seconds(self) -> anyhow::Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
+        let stat = read(&format!("/proc/{}/stat", self.0))?;
         let [user, system, ..] = times(&stat).context("`stat` of a process")?;
         Ok((user + system) / TICKS)
     }
@@ -57,9 +57,9 @@ impl Watched {
     /// The same of it and of all it started itself, whether they still live or not.
     pub(super) fn family_cpu_seconds(self) -> anyhow::Result<f64> {
         let Self(pid) = self;
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let stat = read(&format!("/proc/{pid}/stat"))?;
         let own: f64 = times(&stat).context("`stat` of a process")?.iter().sum();
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+        let children = read(&format!("/proc/{pid}/task/{pid}/children"))?;
         let children = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok());
         // One that ended just now is counted with its parent the next time.
         let living = children.filter_map(|pid| Watched(pid).cpu_seconds().ok());
@@ -67,11 +67,15 @@ impl Watched {
     }
 
     fn status(self, field: &str) -> anyhow::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0))?;
+        let status = read(&format!("/proc/{}/status", self.0))?;
         let line = status.lines().find_map(|line| line.strip_prefix(field));
         let number = line.and_then(|line| line.split_whitespace().next());
         Ok(number.with_context(|| format!("the server has no `{field}`"))?.parse()?)
     }
+}
+
+fn read(path: &str) -> anyhow::Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read `{path}`"))
 }
 
 // The name stands in parentheses and may hold anything; the 14th to 17th field are user and system

@@ -51,8 +51,12 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
         dismissal: None,
     };
     throughput(&site, options, &mut report)?;
-    kills(&site, options, &mut report)?;
-    losses(&mut site, options, &mut report)?;
+    if options.kills > 0 {
+        kills(&site, options, &mut report)?;
+    }
+    if options.losses > 0 {
+        losses(&mut site, options, &mut report)?;
+    }
     site.verify()?;
     report::print(&report, options.is_json)?;
     let missed = report.missed();

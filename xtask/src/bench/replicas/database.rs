@@ -128,7 +128,8 @@ impl Database {
 
     /// The process that all others of it come from.
     pub(super) fn process(&self) -> anyhow::Result<Watched> {
-        let file = fs::read_to_string(self.dir.path().join("data/postmaster.pid"))?;
+        let file = fs::read_to_string(self.dir.path().join("data/postmaster.pid"));
+        let file = file.context("PostgreSQL has ended")?;
         let first = file.lines().next().context("PostgreSQL names no process")?;
         Ok(Watched(first.trim().parse()?))
     }

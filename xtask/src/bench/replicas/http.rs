@@ -66,7 +66,8 @@ pub(super) fn request(path: &str, proof: &str, body: Option<&str>) -> Vec<u8> {
 
 /// What an admin socket answers to a GET.
 pub(super) fn admin(socket: &Path, path: &str) -> anyhow::Result<serde_json::Value> {
-    let mut stream = UnixStream::connect(socket)?;
+    let connected = UnixStream::connect(socket);
+    let mut stream = connected.with_context(|| format!("nobody at `{}`", socket.display()))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: marque\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;

@@ -17,9 +17,9 @@ pub(crate) struct Options {
     pub(super) seconds: u64,
     /// Calls of the load that are under way at once.
     pub(super) connections: usize,
-    /// Runs that are killed, half of them under load.
+    /// Runs that are killed, half of them under load; none leaves it out.
     pub(super) kills: usize,
-    /// Servers that are killed, and as many that are stopped.
+    /// Servers that are killed, and as many that are stopped; none leaves it out.
     pub(super) losses: usize,
     /// Microseconds of a round trip to the database; none: loopback as it is.
     pub(super) round_trip: Option<u64>,
@@ -57,8 +57,8 @@ impl Options {
                         "--seconds" => options.seconds = number(word, value, (1, 60))?,
                         // A run may have 64 lines to an upstream, and there are four.
                         "--connections" => options.connections = number(word, value, (3, 256))?,
-                        "--kills" => options.kills = number(word, value, (2, 1000))?,
-                        "--losses" => options.losses = number(word, value, (1, 100))?,
+                        "--kills" => options.kills = number(word, value, (0, 1000))?,
+                        "--losses" => options.losses = number(word, value, (0, 100))?,
                         // A server that waits longer for its turn refuses.
                         _ => options.round_trip = Some(number(word, value, (100, 50_000))?),
                     }

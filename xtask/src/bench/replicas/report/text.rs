@@ -16,8 +16,12 @@ impl Report {
         );
         self.write_rates(&mut text);
         self.write_sizes(&mut text);
-        self.write_kills(&mut text);
-        self.write_losses(&mut text);
+        if !self.kills.is_empty() {
+            self.write_kills(&mut text);
+        }
+        if !self.killed.is_empty() {
+            self.write_losses(&mut text);
+        }
         text + &format!(
             "bars: last byte of a killed run < {:.0} ms and no call later, \
              takeover < {TAKEOVER:.0} ms\n",

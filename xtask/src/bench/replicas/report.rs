@@ -134,3 +134,95 @@ pub(super) fn print(report: &Report, is_json: bool) -> anyhow::Result<()> {
     }
     Ok(write!(out, "{}", report.text())?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Compared, Dismissal, Floor, Kill, Loss, Mix, Report, Setup, Sizes, Span};
+
+    const KILL: Kill = Kill {
+        is_loaded: true,
+        command: 200.0,
+        cut_since_start: 999.0,
+        cut_since_answer: 5.0,
+        refused_since_answer: 80.0,
+        lag: 7.0,
+        after: 3,
+        late: 0,
+    };
+    const LOSS: Loss =
+        Loss { calm_gap: 60.0, gap: 1_999.0, refused: 12, is_stream_cut: true, back: 150.0 };
+
+    fn span(calls: f64) -> Span {
+        Span {
+            seconds: 2.0,
+            calls,
+            failed: 0.0,
+            entries: 2.0 * calls,
+            batches: 50.0,
+            half_ms: 8.5,
+            most_ms: 21.5,
+            servers_cpu: 1.0,
+            database_cpu: 0.5,
+            load_cpu: 0.25,
+        }
+    }
+
+    fn report() -> Report {
+        let compared = |is_postgres, spans| Compared {
+            mix: Mix::Reads,
+            setup: Setup { is_postgres, servers: 1 },
+            spans,
+        };
+        let dismissal =
+            Dismissal { settled: 9_800.0, orphaned: 9_900.0, ended: 156.0, code: 1, answered: 0 };
+        Report {
+            machine: "2 x a core".to_owned(),
+            database: "PostgreSQL 15".to_owned(),
+            options: "2 rounds".to_owned(),
+            floor: Floor { one: 355.0, sixteen: 10_270.0 },
+            compared: vec![
+                compared(false, vec![span(4_000.0), span(8_000.0)]),
+                compared(true, vec![span(1_000.0), span(4_000.0)]),
+            ],
+            sizes: Sizes::default(),
+            kills: vec![KILL],
+            killed: vec![LOSS],
+            stopped: vec![LOSS],
+            dismissal: Some(dismissal),
+        }
+    }
+
+    #[test]
+    fn each_bar_is_missed_by_itself() {
+        assert_eq!(report().missed(), Vec::<String>::new());
+        let mut late = report();
+        late.kills.push(Kill { late: 1, ..KILL });
+        assert!(late.missed()[0].contains("1 calls got through"), "{:?}", late.missed());
+        let mut slow = report();
+        slow.kills.push(Kill { cut_since_start: 1_000.0, ..KILL });
+        assert!(slow.missed()[0].contains("1000 ms to its last byte"), "{:?}", slow.missed());
+        let mut silent = report();
+        silent.stopped.push(Loss { gap: 2_000.0, ..LOSS });
+        assert!(silent.missed()[0].contains("was stopped"), "{:?}", silent.missed());
+        let mut back = report();
+        back.dismissal.as_mut().unwrap().answered = 2;
+        assert!(back.missed()[0].contains("answered 2 calls"), "{:?}", back.missed());
+    }
+
+    #[test]
+    fn a_ratio_is_to_sqlite_in_the_same_round() {
+        let report = report();
+        let summary = report.summary(&report.compared[1]);
+        assert!((summary.ratio - 0.375).abs() < 1e-9, "{}", summary.ratio);
+        assert!((summary.calls - 1_250.0).abs() < 1e-9, "{}", summary.calls);
+    }
+
+    #[test]
+    fn the_tables_name_the_machine_and_every_figure() {
+        let text = report().text();
+        for figure in ["2 x a core", "PostgreSQL 15", "355", "0.38", "1250", "8.5", "1999", "9.8 s"]
+        {
+            assert!(text.contains(figure), "no {figure} in\n{text}");
+        }
+    }
+}

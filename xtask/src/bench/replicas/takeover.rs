@@ -67,7 +67,7 @@ pub(super) fn pause(site: &Site) -> anyhow::Result<Loss> {
     lose(site, Signal::STOP, || {
         let begun = site.clock.now();
         site.server(LOST)?.signal(Signal::CONT);
-        Ok(millis(back(site)?) - millis(begun))
+        Ok(millis(back(site).context("stopped and continued")?) - millis(begun))
     })
 }
 

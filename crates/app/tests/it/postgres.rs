@@ -1,5 +1,8 @@
 //! A plane in a PostgreSQL database: the same story, and what only a database can do to it.
 
+mod crashes;
+mod namespace;
+mod paused;
 mod replicas;
 mod store;
 

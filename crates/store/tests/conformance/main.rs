@@ -64,6 +64,7 @@ promises! {
         a_meter_of_a_refused_command_is_not_kept;
     feed:
         what_was_told_is_read_in_order_from_any_number_on
+        what_is_read_on_says_when_the_last_known_was_told
         a_number_is_told_once
         what_is_old_is_forgotten_but_never_the_last
         what_is_kept_is_replaced_and_dropped

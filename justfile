@@ -33,6 +33,10 @@ docs:
 bench *ARGS:
     cargo xtask bench git {{ARGS}}
 
+# One to three servers on PostgreSQL; needs Debian's `postgresql`
+bench-replicas *ARGS:
+    cargo xtask bench replicas {{ARGS}}
+
 # The story on real parts
 demo:
     cargo run --release --locked -- demo

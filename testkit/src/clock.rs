@@ -56,6 +56,12 @@ impl MockClock {
         hands.now = Timestamp::from_millis(hands.now.as_millis().saturating_sub(millis));
     }
 
+    /// Sets the wall clock ahead.
+    pub fn step_ahead(&self, span: Duration) {
+        let mut hands = self.hands();
+        hands.now = hands.now.plus(span);
+    }
+
     /// Lets `hook` run the next time a stage is timed. That is after a decision has looked at the
     /// world and before it is recorded: the moment in which facts can change under it.
     pub fn interfere_once(&self, hook: impl FnOnce() + Send + 'static) {

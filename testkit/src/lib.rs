@@ -27,7 +27,7 @@ pub use clock::MockClock;
 pub use directory::FilePlane;
 pub use log::Log;
 pub use plane::{Setup, TestPlane};
-pub use postgres::{DATABASE_PASSWORD, PostgresServer};
+pub use postgres::{DATABASE_PASSWORD, PostgresServer, Relay};
 pub use rng::SeededRandom;
 pub use verdict::{Done, Verdict, code_of};
 

@@ -4,9 +4,13 @@
 //! data is ours. It ends when this process does, however that comes about: a shell waits on a pipe
 //! whose other end the kernel closes.
 
+mod disk;
+mod relay;
+mod standby;
+
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +21,8 @@ use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
+
+pub use relay::Relay;
 
 /// Where Debian puts the programs, by version.
 const PROGRAMS: &str = "/usr/lib/postgresql";
@@ -32,7 +38,7 @@ server=$!
 read -r told
 kill -QUIT "$server" 2>/dev/null
 wait "$server"
-[ "$told" = keep ] || rm -rf "$2"
+[ "$told" = keep ] || rm -rf "$2" 2>/dev/null
 "#;
 
 /// The password of the role `marque`, which only connects over TCP. It must turn up nowhere.
@@ -57,16 +63,16 @@ impl PostgresServer {
 
     /// A server of one's own, to be broken.
     pub fn start() -> Option<Self> {
+        Self::start_by(watch)
+    }
+
+    fn start_by(watch: impl FnOnce(&Path, &Path) -> Child) -> Option<Self> {
         let Some(programs) = installed() else {
             assert!(!is_ci(), "in CI PostgreSQL must be installed: see `.ci/run`");
-            skipped();
+            skipped(&format!("no PostgreSQL server in `{PROGRAMS}`"));
             return None;
         };
-        let directory = tempfile::Builder::new().prefix("marque-pg").tempdir().unwrap();
-        if is_root() {
-            chown(directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-        }
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let (directory, port) = (place(), free_port());
         initialise(&programs, directory.path(), port);
         let watch = watch(&programs, directory.path());
         let server = Self { programs, directory, port, watch, schemas: AtomicU32::new(0) };
@@ -93,6 +99,17 @@ impl PostgresServer {
         format!(
             "postgres://marque@{host}:{port}/postgres?options=-csearch_path%3D{schema}&{options}"
         )
+    }
+
+    /// The URL of a new, empty schema over TCP, with the password in it.
+    pub fn url_with_password(&self) -> String {
+        let url = self.url_over_tcp("127.0.0.1", "sslmode=disable");
+        url.replacen("marque@", &format!("marque:{DATABASE_PASSWORD}@"), 1)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
     /// The certificate of the authority the server's own is of; it names `localhost` alone.
@@ -128,15 +145,21 @@ impl PostgresServer {
 
     /// Kills every process of the server at once, as a crash would, and starts it anew.
     pub fn crash_and_restart(&mut self) {
+        self.crash();
+        self.start_again();
+    }
+
+    /// Kills every process of the server at once, and keeps what it holds.
+    pub fn crash(&mut self) {
         let file = fs::read_to_string(self.directory.path().join("data/postmaster.pid")).unwrap();
         let postmaster = file.lines().next().unwrap();
+        // It starts nobody any more; a session that outlives it would hold its shared memory.
+        run(Command::new("kill").args(["-STOP", postmaster]));
         let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
-        let mut kill = Command::new("kill");
-        kill.args(["-9", postmaster]).args(children.unwrap().split_whitespace());
-        assert!(kill.status().unwrap().success(), "kill(1) cannot end the server");
+        let children = children.unwrap();
+        run(Command::new("kill").args(["-9", postmaster]).args(children.split_whitespace()));
         // The shell gives the dead server its burial, without which it would seem to run.
         self.stop();
-        self.start_again();
     }
 
     /// Ends the server, and keeps what it holds.
@@ -187,6 +210,19 @@ impl Drop for PostgresServer {
     }
 }
 
+/// An empty directory that the server may write to.
+fn place() -> TempDir {
+    let directory = tempfile::Builder::new().prefix("marque-pg").tempdir().unwrap();
+    if is_root() {
+        chown(directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    directory
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
 /// The newest version whose server is there.
 fn installed() -> Option<PathBuf> {
     let versions = fs::read_dir(PROGRAMS).ok()?;
@@ -232,7 +268,7 @@ fn initialise(programs: &Path, directory: &Path, port: u16) {
          ssl_cert_file = '{place}/server.crt'\nssl_key_file = '{place}/server.key'\n"
     );
     append(&directory.join("data/postgresql.conf"), &settings);
-    let rules = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+    let rules = "local all all trust\nlocal replication all trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
     fs::write(directory.join("data/pg_hba.conf"), rules).unwrap();
     let readable = fs::Permissions::from_mode(0o644);
     fs::set_permissions(&certificate, readable).unwrap();
@@ -279,7 +315,7 @@ fn is_ci() -> bool {
 }
 
 /// Not by a macro, whose output a test that passes hides.
-fn skipped() {
-    let said = format!("SKIPPED: no PostgreSQL server in `{PROGRAMS}`\n");
+fn skipped(why: &str) {
+    let said = format!("SKIPPED: {why}\n");
     let _ = std::io::stderr().write_all(said.as_bytes());
 }

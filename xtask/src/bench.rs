@@ -3,13 +3,17 @@
 //! Drives the release binary from outside, as a person would. Every figure stands beside the same
 //! work without Marque, interleaved in one run. Nothing of it ships.
 
+mod binary;
 mod clock;
+mod figures;
 mod git;
 mod ground;
 mod link;
 mod noise;
 mod options;
+mod places;
 mod process;
+mod replicas;
 mod report;
 mod shell;
 
@@ -19,12 +23,13 @@ use self::options::Options;
 use crate::Command;
 
 pub(crate) const COMMAND: Command =
-    Command { name: "bench", about: "measure what we promise: `bench git`", run };
+    Command { name: "bench", about: "measure what we promise: `bench git`, `bench replicas`", run };
 
 fn run(args: &[String]) -> anyhow::Result<()> {
-    let (what, rest) = args.split_first().context("what to measure? `cargo xtask bench git`")?;
+    let (what, rest) = args.split_first().context("what to measure? `git` or `replicas`")?;
     match what.as_str() {
         "git" => git::run(&Options::parse(rest)?),
-        _ => bail!("there is no benchmark `{what}`; there is `git`"),
+        "replicas" => replicas::run(&replicas::Options::parse(rest)?),
+        _ => bail!("there is no benchmark `{what}`; there are `git` and `replicas`"),
     }
 }

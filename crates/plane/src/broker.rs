@@ -73,8 +73,10 @@ pub fn open(plane: &Plane, permit: Permit) -> Result<Opened, Refusal> {
     let (connection, named, lease) = permit.redeem(plane);
     if lease.is_cancelled() {
         // Cut since it was decided: stage 2 knows by what.
-        run::stand(&plane.world(), lease.live().run, plane.clock().now())?;
+        run::stand(&plane.world(), lease.live().run, plane.now())?;
     }
+    // A pause since then may have kept a kill from being heard.
+    plane.must_hear()?;
     let credential = named.as_ref().map(|named| named.credential.reference());
     let injection = match (&connection.fact.slot, named) {
         (Some(slot), Some(named)) => {

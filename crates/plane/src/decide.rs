@@ -39,9 +39,9 @@ pub enum Preview {
 
 /// Walks the road. The only way to a [`Permit`]; every answer is recorded, refusals too.
 pub(crate) async fn decide(plane: &Plane, ask: Ask) -> Result<Permit, Refusal> {
-    let mut draft = Draft::new(&ask.operation, plane.clock().now());
+    let mut draft = Draft::new(&ask.operation, plane.now());
     for _ in 0..ROUNDS {
-        draft = Draft::new(&ask.operation, plane.clock().now());
+        draft = Draft::new(&ask.operation, plane.now());
         let world = plane.world();
         let refusal = match walk(plane, &world, &ask, &mut draft) {
             Ok(cleared) => match draft.hold.take() {
@@ -66,7 +66,7 @@ pub(crate) async fn decide(plane: &Plane, ask: Ask) -> Result<Permit, Refusal> {
 
 /// What [`decide`] would answer now. Records nothing and gives nothing.
 pub(crate) fn preview(plane: &Plane, ask: &Ask) -> Preview {
-    let mut draft = Draft::new(&ask.operation, plane.clock().now());
+    let mut draft = Draft::new(&ask.operation, plane.now());
     match walk(plane, &plane.world(), ask, &mut draft) {
         Ok(_) if draft.hold.is_some() => Preview::WouldHold,
         Ok(_) => Preview::WouldPass,

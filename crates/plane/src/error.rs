@@ -4,7 +4,7 @@ use std::fmt;
 
 use marque_domain::Refusal;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, REWOUND};
 
 /// What a caller can do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,6 +97,7 @@ impl From<Failure> for AdminError {
         let hint = match failure {
             Failure::Lost => "look at the server's output and its disk, then start it again",
             Failure::InDoubt => "look whether it took effect before you ask again",
+            Failure::Rewound(_) => REWOUND,
             _ => "nothing was changed; look at the server's output",
         };
         Self::new(AdminKind::Unavailable, failure.to_string()).hint(hint)

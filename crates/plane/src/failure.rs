@@ -3,6 +3,10 @@
 use marque_domain::canonical::NotCanonical;
 use marque_store::StoreError;
 
+/// What there is to do where the database lacks what was committed.
+pub(crate) const REWOUND: &str = "a human must look: bring back the database that has it, or say \
+                                  `marque store restored` and start every server anew";
+
 /// The sequencer could not commit.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Failure {
@@ -21,9 +25,15 @@ pub enum Failure {
     /// The connection to the log's database broke while it committed.
     #[error("the log's database was lost while it committed: what was asked may have taken effect")]
     InDoubt,
+    /// The log's database says nothing, for longer than anybody waits.
+    #[error("the log's database does not answer")]
+    Silent,
     /// The other servers of this store go on without this one.
     #[error("the other servers go on without this one: {0}")]
     Deposed(String),
+    /// The store is an older copy of what it was.
+    #[error("{0}")]
+    Rewound(String),
     /// The store refused or broke.
     #[error("the log cannot be written: {0}")]
     Store(String),
@@ -38,6 +48,7 @@ impl From<StoreError> for Failure {
             // If it took effect the world in memory is behind, and the store takes no entry of it.
             StoreError::InDoubt(_) => Self::InDoubt,
             StoreError::Deposed(why) => Self::Deposed(why),
+            error @ StoreError::Rewound(_) => Self::Rewound(error.to_string()),
             error => Self::Store(error.to_string()),
         }
     }

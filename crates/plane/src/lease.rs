@@ -1,8 +1,10 @@
 //! Leases: one use of a credential, and the entry that says how it went.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use marque_domain::{Decision, Event, Id, Outcome};
+use tokio::time::sleep;
 
 use crate::allowance::Allowance;
 use crate::failure::Failure;
@@ -10,6 +12,9 @@ use crate::live::LiveRun;
 use crate::plane::Plane;
 use crate::sequence::Durability;
 use crate::spending;
+
+/// When an outcome that could not be recorded is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// One use of one credential. Whoever holds it watches [`Lease::cancelled`] and, when the act is
 /// over, says how it went. Dropped without a word, it counts as abandoned, or cut.
@@ -106,8 +111,26 @@ impl Drop for Lease {
 }
 
 impl Plane {
-    // Closes an intent with its outcome, once; a second outcome of one decision is dropped.
+    // Closes an intent with its outcome, once; a second outcome of one decision is dropped. What
+    // cannot be recorded now can be later: while the log cannot be written nothing new is allowed,
+    // so that few wait.
     async fn settle(
+        &self,
+        decision: Id<Decision>,
+        event: Event,
+        spent_bytes: u64,
+    ) -> Result<(), Failure> {
+        let stopping = &self.inner().stopping;
+        loop {
+            let settled = self.settle_now(decision, event.clone(), spent_bytes).await;
+            let passes = matches!(settled, Err(Failure::Store(_) | Failure::InDoubt));
+            if !passes || stopping.run_until_cancelled(sleep(AGAIN)).await.is_none() {
+                return settled;
+            }
+        }
+    }
+
+    async fn settle_now(
         &self,
         decision: Id<Decision>,
         event: Event,

@@ -1,8 +1,10 @@
 //! The plane: everything one server holds, and the front door of every verb.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use marque_crypto::Random;
@@ -11,7 +13,9 @@ use marque_crypto::intercept::InterceptAuthority;
 use marque_crypto::machine::MachineHashKey;
 use marque_crypto::seal::KeyManager;
 use marque_crypto::sign::LogKey;
-use marque_domain::{Code, Connection, Endpoint, Id, Named, Refusal, Revised, Run, User, UserRef};
+use marque_domain::{
+    Code, Connection, Endpoint, Id, Named, Refusal, Revised, Run, Timestamp, User, UserRef,
+};
 use marque_policy::PolicySet;
 use marque_store::Store;
 use marque_tlog::{KeyName, VerifierKey};
@@ -27,7 +31,7 @@ use crate::decide::{self, Ask, Preview};
 use crate::error::{AdminError, AdminKind};
 use crate::live::{Birth, Kin, LiveRun};
 use crate::record::{self, Permit};
-use crate::sequence::{BEHIND_MAX, Durability, Sequencer};
+use crate::sequence::{BEHIND_MAX, Durability, LOST, Sequencer};
 use crate::step::Step;
 use crate::world::World;
 
@@ -123,6 +127,16 @@ impl Plane {
         &*self.inner.parts.clock
     }
 
+    /// What time it is for runs, grants and all else that ends at a moment, certificates apart: the
+    /// database's where servers share a store, so that a clock which is wrong here ends nothing too
+    /// early or too late.
+    pub fn now(&self) -> Timestamp {
+        let clock = self.clock();
+        let shared = || self.sequencer().pulse().time(clock.elapsed());
+        let shared = if self.inner.store.is_shared() { shared() } else { None };
+        shared.unwrap_or_else(|| clock.now())
+    }
+
     /// Who holds this proof, for choosing the authority that intercepts for the run. Not a
     /// decision: nothing may be done because of it.
     pub fn caller(&self, presented: &Presented) -> Result<Arc<LiveRun>, Refusal> {
@@ -173,9 +187,16 @@ impl Plane {
         }
         let mut is_lost = self.inner.is_lost.subscribe();
         // The sender lives as long as this plane.
-        if is_lost.wait_for(|is_lost| *is_lost).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        let mut told = pin!(is_lost.wait_for(|is_lost| *is_lost));
+        poll_fn(|cx| {
+            // ORDER: the pulse first. After a pause of the whole process whoever is told of it may
+            // be told too late.
+            if self.behind() > LOST {
+                return Poll::Ready(());
+            }
+            told.as_mut().poll(cx).map(|_| ())
+        })
+        .await;
     }
 
     /// Whether the other servers go on without this one.
@@ -192,10 +213,16 @@ impl Plane {
     ///
     /// A server that has not heard from the others for half a second refuses everything.
     pub async fn decide(&self, ask: Ask) -> Result<Permit, Refusal> {
-        if self.is_behind() {
-            return Err(record::behind(self.behind()));
-        }
+        self.must_hear()?;
         decide::decide(self, ask).await
+    }
+
+    /// Refuses where it is too far behind to answer.
+    pub(crate) fn must_hear(&self) -> Result<(), Refusal> {
+        if self.is_behind() {
+            return Err(record::behind(self.behind(), self.sequencer().pulse().is_rewound()));
+        }
+        Ok(())
     }
 
     /// Says where the proxy door listens; the first word counts.
@@ -252,7 +279,7 @@ impl Plane {
             None => None,
         };
         let tried = Tried { user: user.clone(), hash, session: peer.session };
-        let (humans, now) = (&self.inner.humans, self.clock().now());
+        let (humans, now) = (&self.inner.humans, self.now());
         let proven = humans.prove(tried, factor.passphrase, now, &self.inner.tasks).await;
         if matches!(&proven, Err(error) if error.kind == AdminKind::BadFactor) {
             self.record_failed_factor(user).await;
@@ -266,7 +293,7 @@ impl Plane {
             return Err(AdminError::not_claimed());
         }
         self.must_be_free(peer)?;
-        let unlocked = self.inner.humans.at_terminal(peer, self.clock().now());
+        let unlocked = self.inner.humans.at_terminal(peer, self.now());
         unlocked.map(|(user, _)| user).ok_or_else(AdminError::locked)
     }
 
@@ -376,7 +403,7 @@ impl Plane {
 
     /// A new id of this moment.
     pub(crate) fn id<K: Named>(&self) -> Id<K> {
-        Id::new(self.clock().now(), marque_crypto::random::bytes(self.random()))
+        Id::new(self.now(), marque_crypto::random::bytes(self.random()))
     }
 
     /// Starts a task that the plane waits for when it stops.

@@ -34,7 +34,7 @@ pub(crate) fn start(plane: &Plane) {
 }
 
 async fn reap(plane: &Plane) -> Result<(), Failure> {
-    let due = due(&plane.world(), plane.clock().now());
+    let due = due(&plane.world(), plane.now());
     if due.is_empty() {
         return Ok(());
     }

@@ -19,7 +19,7 @@ use question::Question;
 use crate::allowance::Allowance;
 use crate::broker::Named;
 use crate::draft::Draft;
-use crate::failure::Failure;
+use crate::failure::{Failure, REWOUND};
 use crate::laps::Laps;
 use crate::lease::Lease;
 use crate::live::LiveRun;
@@ -107,11 +107,29 @@ impl From<Failure> for Stop {
     }
 }
 
-impl From<Unspent> for Stop {
+/// Why nothing was recorded, as far as is known.
+enum Unmade {
+    Stop(Stop),
+    Failed(Failure),
+}
+
+impl From<Failure> for Unmade {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Stop> for Unmade {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
+impl From<Unspent> for Unmade {
     fn from(unspent: Unspent) -> Self {
         match unspent {
-            Unspent::Over(refusal) => Self::Refused(refusal),
-            Unspent::Failed(failure) => failure.into(),
+            Unspent::Over(refusal) => Self::Stop(Stop::Refused(refusal)),
+            Unspent::Failed(failure) => Self::Failed(failure),
         }
     }
 }
@@ -128,20 +146,28 @@ pub(crate) async fn allow(
     let decision = plane.id();
     let cleared = Arc::new(cleared);
     let (inside, record) = (Arc::clone(&cleared), draft.decided(decision, Answer::Allowed));
-    let (appended, portion) = plane
-        .sequencer()
-        .submit(durability, move |step| {
-            must_be_unchanged(step, &inside)?;
-            let portion = spend(step, &inside, decision)?;
-            consume(step, &inside, decision)?;
-            let appended = step.append(Event::Decided(Box::new(record.clone())))?;
-            let run = inside.standing.run.fact.id;
-            let intent =
-                Intent { decision, run, index: appended.index, replica: step.replica.to_owned() };
-            step.tx.open_intent(&intent).map_err(Failure::from)?;
-            Ok::<_, Stop>((appended, portion))
-        })
-        .await?;
+    let recorded = plane.sequencer().submit(durability, move |step| {
+        must_be_unchanged(step, &inside)?;
+        let portion = spend(step, &inside, decision)?;
+        consume(step, &inside, decision)?;
+        let appended = step.append(Event::Decided(Box::new(record.clone())))?;
+        let run = inside.standing.run.fact.id;
+        let intent =
+            Intent { decision, run, index: appended.index, replica: step.replica.to_owned() };
+        step.tx.open_intent(&intent).map_err(Failure::from)?;
+        Ok::<_, Unmade>((appended, portion))
+    });
+    let (appended, portion) = match heard(plane, recorded).await {
+        Ok(recorded) => recorded,
+        Err(Unmade::Stop(stop)) => return Err(stop),
+        Err(Unmade::Failed(failure)) => {
+            if matches!(failure, Failure::InDoubt | Failure::Silent) {
+                // It may be on record all the same. Then its lease says that nothing came of it.
+                drop(Lease::new(plane.clone(), Arc::clone(&cleared.live), decision, None));
+            }
+            return Err(failure.into());
+        }
+    };
     if cleared.live.is_cancelled() {
         // The run was cut while its entry waited for the disk. A lease says how the act went: it
         // did not. The road then says why.
@@ -207,14 +233,18 @@ fn spend(
     step: &mut Step<'_, '_>,
     cleared: &Cleared,
     decision: Id<Decision>,
-) -> Result<Option<u64>, Stop> {
+) -> Result<Option<u64>, Unmade> {
     let run = &cleared.standing.run.fact;
     let connection = &cleared.mandated.connection.fact;
     let spending = Spending { run, connection, announced_bytes: cleared.announced_bytes };
     Ok(spending::begin(step, decision, &spending)?)
 }
 
-fn consume(step: &mut Step<'_, '_>, cleared: &Cleared, decision: Id<Decision>) -> Result<(), Stop> {
+fn consume(
+    step: &mut Step<'_, '_>,
+    cleared: &Cleared,
+    decision: Id<Decision>,
+) -> Result<(), Unmade> {
     if let Some(approval) = &cleared.approval {
         let used = approval.fact.clone().consume(decision, step.now).map_err(|_| Stop::Stale)?;
         step.save(used)?;
@@ -242,7 +272,7 @@ pub(crate) async fn refuse(plane: &Plane, draft: &Draft, refusal: Refusal) -> Re
         step.append(Event::Decided(Box::new(record.clone())))?;
         Ok::<_, Failure>(Some(id))
     });
-    match recorded.await {
+    match heard(plane, recorded).await {
         Ok(decision) => Refusal { decision, ..refusal },
         Err(failure) => unwritable(&failure),
     }
@@ -284,7 +314,7 @@ pub(crate) async fn hold(
         step.append(Event::Decided(Box::new(decided)))?;
         Ok::<_, Failure>((approval, Some(id)))
     });
-    match recorded.await {
+    match heard(plane, recorded).await {
         Ok((approval, decision)) => {
             refusal.remedy = Some(format!(
                 "a human can answer with `marque approval give {approval}`; then send the same \
@@ -304,14 +334,30 @@ fn unshowable(hold: &Refusal) -> Refusal {
     )
 }
 
+// The answer, for as long as this server hears the others: nobody waits for a database as long as
+// its connection may be silent.
+async fn heard<R, E: From<Failure>>(
+    plane: &Plane,
+    recorded: impl Future<Output = Result<R, E>>,
+) -> Result<R, E> {
+    tokio::select! {
+        biased;
+        recorded = recorded => recorded,
+        () = plane.lost() => Err(Failure::Silent.into()),
+    }
+}
+
 fn count(answer: &'static str, code: Code) {
     let stage = code.stage().word();
     metrics::counter!("marque_decisions_total", "answer" => answer, "stage" => stage).increment(1);
 }
 
 /// The refusal of a server that may not know what the others did. It is not recorded: the log
-/// cannot be reached.
-pub(crate) fn behind(behind: Duration) -> Refusal {
+/// cannot be reached, or is not the log any more.
+pub(crate) fn behind(behind: Duration, is_rewound: bool) -> Refusal {
+    if is_rewound {
+        return Refusal::new(Code::LogUnavailable, "the database is an older copy", REWOUND);
+    }
     Refusal::new(
         Code::LogUnavailable,
         format!("this server has not heard from the others for {} ms", behind.as_millis()),
@@ -337,12 +383,17 @@ pub(crate) fn unwritable(failure: &Failure) -> Refusal {
             "whether this is on record is in doubt, so it is not allowed",
             "try again; if it goes on, have the server restarted, which reads the log anew",
         ),
-        Failure::Stopped | Failure::Deposed(_) | Failure::Store(_) | Failure::Record(_) => {
-            Refusal::new(
-                Code::LogUnavailable,
-                format!("{failure}, so nothing is allowed"),
-                "look at the server's output; it recovers by itself once the log can be written",
-            )
+        Failure::Rewound(_) => {
+            Refusal::new(Code::LogUnavailable, format!("{failure}, so nothing is allowed"), REWOUND)
         }
+        Failure::Stopped
+        | Failure::Silent
+        | Failure::Deposed(_)
+        | Failure::Store(_)
+        | Failure::Record(_) => Refusal::new(
+            Code::LogUnavailable,
+            format!("{failure}, so nothing is allowed"),
+            "look at the server's output; it recovers by itself once the log can be written",
+        ),
     }
 }

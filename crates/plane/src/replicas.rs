@@ -21,6 +21,8 @@ const BEAT: Duration = Duration::from_secs(1);
 const LISTEN: Duration = Duration::from_millis(50);
 /// After that long without a word a server is dismissed.
 const MISSING: Duration = Duration::from_secs(10);
+/// Between two words of one's own; after longer the others could not say theirs either.
+const STUMBLE: Duration = Duration::from_secs(3);
 /// What was told is kept for that long, and so many batches of it at least.
 const TOLD_FOR: Duration = Duration::from_secs(600);
 const TOLD_LEAST: u64 = 10_000;
@@ -31,9 +33,10 @@ const INTENTS: u64 = 1_000;
 pub(crate) fn start(plane: &Plane) {
     let (beating, stopping) = (plane.clone(), plane.inner().stopping.clone());
     plane.spawn(async move {
+        let mut steady = None;
         while stopping.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
-            match beat(&beating).await {
-                Ok(()) => {}
+            match beat(&beating, steady).await {
+                Ok(until_now) => steady = Some(until_now),
                 Err(Failure::Deposed(why)) => {
                     tracing::error!(why, "this server serves nobody any more");
                     beating.inner().deposed.cancel();
@@ -55,22 +58,45 @@ pub(crate) fn start(plane: &Plane) {
     });
 }
 
-async fn beat(plane: &Plane) -> Result<(), Failure> {
+/// Since when this server has said without a gap that it is there, by the database's clock. Only
+/// in that time can another have been silent by its own fault: while the database was away, or
+/// when its clock jumps, all of them are.
+#[derive(Clone, Copy)]
+struct Steady {
+    since: Timestamp,
+    last: Timestamp,
+}
+
+impl Steady {
+    fn until(now: Timestamp, before: Option<Self>) -> Self {
+        let goes_on = |before: &Self| now >= before.last && now.since(before.last) <= STUMBLE;
+        let since = before.filter(goes_on).map_or(now, |before| before.since);
+        Self { since, last: now }
+    }
+
+    /// Whether a server that was last heard then is missing.
+    fn misses(self, seen: Timestamp) -> bool {
+        self.last.since(seen.max(self.since)) > MISSING
+    }
+}
+
+async fn beat(plane: &Plane, before: Option<Steady>) -> Result<Steady, Failure> {
     plane
         .sequencer()
-        .submit(Durability::Read, |step| {
+        .submit(Durability::Read, move |step| {
             let (replica, now) = (step.replica.to_owned(), step.now);
+            let steady = Steady::until(now, before);
             step.tx.beat(&replica, now)?;
             let last = step.tx.last_told()?;
             step.tx.forget_told(last.saturating_sub(TOLD_LEAST), ago(now, TOLD_FOR))?;
             for other in step.tx.replicas()? {
-                if other.name != replica && now.since(other.seen) > MISSING {
+                if other.name != replica && steady.misses(other.seen) {
                     step.tx.dismiss(&other.name)?;
                     let taken = take_up(step, Some(&other.name))?;
                     close_behind(step, Some(&other.name), &taken)?;
                 }
             }
-            Ok(())
+            Ok(steady)
         })
         .await
 }
@@ -139,4 +165,33 @@ fn held_by(step: &Step<'_, '_>, replica: Option<&str>) -> Vec<Id<Run>> {
 fn ago(now: Timestamp, span: Duration) -> Timestamp {
     let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     Timestamp::from_millis(now.as_millis().saturating_sub(millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use marque_domain::Timestamp;
+
+    use super::Steady;
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::from_millis(1_000_000 + secs * 1_000)
+    }
+
+    fn after(words: impl IntoIterator<Item = u64>) -> Steady {
+        let steady =
+            words.into_iter().fold(None, |before, secs| Some(Steady::until(at(secs), before)));
+        steady.unwrap()
+    }
+
+    // threat 154
+    #[test]
+    fn only_what_was_missed_while_the_database_was_there_counts() {
+        assert!(after(0..=11).misses(at(0)));
+        assert!(!after(0..=11).misses(at(1)));
+        assert!(!after([11]).misses(at(0)), "who starts has heard nobody yet");
+        assert!(!after((0..=5).chain(30..=40)).misses(at(5)), "it was away from 5 to 30");
+        assert!(after((0..=5).chain(30..=41)).misses(at(5)), "by then the others were back");
+        assert!(!after((0..=20).chain(620..=630)).misses(at(20)), "its clock went ahead");
+        assert!(!after((600..=620).chain(0..=10)).misses(at(0)), "its clock went back");
+    }
 }

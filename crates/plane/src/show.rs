@@ -23,12 +23,12 @@ pub(crate) struct Show<'a> {
 
 impl Plane {
     pub(crate) fn show<'a>(&'a self, world: &'a World) -> Show<'a> {
-        Show { world, trust_domain: &self.inner().trust_domain, now: self.clock().now() }
+        Show { world, trust_domain: &self.inner().trust_domain, now: self.now() }
     }
 
     /// How the plane stands.
     pub fn status(&self) -> StatusView {
-        let (world, now) = (self.world(), self.clock().now());
+        let (world, now) = (self.world(), self.now());
         StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             trust_domain: self.inner().trust_domain.clone(),

@@ -73,6 +73,13 @@ pub enum StoreError {
     /// What is stored cannot be what was written.
     #[error("the store is damaged: {0}; restore it from a backup")]
     Corrupt(String),
+    /// The database is not the one this server went on from: an older copy of it, or one that
+    /// others went on from.
+    #[error(
+        "the database lacks what this server saw committed ({0}): it was restored from a backup, \
+         or a standby that was behind took over"
+    )]
+    Rewound(String),
     /// The file is not a store of ours.
     #[error("`{}` is not a Marque store: choose another data directory", .0.display())]
     Foreign(PathBuf),

@@ -18,6 +18,26 @@ pub struct Turn {
     pub now: Timestamp,
 }
 
+/// What was told from some number on.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Since {
+    /// When that number itself was told; `None` if it was not, or was forgotten.
+    pub at: Option<Timestamp>,
+    /// What came after it, in order.
+    pub told: Vec<Told>,
+}
+
+/// One number of the feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Which.
+    pub seq: u64,
+    /// When, by the database's clock.
+    pub at: Timestamp,
+    /// What.
+    pub body: String,
+}
+
 impl Tx<'_> {
     /// Tells the others what this transaction changed; those who listen hear of it once it is
     /// committed.
@@ -36,12 +56,21 @@ impl Tx<'_> {
         Ok(self.row(sql, &[], |row| row.whole(0))?.unwrap_or(0))
     }
 
-    /// What was told after `seq`, in order: at most `limit`, each with its number. If the first is
-    /// not the next number, what lay between was forgotten.
-    pub fn told_since(&mut self, seq: u64, limit: u64) -> Result<Vec<(u64, String)>, StoreError> {
-        let sql = "SELECT seq, body FROM feed WHERE seq > $1 ORDER BY seq LIMIT $2";
-        let values = [Value::whole(seq), Value::whole(limit)];
-        self.rows(sql, &values, |row| Ok((row.whole(0)?, row.text(1)?.to_owned())))
+    /// What was told after `seq`: at most `limit`. If the first is not the next number, what lay
+    /// between was forgotten. When `seq` was told proves whether this is still the feed it was read
+    /// from: an older copy lacks it, and who went on from one tells it at another moment.
+    pub fn told_since(&mut self, seq: u64, limit: u64) -> Result<Since, StoreError> {
+        let sql = "SELECT seq, at, CASE WHEN seq = $1 THEN '' ELSE body END FROM feed \
+                   WHERE seq >= $1 ORDER BY seq LIMIT $2";
+        let values = [Value::whole(seq), Value::whole(limit.saturating_add(1))];
+        let mut told = self.rows(sql, &values, |row| {
+            let (seq, at) = (row.whole(0)?, Timestamp::from_millis(row.whole(1)?));
+            Ok(Told { seq, at, body: row.text(2)?.to_owned() })
+        })?;
+        let is_there = told.first().is_some_and(|first| first.seq == seq);
+        let at = is_there.then(|| told.remove(0).at);
+        told.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(Since { at, told })
     }
 
     /// Removes what has a number below `below` and was told before `before`; returns how much that

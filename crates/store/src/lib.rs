@@ -35,7 +35,7 @@ pub use backfill::{Backfill, Backfiller};
 pub use checkpoints::StoredCheckpoint;
 pub use error::StoreError;
 pub use faults::{Faults, OpenOptions};
-pub use feed::Turn;
+pub use feed::{Since, Told, Turn};
 pub use intents::Intent;
 pub use log::{Count, DecisionEntries, GroupBy, LogQuery, StoredEntry};
 pub use migrations::known_schema;

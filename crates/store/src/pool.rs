@@ -51,7 +51,24 @@ impl Pool {
         // Given back even if `work` panics: a transaction it left open has been undone by then.
         let mut lent = Lent { pool: self, session: Some(taken) };
         let session = lent.session.as_deref_mut();
-        work(session.expect("invariant: a lent session is there until it is given back"))
+        let done =
+            work(session.expect("invariant: a lent session is there until it is given back"));
+        if matches!(done, Err(StoreError::Rewound(_))) {
+            drop(lent);
+            self.renew();
+        }
+        done
+    }
+
+    /// Closes what is idle: it may lead to a server that another took over from.
+    fn renew(&self) {
+        if self.open.is_some() {
+            let mut state = self.lock();
+            let idle = std::mem::take(&mut state.idle);
+            state.unopened += idle.len();
+            drop(state);
+            self.freed.notify_all();
+        }
     }
 
     fn take(&self, name: &'static str) -> Result<Box<dyn Session>, StoreError> {

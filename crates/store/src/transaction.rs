@@ -16,11 +16,13 @@ pub struct Tx<'a> {
     failure: Option<StoreError>,
     /// The index of the next entry, once it was looked up.
     pub(crate) next_index: Option<u64>,
+    /// Whether what is nearly always so is taken for granted: if it is not, the batch runs again.
+    pub(crate) may_assume: bool,
 }
 
 impl<'a> Tx<'a> {
     pub(crate) fn new(session: &'a mut dyn Session) -> Self {
-        Self { session, failure: None, next_index: None }
+        Self { session, failure: None, next_index: None, may_assume: false }
     }
 
     pub(crate) fn take_failure(&mut self) -> Option<StoreError> {

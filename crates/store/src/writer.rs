@@ -22,6 +22,8 @@ pub struct Batch<'a> {
     broken: Option<StoreError>,
     /// As of the last attempt that was kept: looking it up costs as much as the append itself.
     next_index: Option<u64>,
+    /// Whether its commands may assume what an answer would cost a round trip to know.
+    may_assume: bool,
 }
 
 impl Writer {
@@ -38,9 +40,11 @@ impl Writer {
         &mut self,
         mut body: impl FnMut(&mut Batch<'_>) -> Result<R, StoreError>,
     ) -> Result<R, StoreError> {
+        let mut is_first = true;
         self.on_session(|session| {
             transaction::run(session, Mode::Write, |session| {
-                let mut batch = Batch { session, broken: None, next_index: None };
+                let may_assume = std::mem::take(&mut is_first) && session.turn().is_some();
+                let mut batch = Batch { session, broken: None, next_index: None, may_assume };
                 let answer = body(&mut batch)?;
                 batch.broken.map_or(Ok(answer), Err)
             })
@@ -120,6 +124,7 @@ impl Batch<'_> {
         self.session.savepoint()?;
         let mut tx = Tx::new(self.session);
         tx.next_index = self.next_index;
+        tx.may_assume = self.may_assume;
         let answer = body(&mut tx);
         if answer.is_ok() {
             self.next_index = tx.next_index;

@@ -1,17 +1,33 @@
 //! How long something took, on the wall.
 
-use std::time::Duration;
-
-/// What `act` gives, and the seconds it took.
-#[expect(
+#![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
     reason = "a benchmark measures the time that people wait"
 )]
+
+use std::time::Duration;
+
+/// The one clock of a benchmark: time since it was made. A copy tells the same time.
+#[derive(Clone, Copy)]
+pub(super) struct Clock(std::time::Instant);
+
+impl Clock {
+    pub(super) fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    /// The time since it was made.
+    pub(super) fn now(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// What `act` gives, and the seconds it took.
 pub(super) fn timed<T>(act: impl FnOnce() -> T) -> (T, f64) {
-    let start = std::time::Instant::now();
+    let clock = Clock::start();
     let made = act();
-    (made, start.elapsed().as_secs_f64())
+    (made, clock.now().as_secs_f64())
 }
 
 /// Asks until there is an answer, for at most `patience`.
@@ -20,13 +36,14 @@ pub(super) fn eventually<T>(
     mut ask: impl FnMut() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<Option<T>> {
     const PAUSE: Duration = Duration::from_millis(10);
-    let mut left = patience;
+    let clock = Clock::start();
     loop {
         if let Some(found) = ask()? {
             return Ok(Some(found));
         }
-        let Some(less) = left.checked_sub(PAUSE) else { return Ok(None) };
+        if clock.now() > patience {
+            return Ok(None);
+        }
         std::thread::sleep(PAUSE);
-        left = less;
     }
 }

@@ -15,17 +15,14 @@ use super::ground::Ground;
 use super::noise::Commit;
 use super::options::Options;
 use super::report::{Report, Round, Stalls, Transfer};
-use super::{link, process, report};
+use super::{binary, link, process, report};
 
 /// Measures, tells, and fails where a bar is missed.
 pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     if options.link.is_some() && !link::is_inside() {
         return link::enter();
     }
-    let binary = match &options.binary {
-        Some(binary) => binary.clone(),
-        None => release_binary()?,
-    };
+    let binary = binary::to_measure(options.binary.as_deref())?;
     let mut bench = Bench::set_up(&binary, options)?;
     let mut report = Report {
         machine: process::machine(),
@@ -47,22 +44,6 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     let missed = report.missed();
     ensure!(!options.has_bars || missed.is_empty(), "missed: {}", missed.join("; "));
     Ok(())
-}
-
-/// Builds it; where it is.
-fn release_binary() -> anyhow::Result<PathBuf> {
-    let output = Command::new("cargo")
-        .args(["build", "--release", "--locked", "--package", "marque"])
-        .arg("--message-format=json-render-diagnostics")
-        .stderr(Stdio::inherit())
-        .output()?;
-    ensure!(output.status.success(), "the release binary does not build");
-    let lines = String::from_utf8(output.stdout)?;
-    let mut executables = lines.lines().filter_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        Some(PathBuf::from(message.get("executable")?.as_str()?))
-    });
-    executables.next_back().context("cargo names no executable")
 }
 
 /// Transfers that stand still and whose round is begun anew. git can by itself, pushing over

@@ -47,25 +47,43 @@ impl Watched {
         self.status("VmRSS:")
     }
 
+    /// What it has computed since it began.
+    pub(super) fn cpu_seconds(self) -> anyhow::Result<f64> {
+        let stat = read(&format!("/proc/{}/stat", self.0))?;
+        let [user, system, ..] = times(&stat).context("`stat` of a process")?;
+        Ok((user + system) / TICKS)
+    }
+
+    /// The same of it and of all it started itself, whether they still live or not.
+    pub(super) fn family_cpu_seconds(self) -> anyhow::Result<f64> {
+        let Self(pid) = self;
+        let stat = read(&format!("/proc/{pid}/stat"))?;
+        let own: f64 = times(&stat).context("`stat` of a process")?.iter().sum();
+        let children = read(&format!("/proc/{pid}/task/{pid}/children"))?;
+        let children = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok());
+        // One that ended just now is counted with its parent the next time.
+        let living = children.filter_map(|pid| Watched(pid).cpu_seconds().ok());
+        Ok(own / TICKS + living.sum::<f64>())
+    }
+
     fn status(self, field: &str) -> anyhow::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0))?;
+        let status = read(&format!("/proc/{}/status", self.0))?;
         let line = status.lines().find_map(|line| line.strip_prefix(field));
         let number = line.and_then(|line| line.split_whitespace().next());
         Ok(number.with_context(|| format!("the server has no `{field}`"))?.parse()?)
     }
-
-    fn cpu_seconds(self) -> anyhow::Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
-        ticks(&stat).map(|ticks| f64::from(ticks) / TICKS).context("`stat` of the server")
-    }
 }
 
-// The name stands in parentheses and may hold anything; the 14th and 15th field are user and
-// system time.
-fn ticks(stat: &str) -> Option<u32> {
+fn read(path: &str) -> anyhow::Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read `{path}`"))
+}
+
+// The name stands in parentheses and may hold anything; the 14th to 17th field are user and system
+// time of the process, and of those it started that have ended.
+fn times(stat: &str) -> Option<[f64; 4]> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
-    let user: u32 = fields.next()?.parse().ok()?;
-    user.checked_add(fields.next()?.parse().ok()?)
+    let mut next = || fields.next()?.parse::<u32>().ok().map(f64::from);
+    Some([next()?, next()?, next()?, next()?])
 }
 
 /// The machine, for the head of a table.
@@ -87,12 +105,12 @@ pub(super) fn load() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::ticks;
+    use super::times;
 
     #[test]
     fn user_and_system_time_are_read_behind_any_name() {
-        let stat = "7 (a ) b) S 1 2 3 4 5 6 7 8 9 10 120 30 0 0 20";
-        assert_eq!(ticks(stat), Some(150));
-        assert_eq!(ticks("7 (a"), None);
+        let stat = "7 (a ) b) S 1 2 3 4 5 6 7 8 9 10 120 30 5 6 20";
+        assert_eq!(times(stat), Some([120.0, 30.0, 5.0, 6.0]));
+        assert_eq!(times("7 (a"), None);
     }
 }

@@ -7,6 +7,7 @@ use std::io::{Write as _, stdout};
 
 use serde_json::json;
 
+use super::figures::median;
 use super::process::Cost;
 
 /// The gateway's speed as a part of direct speed.
@@ -202,17 +203,9 @@ fn mib(kib: u64) -> f64 {
     f64::from(u32::try_from(kib).unwrap_or(u32::MAX)) / 1024.0
 }
 
-/// The middle, or between the two in the middle; not a number of nothing.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let upper = values.get(values.len() / 2);
-    let lower = values.get(values.len().saturating_sub(1) / 2);
-    upper.zip(lower).map_or(f64::NAN, |(upper, lower)| f64::midpoint(*upper, *lower))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Cost, Report, Round, Stalls, Transfer, median};
+    use super::{Cost, Report, Round, Stalls, Transfer};
 
     fn round(direct_seconds: f64, seconds: f64, memory_kib: u64) -> Round {
         let cost = Cost { memory_kib, cpu_seconds: 0.5 };
@@ -230,12 +223,6 @@ mod tests {
             stalls: Stalls { direct: 1, gateway: 2 },
             clone,
         }
-    }
-
-    #[test]
-    fn the_median_is_the_middle_whatever_the_order() {
-        assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
-        assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
     }
 
     #[test]

@@ -62,6 +62,13 @@ impl Shell {
         Ok(Some(seconds))
     }
 
+    /// What a command that must work prints.
+    pub(super) fn says(&mut self, command: &str) -> anyhow::Result<String> {
+        let (code, out) = self.types(command).with_context(|| format!("`{command}`"))?;
+        ensure!(code == "0", "`{command}` failed: {out}");
+        Ok(out)
+    }
+
     fn types(&mut self, command: &str) -> anyhow::Result<(String, String)> {
         let input = self.input.as_mut().context("the shell is closed")?;
         let line = format!("{{ {command}\n}} </dev/null\nprintf '\\n{END}%s\\n' $?\n");
@@ -90,12 +97,16 @@ impl Drop for Shell {
 /// Asks a process of ours to end, and ends it if it does not.
 pub(super) fn end(process: &mut Child) {
     drop(process.stdin.take());
-    let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
-    // It may have ended by itself.
-    let _ = pid.map(|pid| kill_process(pid, Signal::TERM));
+    signal(process, Signal::TERM);
     let left = clock::eventually(LEAVING, || Ok(process.try_wait()?));
     if !matches!(left, Ok(Some(_))) {
         let _ = process.kill();
         let _ = process.wait();
     }
+}
+
+/// Sends a signal to a process of ours, which may have ended by itself.
+pub(super) fn signal(process: &Child, signal: Signal) {
+    let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
+    let _ = pid.map(|pid| kill_process(pid, signal));
 }

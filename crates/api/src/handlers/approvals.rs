@@ -57,7 +57,7 @@ async fn rehearse(
     digest: Digest,
 ) -> Result<ApprovalView, Problem> {
     let shown = plane.approval(who, approval).await?;
-    let given = shown.approval.give(who.user().id, digest, plane.clock().now());
+    let given = shown.approval.give(who.user().id, digest, plane.now());
     let given = given.map_err(|error| Problem::conflict(&error))?;
     // Who may not say no may not say yes, and the plane rehearses a no.
     plane.decline_approval(who, approval).await?;

@@ -25,8 +25,10 @@ pub(crate) async fn readyz(State(plane): State<Plane>) -> Result<Json<HealthView
 }
 
 pub(crate) async fn metrics(
+    State(plane): State<Plane>,
     State(metrics): State<Metrics>,
 ) -> ([(HeaderName, &'static str); 1], String) {
+    metrics::gauge!("marque_behind_seconds").set(plane.behind().as_secs_f64());
     // The Prometheus text exposition format.
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.text())
 }

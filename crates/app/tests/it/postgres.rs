@@ -1,6 +1,9 @@
 //! A plane in a PostgreSQL database: the same story, and what only a database can do to it.
 
+mod crashes;
 mod history;
+mod namespace;
+mod paused;
 mod replicas;
 mod store;
 
@@ -112,13 +115,27 @@ fn calls_are_refused_while_the_database_is_away_and_go_on_when_it_is_back() {
     server.stop();
     let reached = world.plain.saw().len();
     proxy.asks("GET", A, "", "").is(503, "refused.record.log_unavailable");
+    eventually("the server says how far behind it is", || {
+        (behind_seconds(&world) > 0.5).then_some(())
+    });
     assert_eq!(world.plain.saw().len(), reached, "nothing may happen off the record");
     world.cli(&["log", "verify"]).fails(5, "cannot be reached").hints("is the database up");
     server.start_again();
     eventually("calls go through again", || {
         (proxy.asks("GET", A, "", "").status == 200).then_some(())
     });
+    eventually("and that it is not any more", || (behind_seconds(&world) < 0.5).then_some(()));
     world.cli(&["log", "verify"]).ok();
+}
+
+/// What the metrics say of how far a server is behind the others.
+fn behind_seconds(world: &World) -> f64 {
+    let socket = world.socket();
+    let words = ["-sS", "--unix-socket", socket.to_str().unwrap(), "http://marque/metrics"];
+    let told = world.tool("curl", &words);
+    let mut lines = told.ok().lines();
+    let value = lines.find_map(|line| line.strip_prefix("marque_behind_seconds "));
+    value.unwrap().parse().unwrap()
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! runs that are typed into, and a client that says exactly the bytes it is given.
 
 mod git_host;
+mod namespace;
 mod plane;
 mod proxy;
 mod run;
@@ -12,6 +13,7 @@ mod wait;
 mod world;
 
 pub(crate) use git_host::{GIT_TOKEN, GitHost};
+pub(crate) use namespace::Namespace;
 pub(crate) use plane::{BINARY, Marque, PASSPHRASE, chmod, signal};
 pub(crate) use proxy::{Proxy, hear_one, hear_to_the_end};
 pub(crate) use run::{Run, Typed};

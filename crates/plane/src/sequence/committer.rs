@@ -4,11 +4,10 @@
 //! servers share the store, a batch first does what the others committed; see `next.rs`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use marque_crypto::Random;
-use marque_store::{Store, Writer};
+use marque_store::{Store, StoreError, Writer};
 use marque_tlog::Frontier;
 
 use super::SyncedHead;
@@ -90,19 +89,20 @@ impl Committer {
 
     /// Runs the commands in order and commits what they kept.
     pub(super) fn commit(&mut self, batch: &mut [Box<dyn Command>]) -> Result<(), Failure> {
-        let (begun, clock) = (self.begins(), self.clock.now());
-        let random = Arc::clone(&self.random);
-        let (now, kin) = (&self.now, &self.kin);
-        let next = self.writer.batch(|transaction| {
+        let (random, clock) = (Arc::clone(&self.random), Arc::clone(&self.clock));
+        let (now, kin, pulse) = (&self.now, &self.kin, Arc::clone(&self.pulse));
+        let local = clock.now();
+        let committed = self.writer.batch(|transaction| {
             let turn = transaction.turn();
             let is_shared = turn.is_some();
             let mut next = now.begin(is_shared);
             if let Some(turn) = &turn {
+                pulse.hear_time(turn.now, clock.elapsed());
                 transaction.attempt(|tx| next.catch_up(tx, kin))??;
                 next.must_be_at(turn.seq)?;
             }
             // One clock for all servers that share the store: the store's.
-            let now = turn.map_or(clock, |turn| turn.now);
+            let now = turn.map_or(local, |turn| turn.now);
             for command in batch.iter_mut() {
                 let kept = next.mark();
                 let done = transaction
@@ -114,38 +114,45 @@ impl Committer {
             if is_shared {
                 transaction.attempt(|tx| next.tell(tx, now))??;
             }
-            Ok(next)
-        })?;
+            // Until this is committed nobody else commits anything.
+            let known = is_shared.then(|| clock.elapsed());
+            Ok((next, known))
+        });
+        let (next, known) = self.judge(committed)?;
+        // ORDER: publish, then beat: whoever waits for the pulse looks at the world next.
         self.publish(next);
-        self.beat(begun);
+        if let Some(known) = known {
+            self.pulse.beat(known);
+        }
         Ok(())
     }
 
     /// Does what the other servers committed, where there are others. Writes nothing.
     pub(super) fn follow(&mut self, store: &Store) -> Result<(), Failure> {
-        let (begun, now, kin) = (self.begins(), &self.now, &self.kin);
-        let next = store.read("follow", |tx| {
+        let (known, now, kin) = (self.clock.elapsed(), &self.now, &self.kin);
+        let followed = store.read("follow", |tx| {
             let mut next = now.begin(false);
             next.catch_up(tx, kin)?;
             Ok(next)
-        })?;
+        });
+        let next = self.judge(followed)?;
         if next.told() != self.now.told() {
             self.publish(next);
         }
-        self.beat(begun);
+        self.pulse.beat(known);
         Ok(())
     }
 
-    // Only servers that share a store ask how far they are behind.
-    fn begins(&self) -> Option<Duration> {
-        (!self.kin.replica.is_empty()).then(|| self.clock.elapsed())
-    }
-
-    // ORDER: after publishing: whoever waits for the pulse looks at the world next.
-    fn beat(&self, begun: Option<Duration>) {
-        if let Some(begun) = begun {
-            self.pulse.beat(begun);
+    // A store that was wound back is said once, aloud: only a human can tell what to do.
+    fn judge<T>(&self, done: Result<T, StoreError>) -> Result<T, Failure> {
+        let is_rewound = matches!(done, Err(StoreError::Rewound(_)));
+        let done = done.map_err(Failure::from);
+        if self.pulse.note_rewound(is_rewound)
+            && let (true, Err(failure)) = (is_rewound, &done)
+        {
+            tracing::error!(%failure, "nothing is allowed until a human has looked");
         }
+        done
     }
 
     // ORDER: publish, then cut. A stream that is cut must find its run closed when it asks why.

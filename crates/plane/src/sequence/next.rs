@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use marque_crypto::Random;
 use marque_domain::Timestamp;
-use marque_store::{StoreError, Tx};
+use marque_store::{Since, StoreError, Tx};
 use marque_tlog::Frontier;
 
 use crate::live::{Kin, LiveRun};
@@ -28,6 +28,8 @@ pub(super) struct Next {
     pub(super) head: Frontier,
     /// The last batch that is in it.
     told: u64,
+    /// When that was told; `None` before it was looked up.
+    told_at: Option<Timestamp>,
     cuts: Vec<Arc<LiveRun>>,
     changes: Changes,
 }
@@ -43,7 +45,8 @@ pub(super) struct Mark {
 impl Next {
     /// As it is committed.
     pub(super) fn new(world: World, head: Frontier, told: u64) -> Self {
-        Self { world, head, told, cuts: Vec::new(), changes: Changes::new(false) }
+        let changes = Changes::new(false);
+        Self { world, head, told, told_at: None, cuts: Vec::new(), changes }
     }
 
     /// A copy that a batch changes; what it changes is noted if others are told.
@@ -52,6 +55,7 @@ impl Next {
             world: self.world.clone(),
             head: self.head.clone(),
             told: self.told,
+            told_at: self.told_at,
             cuts: Vec::new(),
             changes: Changes::new(is_told),
         }
@@ -88,41 +92,57 @@ impl Next {
         Step { tx, world, now, head, random, cuts, changes, replica }
     }
 
-    /// Does what other servers committed since.
+    /// Does what other servers committed since. Fails if the store is no longer the one that this
+    /// world was made from.
     pub(super) fn catch_up(&mut self, tx: &mut Tx<'_>, kin: &Kin) -> Result<(), StoreError> {
         let before = self.told;
         loop {
-            let some = tx.told_since(self.told, TOLD_AT_ONCE)?;
-            for (number, body) in &some {
-                if *number != self.told + 1 {
-                    let why = format!(
-                        "batch {} of the other servers is gone, so this one is too far behind: \
-                         restart it",
-                        self.told + 1
-                    );
-                    return Err(StoreError::Engine(why));
-                }
-                let told: Told = serde_json::from_str(body)
-                    .map_err(|error| StoreError::Corrupt(format!("batch {number}: {error}")))?;
+            let since = tx.told_since(self.told, TOLD_AT_ONCE)?;
+            self.must_go_on_from(&since)?;
+            for batch in &since.told {
+                let told: Told = serde_json::from_str(&batch.body).map_err(|error| {
+                    StoreError::Corrupt(format!("batch {}: {error}", batch.seq))
+                })?;
                 self.world.follow(tx, &told, (kin, &mut self.cuts))?;
-                self.told = *number;
+                (self.told, self.told_at) = (batch.seq, Some(batch.at));
             }
-            if some.is_empty() {
+            if (since.told.len() as u64) < TOLD_AT_ONCE {
                 break;
             }
         }
         if self.told == before { Ok(()) } else { self.catch_up_log(tx) }
     }
 
-    /// Fails if the store has fewer batches than this server has seen: then it is an older copy.
+    // The feed has the last batch that is in this world, told at the same moment, and all after it.
+    // A copy that others went on from has that number too, but told later.
+    fn must_go_on_from(&mut self, since: &Since) -> Result<(), StoreError> {
+        let seen = self.told;
+        let next = since.told.first().map(|batch| batch.seq);
+        match (since.at, self.told_at) {
+            (Some(at), Some(known)) if at != known => {
+                return Err(StoreError::Rewound(format!("another batch {seen} than it has")));
+            }
+            (Some(at), _) => self.told_at = Some(at),
+            // Nothing was told before the first.
+            (None, _) if seen == 0 => {}
+            (None, _) if next.is_some_and(|next| next > seen) => {}
+            (None, _) => return Err(StoreError::Rewound(format!("batch {seen}"))),
+        }
+        match next {
+            Some(next) if next != seen + 1 => Err(StoreError::Engine(format!(
+                "batch {} of the other servers is gone, so this one is too far behind: restart it",
+                seen + 1
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails unless it is everything that was told before this turn.
     pub(super) fn must_be_at(&self, seq: u64) -> Result<(), StoreError> {
         if self.told == seq {
             return Ok(());
         }
-        let seen = self.told;
-        Err(StoreError::Corrupt(format!(
-            "the store has {seq} batches, and {seen} were seen before"
-        )))
+        Err(StoreError::Rewound(format!("batch {}, after {seq}", self.told)))
     }
 
     /// Tells the others what this batch changed, and keeps it for those who start later.
@@ -136,7 +156,7 @@ impl Next {
         }
         let body = serde_json::to_string(&told)
             .map_err(|error| StoreError::Unstorable(error.to_string()))?;
-        self.told += 1;
+        (self.told, self.told_at) = (self.told + 1, Some(now));
         tx.tell(self.told, now, &body)
     }
 

@@ -23,7 +23,7 @@ impl Plane {
         _who: &Acting<User>,
         all: bool,
     ) -> Result<Vec<ApprovalView>, AdminError> {
-        let (world, now) = (self.world(), self.clock().now());
+        let (world, now) = (self.world(), self.now());
         let show = self.show(&world);
         if !all {
             let waiting = world.approvals.all().filter(|open| open.fact.is_waiting(now));

@@ -70,7 +70,7 @@ impl Plane {
         let tty = peer.own_session().ok_or_else(AdminError::no_terminal)?.tty;
         self.must_be_free(peer)?;
         let user = self.prove_human(peer, factor).await?;
-        let now = self.clock().now();
+        let now = self.now();
         let until = now.plus(Duration::from_secs(ttl_secs));
         let by = user.clone();
         self.sequencer()
@@ -86,7 +86,7 @@ impl Plane {
 
     /// Whether a terminal is unlocked: a promise that would end with the server.
     pub fn is_anybody_unlocked(&self) -> bool {
-        self.inner().humans.is_anybody_unlocked(self.clock().now())
+        self.inner().humans.is_anybody_unlocked(self.now())
     }
 
     /// Closes the peer's terminal again.
@@ -103,7 +103,7 @@ impl Plane {
         if let Some(run) = run.and_then(|run| world.runs.get(run)) {
             return WhoamiView::Run(Box::new(self.show(&world).run(&run.fact)));
         }
-        match self.inner().humans.at_terminal(peer, self.clock().now()) {
+        match self.inner().humans.at_terminal(peer, self.now()) {
             Some((user, until)) => {
                 WhoamiView::User { user: user.name, id: user.id, until: Some(until) }
             }

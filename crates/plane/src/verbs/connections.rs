@@ -204,7 +204,7 @@ impl Plane {
             answers: spec.answers.clone(),
             never_holds: spec.never_holds.clone(),
             added_by: by.id,
-            added_at: self.clock().now(),
+            added_at: self.now(),
             state: ConnectionState::Live,
         })
     }

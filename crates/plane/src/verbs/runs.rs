@@ -28,7 +28,7 @@ impl Plane {
     ) -> Result<Vec<RunView>, AdminError> {
         let world = self.world();
         let show = self.show(&world);
-        let now = self.clock().now();
+        let now = self.now();
         let open = world.runs.all().filter(|run| run.fact.is_open(now));
         let mut runs: Vec<_> = open.map(|run| show.run(&run.fact)).collect();
         if include_closed {

@@ -1,6 +1,8 @@
 //! The plane on PostgreSQL: the same road, on a store whose connection may break.
 
-use marque_testkit::{PostgresServer, Setup, TestPlane};
+use std::time::Duration;
+
+use marque_testkit::{PostgresServer, Setup, TestPlane, get};
 
 const UNAVAILABLE: &str = "refused.record.log_unavailable";
 
@@ -53,4 +55,41 @@ async fn a_call_whose_record_is_in_doubt_is_refused() {
     server.sql_in(&url, "DROP TRIGGER die ON log");
     assert_eq!(plane.log().allowed(), 0);
     run.calls("GET", "/v1/items").await.is_allowed();
+}
+
+// threat 142
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_database_stops_every_act_until_there_is_room_again() {
+    let Some(server) = PostgresServer::start_on_a_small_disk(16) else { return };
+    let plane = TestPlane::in_postgres(&server.url_with_password(), Setup::default()).await;
+    let alice = plane.alice_with_bot(&["api:GET /**"]).await;
+    let run = alice.starts_a_run("bot").await;
+    server.fills_the_disk();
+    let (mut given, mut refused) = (Vec::new(), 0);
+    for place in 0..2_000 {
+        match run.permit(get(&format!("/{place}"))).await {
+            Ok(permit) => given.push((permit.index(), permit.leaf())),
+            Err(refusal) => {
+                assert_eq!(refusal.code.text(), UNAVAILABLE, "{refusal}");
+                let says_why = refusal.message.contains("the disk is full");
+                assert!(says_why || refused > 0, "{refusal}");
+                refused += 1;
+            }
+        }
+        if refused == 20 {
+            break;
+        }
+    }
+    assert_eq!(refused, 20, "{} calls were allowed on a full disk", given.len());
+    server.frees_the_disk();
+    let goes_on = async {
+        while run.permit(get("/again")).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), goes_on).await.expect("there is room again");
+    let log = plane.log();
+    assert_eq!(log.allowed(), given.len() + 1);
+    assert!(given.iter().all(|(index, leaf)| log.leaf(*index) == Some(*leaf)));
+    assert!(log.verified(&plane.log_key(), &plane.checkpoint().await.note).holds());
 }

@@ -1,12 +1,43 @@
 //! Servers that share a store: one plane, whichever of them is asked.
 
+mod clocks;
+mod failover;
+mod network;
+
 use std::time::Duration;
 
-use marque_domain::{Event, Limits};
+use marque_domain::{Event, Limits, Outcome, Refusal};
+use marque_plane::{Crossed, broker};
 use marque_store::OpenOptions;
 use marque_testkit::{PostgresServer, RunActor, Setup, TestPlane, get};
 
 const SOON: Duration = Duration::from_secs(2);
+/// Generous: machines are busy.
+const PATIENCE: Duration = Duration::from_secs(20);
+const UNAVAILABLE: &str = "refused.record.log_unavailable";
+
+/// Asks that server, goes through with it, and waits for nothing but the answer, which comes in
+/// time whatever the database does. The code of a refusal.
+async fn tries(plane: &TestPlane, run: &RunActor) -> Result<(), String> {
+    let asked = async {
+        let permit = run.through(plane).permit(get("/v1/items")).await?;
+        let opened = broker::open(plane.plane(), permit)?;
+        opened.lease.finish(Outcome::Answered { status: 200 }, Crossed::default());
+        Ok::<_, Refusal>(())
+    };
+    let answered = tokio::time::timeout(SOON, asked).await.expect("nobody waits that long");
+    answered.map_err(|refusal| refusal.code.text())
+}
+
+async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let came = tokio::time::timeout(PATIENCE, waiting).await;
+    came.unwrap_or_else(|_| panic!("it never came to this: {what}"));
+}
 
 async fn replica(url: &str, name: &str) -> TestPlane {
     let seed = name.bytes().map(u64::from).sum();
@@ -126,7 +157,7 @@ async fn what_a_server_that_is_gone_left_behind_is_settled_by_another() {
     let settled = async {
         let is_unknown = |event: &Event| {
             matches!(event, Event::Outcome { decision: of, result, .. }
-                if *of == decision && *result == marque_domain::Outcome::Unknown)
+                if *of == decision && *result == Outcome::Unknown)
         };
         while !other.log().entries().iter().any(|entry| is_unknown(&entry.event)) {
             // It lives, so it says again and again that it does.

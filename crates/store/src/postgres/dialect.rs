@@ -73,8 +73,9 @@ pub(super) const SETTINGS: &str = "
 pub(super) const READER: &str = "SET default_transaction_read_only = on";
 
 /// A write transaction keeps every other server waiting, so one whose client is silent in it ends
-/// before the others give up their turn: commands compute between statements, and wait for nothing.
-pub(super) const WRITER: &str = "SET idle_in_transaction_session_timeout = '1500ms'";
+/// before the others believe that they are cut off: commands compute between statements, and wait
+/// for nothing. Whoever was only slow does it again.
+pub(super) const WRITER: &str = "SET idle_in_transaction_session_timeout = '500ms'";
 
 /// Silence is all a listener's session is for.
 pub(super) const LISTENER: &str = "SET idle_session_timeout = 0";

@@ -1,12 +1,17 @@
 //! What servers that share a store tell each other, as every engine keeps it.
 
-use marque_store::{Faults, Intent, StoreError};
+use marque_store::{Faults, Intent, Since, StoreError, Told, Tx};
 
 use crate::home::{Home, read, write};
 use crate::sample::{at, id};
 
 fn told(told: &[(u64, &str)]) -> Vec<(u64, String)> {
     told.iter().map(|(seq, body)| (*seq, (*body).to_owned())).collect()
+}
+
+fn since(tx: &mut Tx<'_>, seq: u64, limit: u64) -> Result<Vec<(u64, String)>, StoreError> {
+    let since = tx.told_since(seq, limit)?;
+    Ok(since.told.into_iter().map(|told| (told.seq, told.body)).collect())
 }
 
 fn kept(kept: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -25,16 +30,29 @@ pub(crate) fn what_was_told_is_read_in_order_from_any_number_on(home: &Home) {
     .unwrap();
     assert_eq!(read(&store, |tx| tx.last_told()), 3);
     let all = told(&[(1, "{\"é\":1}"), (2, "{\"é\":2}"), (3, "{\"é\":3}")]);
-    assert_eq!(read(&store, |tx| tx.told_since(0, 10)), all);
-    assert_eq!(read(&store, |tx| tx.told_since(1, 1)), told(&[(2, "{\"é\":2}")]));
-    assert_eq!(read(&store, |tx| tx.told_since(3, 10)), []);
+    assert_eq!(read(&store, |tx| since(tx, 0, 10)), all);
+    assert_eq!(read(&store, |tx| since(tx, 1, 1)), told(&[(2, "{\"é\":2}")]));
+    assert_eq!(read(&store, |tx| since(tx, 3, 10)), []);
+}
+
+// Whoever reads on knows by it whether this is still the feed they read before.
+pub(crate) fn what_is_read_on_says_when_the_last_known_was_told(home: &Home) {
+    let store = home.open();
+    write(&store, |tx| (1..=3).try_for_each(|seq| tx.tell(seq, at(seq * 10), "x"))).unwrap();
+    let third = Told { seq: 3, at: at(30), body: "x".to_owned() };
+    let told = |at, told: &[&Told]| Since { at, told: told.iter().map(|t| (*t).clone()).collect() };
+    assert_eq!(read(&store, |tx| tx.told_since(2, 10)), told(Some(at(20)), &[&third]));
+    assert_eq!(read(&store, |tx| tx.told_since(3, 10)), told(Some(at(30)), &[]));
+    assert_eq!(read(&store, |tx| tx.told_since(4, 10)), told(None, &[]));
+    assert_eq!(write(&store, |tx| tx.forget_told(3, at(1_000))), Ok(2));
+    assert_eq!(read(&store, |tx| tx.told_since(2, 10)), told(None, &[&third]));
 }
 
 pub(crate) fn a_number_is_told_once(home: &Home) {
     let store = home.open();
     write(&store, |tx| tx.tell(1, at(1), "one")).unwrap();
     write(&store, |tx| tx.tell(1, at(2), "another")).unwrap_err();
-    assert_eq!(read(&store, |tx| tx.told_since(0, 10)), told(&[(1, "one")]));
+    assert_eq!(read(&store, |tx| since(tx, 0, 10)), told(&[(1, "one")]));
 }
 
 // Otherwise the numbers would start anew, and what is told next would pass for old.
@@ -43,7 +61,7 @@ pub(crate) fn what_is_old_is_forgotten_but_never_the_last(home: &Home) {
     write(&store, |tx| (1..=4).try_for_each(|seq| tx.tell(seq, at(seq * 10), "x"))).unwrap();
     assert_eq!(write(&store, |tx| tx.forget_told(3, at(20))), Ok(1), "only what is old");
     assert_eq!(write(&store, |tx| tx.forget_told(3, at(1_000))), Ok(1), "only what is below");
-    assert_eq!(read(&store, |tx| tx.told_since(0, 10)), told(&[(3, "x"), (4, "x")]));
+    assert_eq!(read(&store, |tx| since(tx, 0, 10)), told(&[(3, "x"), (4, "x")]));
     assert_eq!(write(&store, |tx| tx.forget_told(1_000, at(1_000))), Ok(1));
     assert_eq!(read(&store, |tx| tx.last_told()), 4);
 }
@@ -83,7 +101,7 @@ pub(crate) fn what_a_refused_command_told_kept_and_dropped_is_undone(home: &Home
         batch.attempt(|tx| tx.tell(2, at(1), "after"))?
     });
     assert_eq!(batch, Ok(()));
-    assert_eq!(read(&store, |tx| tx.told_since(0, 10)), told(&[(1, "kept"), (2, "after")]));
+    assert_eq!(read(&store, |tx| since(tx, 0, 10)), told(&[(1, "kept"), (2, "after")]));
     assert_eq!(read(&store, |tx| tx.all_kept()), kept(&[("old", "1")]));
 }
 

@@ -57,12 +57,14 @@ promises! {
         a_name_is_given_once_and_for_ever
         sealed_bytes_are_kept_by_revision_and_shredded_at_once
         an_intent_is_settled_exactly_once
+        an_outcome_too_many_is_told_so_and_the_rest_of_its_batch_is_kept
         the_checkpoint_at_or_before_a_size_is_found
         settings_policy_texts_and_factors_are_kept
         a_meter_is_kept_as_it_was_last_written
         a_meter_of_a_refused_command_is_not_kept;
     feed:
         what_was_told_is_read_in_order_from_any_number_on
+        what_is_read_on_says_when_the_last_known_was_told
         a_number_is_told_once
         what_is_old_is_forgotten_but_never_the_last
         what_is_kept_is_replaced_and_dropped

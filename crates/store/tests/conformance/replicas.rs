@@ -52,7 +52,7 @@ fn servers_of_different_names_take_turns_and_see_all_that_went_before() {
         }
     });
     let numbers: Vec<_> =
-        read(&two, |tx| tx.told_since(0, 100)).into_iter().map(|(seq, _)| seq).collect();
+        read(&two, |tx| tx.told_since(0, 100)).told.into_iter().map(|told| told.seq).collect();
     assert_eq!(numbers, (1..=53).collect::<Vec<_>>());
     assert_eq!(read(&one, |tx| tx.log_size()), 53);
 }

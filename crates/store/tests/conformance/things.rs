@@ -4,7 +4,7 @@ use marque_domain::{Agent, Connection, Digest, Meter};
 use marque_store::{Intent, Sealed, StoreError, StoredCheckpoint};
 
 use crate::home::{Home, read, write};
-use crate::sample::id;
+use crate::sample::{append, id, started};
 
 // threat 182
 pub(crate) fn a_name_is_given_once_and_for_ever(home: &Home) {
@@ -55,6 +55,27 @@ pub(crate) fn an_intent_is_settled_exactly_once(home: &Home) {
     assert_eq!(write(&store, |tx| tx.settle_intent(id(1))), Ok(true));
     assert_eq!(write(&store, |tx| tx.settle_intent(id(1))), Ok(false));
     assert_eq!(read(&store, |tx| tx.unsettled_intents(None, 10)), [intent(2, 8)]);
+}
+
+pub(crate) fn an_outcome_too_many_is_told_so_and_the_rest_of_its_batch_is_kept(home: &Home) {
+    let store = home.open();
+    for number in 1..4 {
+        let (decision, run, replica) = (id(number), id(1), String::new());
+        let intent = Intent { decision, run, index: number.into(), replica };
+        write(&store, |tx| tx.open_intent(&intent)).unwrap();
+    }
+    let mut told = Vec::new();
+    let settled = store.writer().unwrap().batch(|batch| {
+        told.clear();
+        for number in [1, 2, 1, 9, 3] {
+            told.push(batch.attempt(|tx| tx.settle_intent(id(number)))??);
+        }
+        batch.attempt(|tx| append(tx, 0, started()))?
+    });
+    settled.unwrap();
+    assert_eq!(told, [true, true, false, false, true]);
+    assert_eq!(read(&store, |tx| tx.unsettled_intents(None, 10)), []);
+    assert_eq!(read(&store, |tx| tx.log_size()), 1);
 }
 
 pub(crate) fn the_checkpoint_at_or_before_a_size_is_found(home: &Home) {

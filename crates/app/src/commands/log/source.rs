@@ -88,10 +88,20 @@ impl LogSource {
     /// Shows every entry, in the order they are kept, until `show` breaks off.
     pub(crate) fn each(
         self,
+        show: impl FnMut(StoredEntry) -> ControlFlow<()>,
+    ) -> Result<(), Failure> {
+        self.each_from(0, show)
+    }
+
+    fn each_from(
+        self,
+        from: u64,
         mut show: impl FnMut(StoredEntry) -> ControlFlow<()>,
     ) -> Result<(), Failure> {
         match self.entries {
-            Entries::Stored(store) => each_stored(&store, show).map_err(|error| unreadable(&error)),
+            Entries::Stored(store) => {
+                each_stored(&store, from, show).map_err(|error| unreadable(&error))
+            }
             Entries::Exported(mut lines) => {
                 for number in 2_u64.. {
                     let line =
@@ -101,7 +111,7 @@ impl LogSource {
                     }
                     let entry =
                         parse(&line).ok_or_else(|| not_an_entry(number, &"not an entry"))?;
-                    if show(entry).is_break() {
+                    if entry.index >= from && show(entry).is_break() {
                         return Ok(());
                     }
                 }
@@ -128,13 +138,16 @@ impl LogSource {
         }
     }
 
-    /// Writes the log as an export; the number of entries.
-    pub(crate) fn write(self, out: &mut dyn Write) -> anyhow::Result<u64> {
-        let mut head = serde_json::to_vec(&self.header)?;
-        head.push(b'\n');
-        out.write_all(&head)?;
+    /// Writes the log as an export, or the part of it that begins with an entry; the number of
+    /// entries. Only the whole has the first line.
+    pub(crate) fn write(self, from: u64, out: &mut dyn Write) -> anyhow::Result<u64> {
+        if from == 0 {
+            let mut head = serde_json::to_vec(&self.header)?;
+            head.push(b'\n');
+            out.write_all(&head)?;
+        }
         let (mut count, mut broken) = (0, None);
-        self.each(|entry| match out.write_all(&print(&entry)) {
+        self.each_from(from, |entry| match out.write_all(&print(&entry)) {
             Ok(()) => {
                 count += 1;
                 ControlFlow::Continue(())
@@ -153,10 +166,10 @@ impl LogSource {
 
 fn each_stored(
     store: &Store,
+    mut from: u64,
     mut show: impl FnMut(StoredEntry) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
     // By place, not by the index an entry claims: a gap is the verifier's to find.
-    let mut from = 0;
     loop {
         let page = store.read("log.entries", |tx| tx.entries(from, PAGE))?;
         let Some(last) = page.last().map(|entry| entry.index) else { return Ok(()) };

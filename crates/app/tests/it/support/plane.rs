@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::namespace::Namespace;
 use super::told::{Json, Told};
 use super::wait::{PATIENCE, eventually};
 
@@ -24,6 +25,8 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_marque");
 pub(crate) struct Marque {
     home: TempDir,
     server: Option<Child>,
+    /// Words before every command, which put it where this plane's machine is.
+    inside: Vec<String>,
 }
 
 impl Marque {
@@ -33,9 +36,14 @@ impl Marque {
         for name in ["work", "tmp"] {
             fs::create_dir(home.path().join(name)).unwrap();
         }
-        let marque = Self { home, server: None };
+        let marque = Self { home, server: None, inside: Vec::new() };
         marque.write("passphrase", PASSPHRASE);
         marque
+    }
+
+    /// Runs everything from now on in that network.
+    pub(crate) fn moves_to(&mut self, namespace: &Namespace) {
+        self.inside = namespace.words();
     }
 
     /// A served plane that nobody has claimed.
@@ -146,8 +154,10 @@ impl Marque {
 
     /// A command in this plane's private environment.
     pub(crate) fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+        let mut words = self.inside.iter().map(String::as_str).chain([program]);
+        let mut command = Command::new(words.next().unwrap());
         command
+            .args(words)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", self.home.path())

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -48,7 +48,12 @@ struct Log {
 impl Upstream {
     /// Speaks plain HTTP.
     pub(crate) fn plain() -> Self {
-        Self::listen(None, None)
+        Self::plain_at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// Speaks plain HTTP on an address of this machine.
+    pub(crate) fn plain_at(address: Ipv4Addr) -> Self {
+        Self::listen(address, None, None)
     }
 
     /// Speaks TLS as `host`.
@@ -64,11 +69,16 @@ impl Upstream {
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(leaf.chain().to_vec(), PrivateKeyDer::Pkcs8(leaf.expose_key()));
-        Self::listen(Some(Arc::new(config.unwrap())), Some(authority.ca_pem()))
+        let config = Some(Arc::new(config.unwrap()));
+        Self::listen(Ipv4Addr::LOCALHOST, config, Some(authority.ca_pem()))
     }
 
-    fn listen(tls: Option<Arc<ServerConfig>>, authority: Option<String>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    fn listen(
+        address: Ipv4Addr,
+        tls: Option<Arc<ServerConfig>>,
+        authority: Option<String>,
+    ) -> Self {
+        let listener = TcpListener::bind((address, 0)).unwrap();
         let log = Log::default();
         let upstream = Self { address: listener.local_addr().unwrap(), authority, log };
         let log = upstream.log.clone();

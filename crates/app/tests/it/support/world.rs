@@ -27,7 +27,12 @@ impl World {
 
     /// The cast on a plane that is served and claimed.
     pub(crate) fn on(marque: Marque) -> Self {
-        let (api, plain) = (Upstream::private("api.test"), Upstream::plain());
+        Self::before(marque, Upstream::plain())
+    }
+
+    /// The same, with that upstream behind `plain`.
+    pub(crate) fn before(marque: Marque, plain: Upstream) -> Self {
+        let api = Upstream::private("api.test");
         let world = Self { marque, api, plain };
         world.write("secret", CREDENTIAL);
         world.cli(&["agent", "add", "bot", "--purpose", "stories"]).ok();

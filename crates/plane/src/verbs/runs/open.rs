@@ -108,6 +108,7 @@ impl Plane {
             AdminError::new(AdminKind::Invalid, "the launcher's process cannot be told")
         })?;
         let proxy = self.inner().proxy.get().copied().ok_or_else(AdminError::unavailable)?;
+        // By the wall clock: certificates are judged by that of the clients on this machine.
         let (id, now) = (self.id::<Run>(), self.clock().now());
         let secret = MachineSecret::generate(self.random());
         let text = secret.expose_text();

@@ -14,7 +14,7 @@ use marque_crypto::machine::MachineHashKey;
 use marque_crypto::seal::KeyManager;
 use marque_crypto::sign::LogKey;
 use marque_domain::{
-    Connection, Endpoint, Id, Named, Refusal, Revised, Run, Timestamp, User, UserRef,
+    Code, Connection, Endpoint, Id, Named, Refusal, Revised, Run, Timestamp, User, UserRef,
 };
 use marque_policy::PolicySet;
 use marque_store::Store;
@@ -141,6 +141,19 @@ impl Plane {
     /// decision: nothing may be done because of it.
     pub fn caller(&self, presented: &Presented) -> Result<Arc<LiveRun>, Refusal> {
         caller::prove(&self.world(), self.machine_key(), presented)
+    }
+
+    /// As [`Plane::caller`], for somebody who has just come: a proof that nobody here knows may be
+    /// of a run that another server has opened a moment ago. It is looked up again once everything
+    /// that was committed by now is known here, or half a second has passed.
+    pub async fn meet(&self, presented: &Presented) -> Result<Arc<LiveRun>, Refusal> {
+        let met = self.caller(presented);
+        let is_unknown = matches!(&met, Err(refusal) if refusal.code == Code::CallerUnknown);
+        if !is_unknown || !self.inner.store.is_shared() {
+            return met;
+        }
+        self.sequencer().pulse().passes(self.clock()).await;
+        self.caller(presented)
     }
 
     /// The connections that serve an endpoint.

@@ -95,7 +95,6 @@ impl Plane {
         let policies = Arc::new(Policies { set: Arc::clone(&parts.policies), digest });
         let kin = kin(&store, &parts);
         let beginning = load(&store, policies, &kin)?;
-        let size = beginning.head.size();
         let (clock, drawn) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
         let mut committer = Committer::new(store.writer()?, beginning, clock, drawn, kin.clone());
         let trust_domain = name_plane(&mut committer, &parts, settings.trust_domain.clone())?;
@@ -105,7 +104,7 @@ impl Plane {
         // ORDER: nothing is appended to a log that is not ours, or not whole (threat 151).
         let key = VerifierKey::new(log_name.clone(), parts.log_key.public().clone());
         must_be_its_key(&store, &parts)?;
-        must_know_its_log(&store, &key, size)?;
+        must_know_its_log(&store, &key)?;
         let found = committer.commit_alone(settle)?;
         if found > 0 {
             tracing::warn!(intents = found, "acts without a known outcome were marked unknown");
@@ -149,12 +148,10 @@ fn must_be_its_key(store: &Store, parts: &Parts) -> Result<(), StartError> {
 }
 
 // Checkpoints signed by another key would read as a fork to whoever kept an older one.
-#[expect(
-    clippy::redundant_closure_for_method_calls,
-    reason = "the method by itself is not general over the transaction's lifetime"
-)]
-fn must_know_its_log(store: &Store, key: &VerifierKey, size: u64) -> Result<(), StartError> {
-    let latest = store.read("log.latest", |tx| tx.latest_checkpoint())?;
+fn must_know_its_log(store: &Store, key: &VerifierKey) -> Result<(), StartError> {
+    // Of one moment: another server that shares the store may append and sign meanwhile.
+    let (latest, size) =
+        store.read("log.latest", |tx| Ok((tx.latest_checkpoint()?, tx.log_size()?)))?;
     let Some(latest) = latest else { return Ok(()) };
     let opened = Checkpoint::open(&latest.note, key);
     let signed = opened.map_err(|error| StartError::OtherLogKey(error.to_string()))?;

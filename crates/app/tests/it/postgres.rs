@@ -1,6 +1,7 @@
 //! A plane in a PostgreSQL database: the same story, and what only a database can do to it.
 
 mod crashes;
+mod history;
 mod namespace;
 mod paused;
 mod replicas;

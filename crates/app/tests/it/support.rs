@@ -15,7 +15,7 @@ mod world;
 pub(crate) use git_host::{GIT_TOKEN, GitHost};
 pub(crate) use namespace::Namespace;
 pub(crate) use plane::{BINARY, Marque, PASSPHRASE, chmod, signal};
-pub(crate) use proxy::{Proxy, hear_one};
+pub(crate) use proxy::{Proxy, hear_one, hear_to_the_end};
 pub(crate) use run::{Run, Typed};
 pub(crate) use sqlite::{sqlite, sqlite_at};
 pub(crate) use told::{Json, Told};

@@ -81,7 +81,7 @@ impl Proxy {
         };
         let presented = presented(&head.headers)?;
         // Whose connection this is only decides what cuts it; the road judges the proof itself.
-        if let Ok(live) = self.session.shared.plane.caller(&presented)
+        if let Ok(live) = self.session.shared.plane.meet(&presented).await
             && !live.is_cancelled()
         {
             self.session.belong_to(&live)?;
@@ -124,7 +124,7 @@ impl Proxy {
         let endpoint = endpoint(&authority);
         let plane = &self.session.shared.plane;
         let is_served = pipeline::is_served(plane, &endpoint, "https");
-        match plane.caller(&presented) {
+        match plane.meet(&presented).await {
             Ok(live) if is_served && !live.is_cancelled() => {
                 self.session.belong_to(&live)?;
                 Ok(Tunnel { authority, endpoint, presented, live })

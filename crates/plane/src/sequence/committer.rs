@@ -119,6 +119,7 @@ impl Committer {
             Ok((next, known))
         });
         let (next, known) = self.judge(committed)?;
+        // ORDER: publish, then beat: whoever waits for the pulse looks at the world next.
         self.publish(next);
         if let Some(known) = known {
             self.pulse.beat(known);

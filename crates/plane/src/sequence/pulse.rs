@@ -8,11 +8,16 @@ use std::time::Duration;
 
 use marque_domain::Timestamp;
 
+use crate::clock::Clock;
+
 /// How far behind a server may be and still answer.
 pub(crate) const BEHIND_MAX: Duration = Duration::from_millis(500);
 /// How far behind it may be before it cuts what is under way: until then a kill may have come that
 /// it did not hear of.
 pub(crate) const LOST: Duration = Duration::from_millis(800);
+
+/// How often somebody who waits for it looks.
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// What is known of a shared store, by the clock that never steps back.
 pub(crate) struct Pulse {
@@ -33,6 +38,17 @@ impl Pulse {
     /// It knows everything that was committed by then.
     pub(crate) fn beat(&self, elapsed: Duration) {
         self.known.fetch_max(millis(elapsed), Ordering::AcqRel);
+    }
+
+    /// Waits until it knows everything that was committed before this call, or until it is too
+    /// far behind to answer anyway. Costs the store nothing: it is looked at all the time.
+    pub(crate) async fn passes(&self, clock: &dyn Clock) {
+        let since = clock.elapsed();
+        while self.known.load(Ordering::Acquire) <= millis(since)
+            && clock.elapsed().saturating_sub(since) < BEHIND_MAX
+        {
+            tokio::time::sleep(GLANCE).await;
+        }
     }
 
     /// How far behind it may be.

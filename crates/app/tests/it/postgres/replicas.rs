@@ -45,11 +45,10 @@ fn a_run_of_one_server_is_served_by_another_and_a_kill_there_is_heard() {
     let world = world_in(&url);
     let other = another(&world, &url);
     let (_run, proxy) = world.door();
-    asks(&proxy);
+    // At once: a run that the other has not heard of yet is waited for.
     let there = through(&other, &proxy);
-    eventually("the other has heard of the run", || {
-        (there.asks("GET", A, "", "").status == 200).then_some(())
-    });
+    asks(&there);
+    asks(&proxy);
     let mut stream = there.connects();
     let head = "GET http://plain.test/v1/slow HTTP/1.1\r\nHost: plain.test\r\n";
     stream.write_all(format!("{head}{}\r\n", there.proof()).as_bytes()).unwrap();

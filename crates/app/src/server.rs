@@ -4,6 +4,7 @@
 
 pub(crate) mod keys;
 pub(crate) mod policies;
+pub(crate) mod seen;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use marque_crypto::factor::Cost;
 use marque_gateway::{Gateway, GatewaySettings};
 use marque_plane::view::{ClaimView, StatusView};
 use marque_plane::{Parts, Plane, Settings, StartError};
+use marque_policy::PolicySet;
 use marque_tlog::VerifierKey;
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -29,6 +31,8 @@ use crate::context::Context;
 use crate::database::{self, Database, Opened};
 use crate::exit::{Exit, Failure};
 use crate::place::write_private;
+use keys::Keys;
+use seen::Memory;
 
 /// How long requests under way may take to end once the server stops; then they are cut.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -47,7 +51,7 @@ pub(crate) async fn serve(
     idle_exit: Option<Duration>,
 ) -> anyhow::Result<Exit> {
     let database = Database::of(config, &context.environment, &context.data)?;
-    let (plane, _lock) = open(context, config, &database)?;
+    let (plane, mut memory, _lock) = open(context, config, &database)?;
     let shutdown = CancellationToken::new();
     let proxy = TcpListener::bind(config.server.proxy_listen)
         .await
@@ -81,7 +85,7 @@ pub(crate) async fn serve(
     tasks.close();
     greet(context, plane.status(), config, &database)?;
 
-    let why = until_the_end(&plane, &api, &metrics, idle_exit, &shutdown).await?;
+    let why = until_the_end(&plane, &mut memory, (&api, &metrics), idle_exit, &shutdown).await?;
     tracing::info!(why, "the server ends");
     // Nobody new from here on: whoever finds no socket starts another server.
     let _ = std::fs::remove_file(&socket);
@@ -93,6 +97,7 @@ pub(crate) async fn serve(
     if tokio::time::timeout(LAST_WORDS, plane.stop()).await.is_err() {
         tracing::warn!("something was still under way; the next start marks it unknown");
     }
+    memory.keep_or_warn(plane.seen());
     // Whoever supervises it is to start it anew.
     Ok(if plane.is_deposed() { Exit::Failed } else { Exit::Done })
 }
@@ -101,21 +106,14 @@ fn open(
     context: &Context,
     config: &Config,
     database: &Database,
-) -> anyhow::Result<(Plane, Option<File>)> {
+) -> anyhow::Result<(Plane, Memory, Option<File>)> {
     let data = &context.data;
     data.prepare()?;
     let policies = policies::load(&policies::directory(config, data))?;
     let Opened { store, keys, lock } = database.open(config, data)?;
+    let mut memory = Memory::load(context)?;
     let public = keys.log_key.public().clone();
-    let parts = Parts {
-        clock: Arc::new(SystemClock::start()),
-        random: Arc::new(SystemRandom),
-        key_manager: keys.key_manager,
-        log_key: keys.log_key,
-        machine_key: keys.machine_key,
-        policies: Arc::new(policies),
-        factor_cost: Cost::STANDARD,
-    };
+    let parts = parts(keys, policies, &memory);
     let settings = Settings {
         trust_domain: config.server.trust_domain.clone(),
         approval_ttl: config.approval.ttl.0,
@@ -123,14 +121,40 @@ fn open(
         max_depth: config.run.max_chain_depth,
         trust_floor: config.run.trust_floor,
     };
-    let plane = Plane::start(store, parts, settings).map_err(|error| match error {
-        StartError::Store(error) => error.into(),
-        other => Failure::new(Exit::Failed, other.to_string()),
-    })?;
+    let plane = Plane::start(store, parts, settings).map_err(Failure::from)?;
     let name = format!("{}/log", plane.status().trust_domain).parse()?;
     // Where `marque log verify` finds it without a server.
     write_private(&data.log_verifier(), &format!("{}\n", VerifierKey::new(name, public)))?;
-    Ok((plane, lock))
+    let kept = memory.keep(plane.seen());
+    kept.with_context(|| format!("cannot write `{}`", memory.path().display()))?;
+    Ok((plane, memory, lock))
+}
+
+/// What a plane is made of.
+pub(crate) fn parts(keys: Keys, policies: PolicySet, memory: &Memory) -> Parts {
+    Parts {
+        clock: Arc::new(SystemClock::start()),
+        random: Arc::new(SystemRandom),
+        key_manager: keys.key_manager,
+        log_key: keys.log_key,
+        machine_key: keys.machine_key,
+        policies: Arc::new(policies),
+        factor_cost: Cost::STANDARD,
+        seen: memory.witnesses(),
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Store(error) => error.into(),
+            StartError::Gap(_) => Self::new(Exit::Failed, error.to_string()).hint(
+                "put back the newest copy there is; if this is it, `marque store restored` takes \
+                 it and turns off everything that may have been revoked since",
+            ),
+            other => Self::new(Exit::Failed, other.to_string()),
+        }
+    }
 }
 
 /// What a server says when it begins to serve.
@@ -177,8 +201,8 @@ fn greet(
 
 async fn until_the_end(
     plane: &Plane,
-    api: &Api,
-    metrics: &Metrics,
+    memory: &mut Memory,
+    (api, metrics): (&Api, &Metrics),
     idle_exit: Option<Duration>,
     shutdown: &CancellationToken,
 ) -> Result<&'static str, Failure> {
@@ -200,6 +224,7 @@ async fn until_the_end(
             () = plane.deposed() => return Ok("the other servers go on without it"),
             _ = round.tick() => {
                 metrics.fold();
+                tokio::task::block_in_place(|| memory.keep_or_warn(plane.seen()));
                 let is_idle = idle_exit.is_some_and(|limit| api.idle() >= limit);
                 let is_needed = plane.status().open_runs > 0 || plane.is_anybody_unlocked();
                 if is_idle && !is_needed {

@@ -19,6 +19,7 @@ use crate::caller::{Decoy, Humans};
 use crate::failure::Failure;
 use crate::live::Kin;
 use crate::plane::{Inner, Parts, Plane, Settings};
+use crate::seen::{self, Gap};
 use crate::sequence::{Beginning, Committer, Sequencer};
 use crate::step::Step;
 use crate::told::Kept;
@@ -49,6 +50,15 @@ pub enum StartError {
          the server that opened it"
     )]
     OtherKeys,
+    /// The store does not go on from what was seen of it before: revocations may be missing in it.
+    #[error(transparent)]
+    Gap(Gap),
+    /// An older copy of the store is taken only while nobody serves it.
+    #[error("the server `{0}` runs on this store: stop it first")]
+    StillServed(String),
+    /// A plane that nobody has claimed has nothing to take away.
+    #[error("nobody has claimed this plane, so there is nothing to restore")]
+    NothingToRestore,
     /// The configured name cannot be a trust domain.
     #[error("`{0}` is not a trust domain: use `a`-`z`, `0`-`9`, `.`, `-` and `_`")]
     BadTrustDomain(String),
@@ -91,21 +101,10 @@ impl Plane {
         settings: Settings,
         sequencer: impl FnOnce(Committer, &Store) -> Result<Sequencer, Failure>,
     ) -> Result<Self, StartError> {
-        let digest = marque_crypto::hash::sha256(parts.policies.canonical_text().as_bytes());
-        let policies = Arc::new(Policies { set: Arc::clone(&parts.policies), digest });
-        let kin = kin(&store, &parts);
-        let beginning = load(&store, policies, &kin)?;
-        let size = beginning.head.size();
-        let (clock, drawn) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
-        let mut committer = Committer::new(store.writer()?, beginning, clock, drawn, kin.clone());
-        let trust_domain = name_plane(&mut committer, &parts, settings.trust_domain.clone())?;
-        let log_name: KeyName = format!("{trust_domain}/log").parse().map_err(|_| {
-            StartError::Damaged(format!("`{trust_domain}` cannot be the name of a log"))
-        })?;
-        // ORDER: nothing is appended to a log that is not ours, or not whole (threat 151).
-        let key = VerifierKey::new(log_name.clone(), parts.log_key.public().clone());
-        must_be_its_key(&store, &parts)?;
-        must_know_its_log(&store, &key, size)?;
+        let Begun { mut committer, kin, trust_domain, log_name, restored } =
+            Begun::on(&store, &parts, settings.trust_domain.clone())?;
+        // ORDER: nor to an older copy of it (threat 156).
+        seen::must_go_on(&store, &parts.seen, committer.size())?;
         let found = committer.commit_alone(settle)?;
         if found > 0 {
             tracing::warn!(intents = found, "acts without a known outcome were marked unknown");
@@ -123,6 +122,7 @@ impl Plane {
             stopping: CancellationToken::new(),
             proxy: OnceLock::new(),
             kin,
+            restored,
             is_lost: watch::Sender::new(false),
             deposed: CancellationToken::new(),
         });
@@ -132,6 +132,48 @@ impl Plane {
             replicas::start(&plane);
         }
         Ok(plane)
+    }
+}
+
+/// A plane whose store was read, and found to be its own and whole. Nothing was appended yet.
+pub(crate) struct Begun {
+    pub(crate) committer: Committer,
+    kin: Kin,
+    trust_domain: String,
+    log_name: KeyName,
+    /// How often an older copy of the store was taken.
+    restored: u64,
+}
+
+impl Begun {
+    /// Begins on a store that is open for writing.
+    pub(crate) fn on(
+        store: &Store,
+        parts: &Parts,
+        trust_domain: Option<String>,
+    ) -> Result<Self, StartError> {
+        let beginning = Self::look(store, parts)?;
+        let size = beginning.head.size();
+        let (clock, drawn) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
+        let kin = kin(store, parts);
+        let mut committer = Committer::new(store.writer()?, beginning, clock, drawn, kin.clone());
+        let trust_domain = name_plane(&mut committer, parts, trust_domain)?;
+        let log_name: KeyName = format!("{trust_domain}/log").parse().map_err(|_| {
+            StartError::Damaged(format!("`{trust_domain}` cannot be the name of a log"))
+        })?;
+        // ORDER: nothing is appended to a log that is not ours, or not whole (threat 151).
+        let key = VerifierKey::new(log_name.clone(), parts.log_key.public().clone());
+        must_be_its_key(store, parts)?;
+        must_know_its_log(store, &key, size)?;
+        let restored = seen::count(&store.read("start.restored", seen::restorations)?);
+        Ok(Self { committer, kin, trust_domain, log_name, restored })
+    }
+
+    /// What a store holds.
+    pub(crate) fn look(store: &Store, parts: &Parts) -> Result<Beginning, StartError> {
+        let digest = marque_crypto::hash::sha256(parts.policies.canonical_text().as_bytes());
+        let policies = Arc::new(Policies { set: Arc::clone(&parts.policies), digest });
+        load(store, policies, &kin(store, parts))
     }
 }
 
@@ -168,18 +210,14 @@ fn must_extend(store: &Store, signed: &Checkpoint, size: u64) -> Result<(), Star
         let was = signed.size;
         return damaged(format!("the log has {size} entries, and {was} were signed before"));
     }
-    let restored = store.read("log.head", |tx| {
-        Ok(Frontier::restore(signed.size, &StoredHashes(RefCell::new(tx))))
-    })?;
-    match restored {
-        Ok(head) if head.root() == signed.root => Ok(()),
-        Ok(_) => damaged(format!(
-            "the first {} entries of the log are not those that were signed; `marque log \
-             verify` says which",
-            signed.size
-        )),
-        Err(error) => damaged(error.0),
+    if seen::root_of(store, signed.size)? == signed.root {
+        return Ok(());
     }
+    damaged(format!(
+        "the first {} entries of the log are not those that were signed; `marque log verify` says \
+         which",
+        signed.size
+    ))
 }
 
 // This server among those that share its store; without a name where it has it to itself.

@@ -73,6 +73,12 @@ pub enum StoreError {
     /// What is stored cannot be what was written.
     #[error("the store is damaged: {0}; restore it from a backup")]
     Corrupt(String),
+    /// It holds less than was read from it before.
+    #[error(
+        "the store is an older copy: {0}; stop every server of it, then start one: it says what \
+         to do"
+    )]
+    Older(String),
     /// The file is not a store of ours.
     #[error("`{}` is not a Marque store: choose another data directory", .0.display())]
     Foreign(PathBuf),

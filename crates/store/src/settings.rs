@@ -58,6 +58,14 @@ impl Tx<'_> {
         self.raise(EPOCH)
     }
 
+    /// Leaves out so many epochs, which an older copy of the store may not know of; returns the one
+    /// it is at now.
+    pub fn skip_epochs(&mut self, count: u64) -> Result<u64, StoreError> {
+        let epoch = self.epoch()? + count;
+        self.put_epoch(epoch)?;
+        Ok(epoch)
+    }
+
     /// Goes on counting from there.
     pub(crate) fn put_epoch(&mut self, epoch: u64) -> Result<(), StoreError> {
         self.put_setting(EPOCH, &epoch.to_string())

@@ -1,6 +1,7 @@
 //! A plane in a PostgreSQL database: the same story, and what only a database can do to it.
 
 mod replicas;
+mod restored;
 mod store;
 
 use marque_testkit::{DATABASE_PASSWORD, PostgresServer};

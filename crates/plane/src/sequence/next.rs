@@ -120,9 +120,7 @@ impl Next {
             return Ok(());
         }
         let seen = self.told;
-        Err(StoreError::Corrupt(format!(
-            "the store has {seq} batches, and {seen} were seen before"
-        )))
+        Err(StoreError::Older(format!("it has {seq} batches, and {seen} were seen before")))
     }
 
     /// Tells the others what this batch changed, and keeps it for those who start later.
@@ -155,8 +153,6 @@ impl Next {
             return Ok(());
         }
         let known = self.head.size();
-        Err(StoreError::Corrupt(format!(
-            "the log has {size} entries, and {known} were seen before"
-        )))
+        Err(StoreError::Older(format!("it has {size} entries, and {known} were seen before")))
     }
 }

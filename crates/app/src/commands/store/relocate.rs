@@ -136,7 +136,11 @@ fn take_back(context: &Context) -> anyhow::Result<Exit> {
     }
     let taken = TakenBack { store: files.display().to_string(), given_up };
     context.output.result(&taken, |taken| match &taken.given_up {
-        Some(place) => format!("{} is served again, and {place} is given up", taken.store),
+        Some(place) => format!(
+            "{} is served again, and {place} is given up. If it was served there meanwhile, take \
+             what is here now with `marque store restored`",
+            taken.store
+        ),
         None => format!("{} was not moved", taken.store),
     })?;
     Ok(Exit::Done)

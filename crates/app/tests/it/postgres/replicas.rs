@@ -13,7 +13,7 @@ const A: &str = "http://plain.test/v1/a";
 const SOON: Duration = Duration::from_secs(3);
 
 /// Another server of the same plane, in a data directory of its own with the same keys.
-fn another(world: &World, url: &str) -> Marque {
+pub(super) fn another(world: &World, url: &str) -> Marque {
     let mut other = Marque::nothing_yet();
     configure(&other, url);
     let config = std::fs::read_to_string(other.path("data/config.toml")).unwrap();
@@ -24,7 +24,7 @@ fn another(world: &World, url: &str) -> Marque {
 }
 
 /// The proxy door of that server, for the same run.
-fn through(other: &Marque, proxy: &Proxy) -> Proxy {
+pub(super) fn through(other: &Marque, proxy: &Proxy) -> Proxy {
     let said = other.server_output();
     let line = said.lines().find(|line| line.starts_with("proxy ")).unwrap();
     let address = line.split_whitespace().nth(1).unwrap().parse().unwrap();

@@ -21,7 +21,7 @@ use marque_policy::PolicySet;
 use marque_tlog::VerifierKey;
 use serde::Serialize;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -41,6 +41,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 const FAREWELL: Duration = Duration::from_secs(10);
 /// How long the plane may take to record what it was told before the process leaves anyway.
 const LAST_WORDS: Duration = Duration::from_secs(10);
+/// Why a server ends that its supervisor stops.
+const TOLD: &str = "told to end";
 /// How often housekeeping looks round.
 const ROUND: Duration = Duration::from_millis(500);
 
@@ -86,6 +88,9 @@ pub(crate) async fn serve(
     greet(context, plane.status(), config, &database)?;
 
     let why = until_the_end(&plane, &mut memory, (&api, &metrics), idle_exit, &shutdown).await?;
+    if let Some(span) = config.server.linger.filter(|_| why == TOLD) {
+        linger(&plane, &mut memory, &api, span.0).await?;
+    }
     tracing::info!(why, "the server ends");
     // Nobody new from here on: whoever finds no socket starts another server.
     let _ = std::fs::remove_file(&socket);
@@ -152,6 +157,10 @@ impl From<StartError> for Failure {
                 "put back the newest copy there is; if this is it, `marque store restored` takes \
                  it and turns off everything that may have been revoked since",
             ),
+            StartError::NothingToRestore => Self::new(Exit::Failed, error.to_string()).hint(
+                "put back a copy that holds the plane; to begin another plane, name another data \
+                 directory with `--data-dir`",
+            ),
             other => Self::new(Exit::Failed, other.to_string()),
         }
     }
@@ -206,11 +215,6 @@ async fn until_the_end(
     idle_exit: Option<Duration>,
     shutdown: &CancellationToken,
 ) -> Result<&'static str, Failure> {
-    let listen = |kind| {
-        signal(kind).map_err(|error| {
-            Failure::new(Exit::Failed, format!("cannot listen for signals: {error}"))
-        })
-    };
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
     let mut hang_up = listen(SignalKind::hangup())?;
@@ -218,7 +222,7 @@ async fn until_the_end(
     loop {
         tokio::select! {
             _ = interrupt.recv() => return Ok("interrupted"),
-            _ = terminate.recv() => return Ok("told to end"),
+            _ = terminate.recv() => return Ok(TOLD),
             _ = hang_up.recv() => return Ok("its terminal closed"),
             () = shutdown.cancelled() => return Ok("a door closed"),
             () = plane.deposed() => return Ok("the other servers go on without it"),
@@ -233,4 +237,36 @@ async fn until_the_end(
             }
         }
     }
+}
+
+/// Goes on serving for a while, but says that it is not ready. A second signal ends that.
+async fn linger(
+    plane: &Plane,
+    memory: &mut Memory,
+    api: &Api,
+    span: Duration,
+) -> Result<(), Failure> {
+    api.leave();
+    tracing::info!(seconds = span.as_secs(), "told to end: not ready any more, and still serving");
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut round = tokio::time::interval(ROUND);
+    let end = tokio::time::sleep(span);
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            () = &mut end => return Ok(()),
+            () = plane.deposed() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            _ = round.tick() => {
+                tokio::task::block_in_place(|| memory.keep_or_warn(plane.seen()));
+            }
+        }
+    }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind)
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot listen for signals: {error}")))
 }

@@ -38,6 +38,8 @@ impl From<StoreError> for Failure {
             // If it took effect the world in memory is behind, and the store takes no entry of it.
             StoreError::InDoubt(_) => Self::InDoubt,
             StoreError::Deposed(why) => Self::Deposed(why),
+            // Restarting the same program would not help, but its supervisor must hear of it.
+            StoreError::TooOld(_) => Self::Deposed(error.to_string()),
             error => Self::Store(error.to_string()),
         }
     }

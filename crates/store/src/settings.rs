@@ -15,7 +15,8 @@ impl Tx<'_> {
         self.row(sql, &[name.into()], |row| row.text(0).map(str::to_owned))
     }
 
-    /// Sets a setting. `epoch`, `backfills`, `filling` and `moved_to` are the store's own.
+    /// Sets a setting. `epoch`, `backfills`, `filling`, `moved_to` and `oldest_schema` are the
+    /// store's own.
     pub fn put_setting(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) \
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";

@@ -1,5 +1,6 @@
 //! A plane in a PostgreSQL database: the same story, and what only a database can do to it.
 
+mod releases;
 mod replicas;
 mod restored;
 mod store;

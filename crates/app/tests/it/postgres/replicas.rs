@@ -14,19 +14,25 @@ const SOON: Duration = Duration::from_secs(3);
 
 /// Another server of the same plane, in a data directory of its own with the same keys.
 pub(super) fn another(world: &World, url: &str) -> Marque {
-    let mut other = Marque::nothing_yet();
+    let mut other = beside(world, url, "other", "");
+    other.serve();
+    other
+}
+
+/// The same, of that name and with more in its configuration; not served yet.
+pub(super) fn beside(world: &World, url: &str, name: &str, more: &str) -> Marque {
+    let other = Marque::nothing_yet();
     configure(&other, url);
     let config = std::fs::read_to_string(other.path("data/config.toml")).unwrap();
-    other.write("data/config.toml", &format!("{config}replica = \"other\"\n"));
+    other.write("data/config.toml", &format!("{config}replica = \"{name}\"\n{more}"));
     other.tool("cp", &["-a", world.path("data/keys").to_str().unwrap(), "../data/keys"]).ok();
-    other.serve();
     other
 }
 
 /// The proxy door of that server, for the same run.
 pub(super) fn through(other: &Marque, proxy: &Proxy) -> Proxy {
     let said = other.server_output();
-    let line = said.lines().find(|line| line.starts_with("proxy ")).unwrap();
+    let line = said.lines().rfind(|line| line.starts_with("proxy ")).unwrap();
     let address = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     Proxy { address, ..proxy.clone() }
 }

@@ -185,6 +185,7 @@ fn parts(setup: &Setup, clock: Arc<MockClock>) -> (Arc<MockClock>, Parts) {
         machine_key: MachineHashKey::from_material(&material(Purpose::MachineHash)).unwrap(),
         policies: Arc::new(PolicySet::load(&sources).unwrap_or_else(|errors| panic!("{errors}"))),
         factor_cost: Cost::LIGHT,
+        seen: Vec::new(),
     };
     (clock, parts)
 }

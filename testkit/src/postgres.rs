@@ -135,6 +135,14 @@ impl PostgresServer {
             .to_owned()
     }
 
+    /// One of PostgreSQL's own tools, such as `pg_dump`, told where the server is.
+    pub fn tool(&self, program: &str) -> Command {
+        let mut tool = Command::new(self.programs.join(program));
+        tool.args(["-U", "postgres", "-d", "postgres"]).arg("-h").arg(self.directory.path());
+        tool.args(["-p", &self.port.to_string()]);
+        tool
+    }
+
     /// Ends every session that a store holds, as an administrator would.
     pub fn end_sessions(&self) {
         self.sql(

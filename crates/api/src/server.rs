@@ -78,6 +78,11 @@ impl Api {
         }
     }
 
+    /// From here on `/readyz` says that the server is on its way out; everything else is answered.
+    pub fn leave(&self) {
+        self.shared.leaving.cancel();
+    }
+
     /// How long no request has been open. A held run is an open request.
     pub fn idle(&self) -> Duration {
         self.shared.activity.idle(&self.shared.plane)

@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     /// For runs being held.
     pub(crate) held: Arc<Places>,
     pub(crate) tasks: TaskTracker,
+    /// The server ends soon: whoever chooses among several is to choose another.
+    pub(crate) leaving: CancellationToken,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -43,6 +45,7 @@ impl Shared {
             plane,
             metrics,
             tasks,
+            leaving: CancellationToken::new(),
             shutdown,
         }
     }

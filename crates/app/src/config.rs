@@ -17,6 +17,8 @@ use crate::exit::{Exit, Failure};
 
 /// Longest name of a server among those of its plane.
 pub(crate) const REPLICA_MAX: usize = 63;
+/// The longest a server stays that is told to end.
+const LINGER_MAX: Duration = Duration::from_secs(600);
 /// Most bytes a configuration file may have.
 const MAX_BYTES: u64 = 256 * 1024;
 
@@ -52,6 +54,9 @@ pub(crate) struct Server {
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// How long a server in the background stays once nothing needs it.
     pub(crate) idle_exit: Span,
+    /// How long a server that is told to end goes on serving while it says that it is not ready, so
+    /// that a balancer takes it out; at most 10 minutes. It ends at once if absent.
+    pub(crate) linger: Option<Span>,
 }
 
 /// Runs, unless they say otherwise themselves.
@@ -107,6 +112,7 @@ impl Default for Server {
             proxy_address: None,
             metrics_listen: None,
             idle_exit: Span(Duration::from_secs(60)),
+            linger: None,
         }
     }
 }
@@ -191,6 +197,12 @@ impl Config {
                 );
             }
         }
+        if self.server.linger.is_some_and(|linger| linger.0 > LINGER_MAX) {
+            return wrong(
+                "`server.linger` is above 10 minutes",
+                "as long as your balancer needs to notice, such as `5s`",
+            );
+        }
         if !(1..=MAX_DEPTH).contains(&self.run.max_chain_depth) {
             return wrong("`run.max_chain_depth` is not within 1 and 8", "the default is 4");
         }
@@ -231,6 +243,7 @@ impl Config {
                 trust_domain: Some("marque.example".to_owned()),
                 proxy_address: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
                 metrics_listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+                linger: Some(Span(LINGER_MAX)),
                 ..self.server.clone()
             },
             policy: Policies { directory: Some(PathBuf::new()) },

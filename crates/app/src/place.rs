@@ -62,6 +62,11 @@ impl DataDir {
         self.0.join("log.vkey")
     }
 
+    /// What this server saw of its log.
+    pub(crate) fn seen(&self) -> PathBuf {
+        self.0.join("seen")
+    }
+
     /// The configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.0.join("config.toml")

@@ -4,6 +4,7 @@
 
 pub(crate) mod keys;
 pub(crate) mod policies;
+pub(crate) mod seen;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -16,10 +17,11 @@ use marque_crypto::factor::Cost;
 use marque_gateway::{Gateway, GatewaySettings};
 use marque_plane::view::{ClaimView, StatusView};
 use marque_plane::{Parts, Plane, Settings, StartError};
+use marque_policy::PolicySet;
 use marque_tlog::VerifierKey;
 use serde::Serialize;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,6 +31,8 @@ use crate::context::Context;
 use crate::database::{self, Database, Opened};
 use crate::exit::{Exit, Failure};
 use crate::place::write_private;
+use keys::Keys;
+use seen::Memory;
 
 /// How long requests under way may take to end once the server stops; then they are cut.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -37,6 +41,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 const FAREWELL: Duration = Duration::from_secs(10);
 /// How long the plane may take to record what it was told before the process leaves anyway.
 const LAST_WORDS: Duration = Duration::from_secs(10);
+/// Why a server ends that its supervisor stops.
+const TOLD: &str = "told to end";
 /// How often housekeeping looks round.
 const ROUND: Duration = Duration::from_millis(500);
 
@@ -47,7 +53,7 @@ pub(crate) async fn serve(
     idle_exit: Option<Duration>,
 ) -> anyhow::Result<Exit> {
     let database = Database::of(config, &context.environment, &context.data)?;
-    let (plane, _lock) = open(context, config, &database)?;
+    let (plane, mut memory, _lock) = open(context, config, &database)?;
     let shutdown = CancellationToken::new();
     let proxy = TcpListener::bind(config.server.proxy_listen)
         .await
@@ -81,7 +87,10 @@ pub(crate) async fn serve(
     tasks.close();
     greet(context, plane.status(), config, &database)?;
 
-    let why = until_the_end(&plane, &api, &metrics, idle_exit, &shutdown).await?;
+    let why = until_the_end(&plane, &mut memory, (&api, &metrics), idle_exit, &shutdown).await?;
+    if let Some(span) = config.server.linger.filter(|_| why == TOLD) {
+        linger(&plane, &mut memory, &api, span.0).await?;
+    }
     tracing::info!(why, "the server ends");
     // Nobody new from here on: whoever finds no socket starts another server.
     let _ = std::fs::remove_file(&socket);
@@ -93,6 +102,7 @@ pub(crate) async fn serve(
     if tokio::time::timeout(LAST_WORDS, plane.stop()).await.is_err() {
         tracing::warn!("something was still under way; the next start marks it unknown");
     }
+    memory.keep_or_warn(plane.seen());
     // Whoever supervises it is to start it anew.
     Ok(if plane.is_deposed() { Exit::Failed } else { Exit::Done })
 }
@@ -101,21 +111,14 @@ fn open(
     context: &Context,
     config: &Config,
     database: &Database,
-) -> anyhow::Result<(Plane, Option<File>)> {
+) -> anyhow::Result<(Plane, Memory, Option<File>)> {
     let data = &context.data;
     data.prepare()?;
     let policies = policies::load(&policies::directory(config, data))?;
     let Opened { store, keys, lock } = database.open(config, data)?;
+    let mut memory = Memory::load(context)?;
     let public = keys.log_key.public().clone();
-    let parts = Parts {
-        clock: Arc::new(SystemClock::start()),
-        random: Arc::new(SystemRandom),
-        key_manager: keys.key_manager,
-        log_key: keys.log_key,
-        machine_key: keys.machine_key,
-        policies: Arc::new(policies),
-        factor_cost: Cost::STANDARD,
-    };
+    let parts = parts(keys, policies, &memory);
     let settings = Settings {
         trust_domain: config.server.trust_domain.clone(),
         approval_ttl: config.approval.ttl.0,
@@ -123,14 +126,44 @@ fn open(
         max_depth: config.run.max_chain_depth,
         trust_floor: config.run.trust_floor,
     };
-    let plane = Plane::start(store, parts, settings).map_err(|error| match error {
-        StartError::Store(error) => error.into(),
-        other => Failure::new(Exit::Failed, other.to_string()),
-    })?;
+    let plane = Plane::start(store, parts, settings).map_err(Failure::from)?;
     let name = format!("{}/log", plane.status().trust_domain).parse()?;
     // Where `marque log verify` finds it without a server.
     write_private(&data.log_verifier(), &format!("{}\n", VerifierKey::new(name, public)))?;
-    Ok((plane, lock))
+    let kept = memory.keep(plane.seen());
+    kept.with_context(|| format!("cannot write `{}`", memory.path().display()))?;
+    Ok((plane, memory, lock))
+}
+
+/// What a plane is made of.
+pub(crate) fn parts(keys: Keys, policies: PolicySet, memory: &Memory) -> Parts {
+    Parts {
+        clock: Arc::new(SystemClock::start()),
+        random: Arc::new(SystemRandom),
+        key_manager: keys.key_manager,
+        log_key: keys.log_key,
+        machine_key: keys.machine_key,
+        policies: Arc::new(policies),
+        factor_cost: Cost::STANDARD,
+        seen: memory.witnesses(),
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Store(error) => error.into(),
+            StartError::Gap(_) => Self::new(Exit::Failed, error.to_string()).hint(
+                "put back the newest copy there is; if this is it, `marque store restored` takes \
+                 it and turns off everything that may have been revoked since",
+            ),
+            StartError::NothingToRestore => Self::new(Exit::Failed, error.to_string()).hint(
+                "put back a copy that holds the plane; to begin another plane, name another data \
+                 directory with `--data-dir`",
+            ),
+            other => Self::new(Exit::Failed, other.to_string()),
+        }
+    }
 }
 
 /// What a server says when it begins to serve.
@@ -177,16 +210,11 @@ fn greet(
 
 async fn until_the_end(
     plane: &Plane,
-    api: &Api,
-    metrics: &Metrics,
+    memory: &mut Memory,
+    (api, metrics): (&Api, &Metrics),
     idle_exit: Option<Duration>,
     shutdown: &CancellationToken,
 ) -> Result<&'static str, Failure> {
-    let listen = |kind| {
-        signal(kind).map_err(|error| {
-            Failure::new(Exit::Failed, format!("cannot listen for signals: {error}"))
-        })
-    };
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
     let mut hang_up = listen(SignalKind::hangup())?;
@@ -194,12 +222,13 @@ async fn until_the_end(
     loop {
         tokio::select! {
             _ = interrupt.recv() => return Ok("interrupted"),
-            _ = terminate.recv() => return Ok("told to end"),
+            _ = terminate.recv() => return Ok(TOLD),
             _ = hang_up.recv() => return Ok("its terminal closed"),
             () = shutdown.cancelled() => return Ok("a door closed"),
             () = plane.deposed() => return Ok("the other servers go on without it"),
             _ = round.tick() => {
                 metrics.fold();
+                tokio::task::block_in_place(|| memory.keep_or_warn(plane.seen()));
                 let is_idle = idle_exit.is_some_and(|limit| api.idle() >= limit);
                 let is_needed = plane.status().open_runs > 0 || plane.is_anybody_unlocked();
                 if is_idle && !is_needed {
@@ -208,4 +237,36 @@ async fn until_the_end(
             }
         }
     }
+}
+
+/// Goes on serving for a while, but says that it is not ready. A second signal ends that.
+async fn linger(
+    plane: &Plane,
+    memory: &mut Memory,
+    api: &Api,
+    span: Duration,
+) -> Result<(), Failure> {
+    api.leave();
+    tracing::info!(seconds = span.as_secs(), "told to end: not ready any more, and still serving");
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut round = tokio::time::interval(ROUND);
+    let end = tokio::time::sleep(span);
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            () = &mut end => return Ok(()),
+            () = plane.deposed() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            _ = round.tick() => {
+                tokio::task::block_in_place(|| memory.keep_or_warn(plane.seen()));
+            }
+        }
+    }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind)
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot listen for signals: {error}")))
 }

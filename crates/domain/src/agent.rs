@@ -44,12 +44,13 @@ pub enum AgentState {
     Draft,
     /// May run.
     Active,
-    /// Stopped by a human; can be resumed.
+    /// Stopped; can be resumed.
     Suspended {
         /// Since when.
         at: Timestamp,
-        /// By whom.
-        by: Id<User>,
+        /// By whom; nobody where an older copy of the store was taken.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Id<User>>,
     },
     /// Gone for good; its name stays taken.
     Retired {
@@ -85,10 +86,12 @@ impl Agent {
 
     /// Stops an active agent. Its open runs are the caller's to close.
     pub fn suspend(self, by: Id<User>, at: Timestamp) -> Result<Self, BadAgentMove> {
-        match self.state {
-            AgentState::Active => Ok(Self { state: AgentState::Suspended { at, by }, ..self }),
-            _ => Err(self.cannot_be("suspended")),
-        }
+        self.suspended(Some(by), at)
+    }
+
+    /// The same where no human did it: an older copy of the store was taken.
+    pub fn suspend_restored(self, at: Timestamp) -> Result<Self, BadAgentMove> {
+        self.suspended(None, at)
     }
 
     /// Lets a suspended agent run again.
@@ -104,6 +107,13 @@ impl Agent {
         match self.state {
             AgentState::Retired { .. } => Err(self.cannot_be("retired")),
             _ => Ok(Self { state: AgentState::Retired { at, by }, ..self }),
+        }
+    }
+
+    fn suspended(self, by: Option<Id<User>>, at: Timestamp) -> Result<Self, BadAgentMove> {
+        match self.state {
+            AgentState::Active => Ok(Self { state: AgentState::Suspended { at, by }, ..self }),
+            _ => Err(self.cannot_be("suspended")),
         }
     }
 

@@ -50,6 +50,8 @@ pub enum Event {
         /// Intents whose outcome a crash swallowed, marked unknown right after this entry.
         unknown_outcomes: u64,
     },
+    /// An older copy of the store was taken as it is.
+    Restored(Box<Restored>),
     /// A human changed something.
     Changed(Change),
     /// A run was opened.
@@ -85,6 +87,30 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "is_zero")]
         redacted: u64,
     },
+}
+
+/// An older copy of the store was taken as it is, and what was in force in it is off until a human
+/// turns it on again: what was taken away since is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// Counts up from 1 over the life of the plane.
+    pub number: u64,
+    /// The root of the entries that were found: all before this one.
+    pub root: Digest,
+    /// The most entries that were seen before, by all that is remembered; absent where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_size: Option<u64>,
+    /// Their root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_root: Option<Digest>,
+    /// The epoch after it, above every one that may have been lost.
+    pub epoch: u64,
+    /// The agents that were suspended, as they stand afterwards.
+    pub agents: Vec<FactRef>,
+    /// Runs that were closed.
+    pub runs: u64,
+    /// Approvals that lapsed.
+    pub approvals: u64,
 }
 
 /// How an allowed act went.
@@ -248,6 +274,7 @@ impl Event {
         match self {
             Self::Claimed { .. } => "claimed",
             Self::Started { .. } => "started",
+            Self::Restored(_) => "restored",
             Self::Changed(_) => "changed",
             Self::RunOpened(_) => "run_opened",
             Self::RunClosed { .. } => "run_closed",
@@ -262,7 +289,9 @@ impl Event {
             Self::RunOpened(opened) => Some(opened.run),
             Self::RunClosed { run, .. } | Self::Outcome { run, .. } => Some(*run),
             Self::Decided(decision) => decision.actor.as_ref().map(|actor| actor.run),
-            Self::Claimed { .. } | Self::Started { .. } | Self::Changed(_) => None,
+            Self::Claimed { .. } | Self::Started { .. } | Self::Restored(_) | Self::Changed(_) => {
+                None
+            }
         }
     }
 }

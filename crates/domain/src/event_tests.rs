@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use super::{Change, Event, LogEntry, Outcome, UserRef, Verb};
+use super::{Change, Event, LogEntry, Outcome, Restored, UserRef, Verb};
 use crate::decision::{Answer, Decision, OperationSummary};
 use crate::operation::BodyKind;
-use crate::{Class, Closing, Code, Digest, Id, Service, Timestamp};
+use crate::{Class, Closing, Code, Digest, FactRef, Id, Service, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
@@ -62,6 +62,16 @@ fn every_entry_reads_back_from_its_canonical_bytes() {
             policy_digest: Digest::from_bytes([2; 32]),
             unknown_outcomes: 3,
         },
+        Event::Restored(Box::new(Restored {
+            number: 1,
+            root: Digest::from_bytes([4; 32]),
+            seen_size: Some(50),
+            seen_root: Some(Digest::from_bytes([5; 32])),
+            epoch: 1_000_007,
+            agents: vec![FactRef { id: "agt_1".to_owned(), revision: 2 }],
+            runs: 1,
+            approvals: 0,
+        })),
         Event::Changed(Change {
             verb: Verb::GrantAdded,
             by: alice(),

@@ -49,6 +49,8 @@ impl From<StoreError> for Failure {
             StoreError::InDoubt(_) => Self::InDoubt,
             StoreError::Deposed(why) => Self::Deposed(why),
             error @ StoreError::Rewound(_) => Self::Rewound(error.to_string()),
+            // Restarting the same program would not help, but its supervisor must hear of it.
+            StoreError::TooOld(_) => Self::Deposed(error.to_string()),
             error => Self::Store(error.to_string()),
         }
     }

@@ -31,6 +31,7 @@ use crate::decide::{self, Ask, Preview};
 use crate::error::{AdminError, AdminKind};
 use crate::live::{Birth, Kin, LiveRun};
 use crate::record::{self, Permit};
+use crate::seen::Seen;
 use crate::sequence::{BEHIND_MAX, Durability, LOST, Sequencer};
 use crate::step::Step;
 use crate::world::World;
@@ -51,6 +52,9 @@ pub struct Parts {
     pub policies: Arc<PolicySet>,
     /// What a passphrase costs to check.
     pub factor_cost: Cost,
+    /// What was seen of the store before, kept outside it: a store that is an older copy is not
+    /// taken.
+    pub seen: Vec<Seen>,
 }
 
 /// What an administrator can set.
@@ -98,6 +102,8 @@ pub(crate) struct Inner {
     pub(crate) stopping: CancellationToken,
     pub(crate) proxy: OnceLock<SocketAddr>,
     pub(crate) kin: Kin,
+    /// How often an older copy of the store was taken.
+    pub(crate) restored: u64,
     /// Whether a kill may have come that this server did not hear of.
     pub(crate) is_lost: watch::Sender<bool>,
     /// Whether the other servers go on without this one.
@@ -197,6 +203,12 @@ impl Plane {
             told.as_mut().poll(cx).map(|_| ())
         })
         .await;
+    }
+
+    /// What is on disk of the log: what the next start must find again.
+    pub fn seen(&self) -> Seen {
+        let head = self.sequencer().synced();
+        Seen { restored: self.inner.restored, size: head.size, root: head.root }
     }
 
     /// Whether the other servers go on without this one.

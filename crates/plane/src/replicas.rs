@@ -12,7 +12,9 @@ use marque_store::Intent;
 use crate::failure::Failure;
 use crate::plane::Plane;
 use crate::sequence::{Durability, LOST};
+use crate::start::StartError;
 use crate::step::Step;
+use crate::told::SPEAKS;
 use crate::verbs::runs::close_tree;
 
 /// How often a server says that it is there.
@@ -56,6 +58,25 @@ pub(crate) fn start(plane: &Plane) {
             }
         }
     });
+}
+
+/// Says to the others what this server is. Fails if one of them that lives is more than one format
+/// of the feed away: what either tells, the other might not understand.
+pub(crate) fn introduce(step: &mut Step<'_, '_>) -> Result<(), StartError> {
+    let (replica, now) = (step.replica.to_owned(), step.now);
+    for other in step.tx.replicas()? {
+        let is_there = other.name != replica && now.since(other.seen) <= MISSING;
+        if is_there && other.speaks > 0 && other.speaks.abs_diff(SPEAKS) > 1 {
+            return Err(StartError::TooFarApart {
+                name: other.name,
+                release: other.release,
+                speaks: other.speaks,
+            });
+        }
+    }
+    let policies = step.world.policies.digest.to_string();
+    step.tx.introduce(&replica, (SPEAKS, env!("CARGO_PKG_VERSION")), &policies)?;
+    Ok(())
 }
 
 /// Since when this server has said without a gap that it is there, by the database's clock. Only

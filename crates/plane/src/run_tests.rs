@@ -53,7 +53,7 @@ fn an_agent_that_is_not_active_is_refused() {
     let by = scene.owner.id;
     for state in [
         AgentState::Draft,
-        AgentState::Suspended { at: NOW, by },
+        AgentState::Suspended { at: NOW, by: Some(by) },
         AgentState::Retired { at: NOW, by },
     ] {
         scene.agent.state = state;

@@ -3,14 +3,15 @@
 //! Recovery is the normal path: what a crash left behind is settled by the same steps every
 //! request takes, before anybody else can queue one.
 
+mod load;
+
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
 use marque_crypto::random;
-use marque_crypto::seal::Sealed;
-use marque_domain::{Digest, Event, Revised, Run};
+use marque_domain::{Digest, Event};
 use marque_store::{Store, StoreError, Tx};
-use marque_tlog::{Checkpoint, Frontier, HashSource, KeyName, VerifierKey};
+use marque_tlog::{Checkpoint, HashSource, KeyName, VerifierKey};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,10 +20,11 @@ use crate::caller::{Decoy, Humans};
 use crate::failure::Failure;
 use crate::live::Kin;
 use crate::plane::{Inner, Parts, Plane, Settings};
+use crate::seen::{self, Gap};
 use crate::sequence::{Beginning, Committer, Sequencer};
 use crate::step::Step;
-use crate::told::Kept;
-use crate::world::{MeterKey, Policies, Shelved, World};
+use crate::told::SPEAKS;
+use crate::world::Policies;
 use crate::{reaper, replicas, verbs};
 
 const TRUST_DOMAIN: &str = "trust_domain";
@@ -49,6 +51,28 @@ pub enum StartError {
          the server that opened it"
     )]
     OtherKeys,
+    /// The store does not go on from what was seen of it before: revocations may be missing in it.
+    #[error(transparent)]
+    Gap(Gap),
+    /// A server of a release too far from this one's serves the same store.
+    #[error(
+        "the server `{name}` (marque {release}) serves this store and tells what it does in format \
+         {speaks}, this one in format {SPEAKS}: go from release to release, none left out"
+    )]
+    TooFarApart {
+        /// What it is called.
+        name: String,
+        /// Its release.
+        release: String,
+        /// Its format of the feed.
+        speaks: u64,
+    },
+    /// An older copy of the store is taken only while nobody serves it.
+    #[error("the server `{0}` runs on this store: stop it first")]
+    StillServed(String),
+    /// A plane that nobody has claimed has nothing to take away.
+    #[error("nobody has claimed this plane, so there is nothing to restore")]
+    NothingToRestore,
     /// The configured name cannot be a trust domain.
     #[error("`{0}` is not a trust domain: use `a`-`z`, `0`-`9`, `.`, `-` and `_`")]
     BadTrustDomain(String),
@@ -91,20 +115,13 @@ impl Plane {
         settings: Settings,
         sequencer: impl FnOnce(Committer, &Store) -> Result<Sequencer, Failure>,
     ) -> Result<Self, StartError> {
-        let digest = marque_crypto::hash::sha256(parts.policies.canonical_text().as_bytes());
-        let policies = Arc::new(Policies { set: Arc::clone(&parts.policies), digest });
-        let kin = kin(&store, &parts);
-        let beginning = load(&store, policies, &kin)?;
-        let (clock, drawn) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
-        let mut committer = Committer::new(store.writer()?, beginning, clock, drawn, kin.clone());
-        let trust_domain = name_plane(&mut committer, &parts, settings.trust_domain.clone())?;
-        let log_name: KeyName = format!("{trust_domain}/log").parse().map_err(|_| {
-            StartError::Damaged(format!("`{trust_domain}` cannot be the name of a log"))
-        })?;
-        // ORDER: nothing is appended to a log that is not ours, or not whole (threat 151).
-        let key = VerifierKey::new(log_name.clone(), parts.log_key.public().clone());
-        must_be_its_key(&store, &parts)?;
-        must_know_its_log(&store, &key)?;
+        let Begun { mut committer, kin, trust_domain, log_name, restored } =
+            Begun::on(&store, &parts, settings.trust_domain.clone())?;
+        // ORDER: nor to an older copy of it (threat 156).
+        seen::must_go_on(&store, &parts.seen, committer.size())?;
+        if store.is_shared() {
+            committer.commit_alone(replicas::introduce)?;
+        }
         let found = committer.commit_alone(settle)?;
         if found > 0 {
             tracing::warn!(intents = found, "acts without a known outcome were marked unknown");
@@ -122,6 +139,7 @@ impl Plane {
             stopping: CancellationToken::new(),
             proxy: OnceLock::new(),
             kin,
+            restored,
             is_lost: watch::Sender::new(false),
             deposed: CancellationToken::new(),
         });
@@ -131,6 +149,47 @@ impl Plane {
             replicas::start(&plane);
         }
         Ok(plane)
+    }
+}
+
+/// A plane whose store was read, and found to be its own and whole. Nothing was appended yet.
+pub(crate) struct Begun {
+    pub(crate) committer: Committer,
+    kin: Kin,
+    trust_domain: String,
+    log_name: KeyName,
+    /// How often an older copy of the store was taken.
+    restored: u64,
+}
+
+impl Begun {
+    /// Begins on a store that is open for writing.
+    pub(crate) fn on(
+        store: &Store,
+        parts: &Parts,
+        trust_domain: Option<String>,
+    ) -> Result<Self, StartError> {
+        let beginning = Self::look(store, parts)?;
+        let (clock, drawn) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
+        let kin = kin(store, parts);
+        let mut committer = Committer::new(store.writer()?, beginning, clock, drawn, kin.clone());
+        let trust_domain = name_plane(&mut committer, parts, trust_domain)?;
+        let log_name: KeyName = format!("{trust_domain}/log").parse().map_err(|_| {
+            StartError::Damaged(format!("`{trust_domain}` cannot be the name of a log"))
+        })?;
+        // ORDER: nothing is appended to a log that is not ours, or not whole (threat 151).
+        let key = VerifierKey::new(log_name.clone(), parts.log_key.public().clone());
+        must_be_its_key(store, parts)?;
+        must_know_its_log(store, &key)?;
+        let restored = seen::count(&store.read("start.restored", seen::restorations)?);
+        Ok(Self { committer, kin, trust_domain, log_name, restored })
+    }
+
+    /// What a store holds.
+    pub(crate) fn look(store: &Store, parts: &Parts) -> Result<Beginning, StartError> {
+        let digest = marque_crypto::hash::sha256(parts.policies.canonical_text().as_bytes());
+        let policies = Arc::new(Policies { set: Arc::clone(&parts.policies), digest });
+        load::load(store, policies, &kin(store, parts))
     }
 }
 
@@ -165,90 +224,20 @@ fn must_extend(store: &Store, signed: &Checkpoint, size: u64) -> Result<(), Star
         let was = signed.size;
         return damaged(format!("the log has {size} entries, and {was} were signed before"));
     }
-    let restored = store.read("log.head", |tx| {
-        Ok(Frontier::restore(signed.size, &StoredHashes(RefCell::new(tx))))
-    })?;
-    match restored {
-        Ok(head) if head.root() == signed.root => Ok(()),
-        Ok(_) => damaged(format!(
-            "the first {} entries of the log are not those that were signed; `marque log \
-             verify` says which",
-            signed.size
-        )),
-        Err(error) => damaged(error.0),
+    if seen::root_of(store, signed.size)? == signed.root {
+        return Ok(());
     }
+    damaged(format!(
+        "the first {} entries of the log are not those that were signed; `marque log verify` says \
+         which",
+        signed.size
+    ))
 }
 
 // This server among those that share its store; without a name where it has it to itself.
 fn kin(store: &Store, parts: &Parts) -> Kin {
     let replica = if store.is_shared() { store.replica() } else { "" };
     Kin { replica: replica.into(), key_manager: Arc::clone(&parts.key_manager) }
-}
-
-fn load(store: &Store, policies: Arc<Policies>, kin: &Kin) -> Result<Beginning, StartError> {
-    let loaded = store.read("start", |tx| {
-        let mut world = World::empty(Arc::clone(&policies));
-        put_all::<marque_domain::User>(tx, &mut world)?;
-        put_all::<marque_domain::Agent>(tx, &mut world)?;
-        put_all::<marque_domain::AgentVersion>(tx, &mut world)?;
-        put_all::<marque_domain::Connection>(tx, &mut world)?;
-        put_all::<marque_domain::Credential>(tx, &mut world)?;
-        put_all::<marque_domain::Grant>(tx, &mut world)?;
-        put_all::<Run>(tx, &mut world)?;
-        put_all::<marque_domain::Approval>(tx, &mut world)?;
-        let (sealed, meters) = (tx.all_sealed()?, tx.meters()?);
-        let told = tx.last_told()?;
-        let kept = tx.all_kept()?;
-        remember_closed(tx, &mut world, &kept)?;
-        let size = tx.log_size()?;
-        let head = Frontier::restore(size, &StoredHashes(RefCell::new(tx)));
-        Ok((world, sealed, (meters, kept), head, told))
-    })?;
-    let (mut world, sealed, (meters, kept), head, told) = loaded;
-    for (key, meter) in meters {
-        let of_whom = MeterKey::of_kept(&key)
-            .ok_or_else(|| StartError::Damaged(format!("nobody has the meter `{key}`")))?;
-        world.set_meter(of_whom, meter);
-    }
-    // Where servers share the store, this has every meter, those above too.
-    for (key, body) in kept {
-        world.keep(&key, Some(&body), kin)?;
-    }
-    for one in sealed {
-        let bytes = Sealed::from_bytes(&one.bytes)
-            .map_err(|error| StartError::Damaged(format!("{}: {error}", one.credential)))?;
-        if world.credentials.revision(one.credential) == one.revision {
-            world.seal(one.credential, Arc::new(bytes));
-        }
-    }
-    let head = head.map_err(|error| StartError::Damaged(error.0))?;
-    Ok(Beginning { world, head, told })
-}
-
-// A run that was closed a while ago has a living side until it is forgotten, so that its refusals
-// can say why.
-fn remember_closed(
-    tx: &mut Tx<'_>,
-    world: &mut World,
-    kept: &[(String, String)],
-) -> Result<(), StoreError> {
-    for (key, _) in kept {
-        if let Ok(Kept::Live(run)) = key.parse()
-            && world.runs.get(run).is_none()
-            && let Some(closed) = tx.get(run)?
-        {
-            Run::place(world, Arc::new(closed));
-        }
-    }
-    Ok(())
-}
-
-fn put_all<T: Shelved>(tx: &mut Tx<'_>, world: &mut World) -> Result<(), StoreError> {
-    for revised in tx.all::<T>()? {
-        let revised: Revised<T> = revised;
-        T::place(world, Arc::new(revised));
-    }
-    Ok(())
 }
 
 // The plane's name stands in SPIFFE ids and checkpoints; it is drawn once and never changes.

@@ -13,6 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::world::{MeterKey, World};
 
+/// The format in which servers tell each other what they did. A server reads what is told in its
+/// own and in the one before, so that they can be restarted with a new release one by one;
+/// `docs/development/release.md` says what a new format may change.
+pub(crate) const SPEAKS: u64 = 1;
+
 /// One thing that changed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Change {
@@ -97,7 +102,7 @@ pub(crate) struct Told {
 
 /// A key that no server of this version writes.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is kept, and this version of marque does not know what that is")]
+#[error("`{0}` is kept by another server, which this one does not understand")]
 pub(crate) struct UnknownKey(String);
 
 impl fmt::Display for Kept {
@@ -178,7 +183,15 @@ impl TryFrom<String> for MeterKey {
 mod tests {
     use marque_domain::{Id, Timestamp};
 
-    use super::{Kept, MeterKey};
+    use super::{Kept, MeterKey, Told};
+
+    // threat 155: a server of the next release may say more.
+    #[test]
+    fn members_that_this_release_does_not_know_are_passed_over() {
+        let body = r#"{"facts":["agt_1@2"],"kept":[],"sealed":[],"novel":{"a":[1]}}"#;
+        let told: Told = serde_json::from_str(body).unwrap();
+        assert_eq!(told.facts.len(), 1);
+    }
 
     #[test]
     fn every_key_reads_back_as_it_was_written() {

@@ -96,6 +96,9 @@ pub enum StoreError {
         /// The newest schema this program knows.
         known: u64,
     },
+    /// Another server of the store writes what this program does not understand.
+    #[error("this marque is too old for its store: {0}; use the newer marque")]
+    TooOld(String),
     /// It must be upgraded, which a reader cannot do.
     #[error("the store has schema {found}, not yet {known}: start the server once to upgrade it")]
     OlderSchema {

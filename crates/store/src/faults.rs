@@ -146,6 +146,10 @@ impl Session for FaultySession {
         self.inner.turn()
     }
 
+    fn living(&mut self) -> Result<Vec<String>, StoreError> {
+        self.inner.living()
+    }
+
     fn query(
         &mut self,
         sql: &'static str,

@@ -6,11 +6,16 @@ use crate::error::StoreError;
 use crate::session::{Mode, Session};
 use crate::transaction::{self, Tx};
 
+/// The setting by which the last step says which programs can still serve the store: `4 for 5` is
+/// those that know schema 4 or a later one, of a store that has schema 5.
+const OLDEST_SCHEMA: &str = "oldest_schema";
+
 /// Every step, in order; the first is number 1.
 const STEPS: &[&str] = &[
     include_str!("../migrations/0001_spine.sql"),
     include_str!("../migrations/0002_meters.sql"),
     include_str!("../migrations/0003_replicas.sql"),
+    include_str!("../migrations/0004_releases.sql"),
 ];
 
 /// The number of the schema this program knows.
@@ -23,11 +28,11 @@ pub(crate) fn apply(session: &mut dyn Session) -> Result<(), StoreError> {
     apply_steps(session, STEPS)
 }
 
-/// Fails unless the schema is exactly the one this program knows.
+/// Fails unless this program can read the schema: it knows it, or a later step says so.
 pub(crate) fn require_known(session: &mut dyn Session) -> Result<(), StoreError> {
     let found = transaction::run(session, Mode::Read, |tx| recorded(&mut Tx::new(tx), STEPS))?;
     let known = number(STEPS.len());
-    if found == known { Ok(()) } else { Err(StoreError::OlderSchema { found, known }) }
+    if found >= known { Ok(()) } else { Err(StoreError::OlderSchema { found, known }) }
 }
 
 fn apply_steps(
@@ -54,23 +59,32 @@ fn apply_steps(
     Ok(())
 }
 
-/// How many steps the store has taken. Fails if it took more than we know, or others.
+/// How many steps the store has taken. Fails if it took others than ours, or further ones that do
+/// not say that a program which does not know them can serve it.
 fn recorded(tx: &mut Tx<'_>, steps: &[&str]) -> Result<u64, StoreError> {
     let taken = tx.steps()?;
     let (found, known) = (number(taken.len()), number(steps.len()));
-    if found > known {
+    let another = (1..).zip(taken.iter().zip(steps)).find(|(_, (taken, step))| *taken != *step);
+    if let Some((number, _)) = another {
+        return Err(StoreError::EditedMigration(number));
+    }
+    if found > known && tx.oldest_schema(found)?.is_none_or(|oldest| oldest > known) {
         return Err(StoreError::NewerSchema { found, known });
     }
-    match (1..).zip(taken.iter().zip(steps)).find(|(_, (taken, step))| *taken != *step) {
-        Some((number, _)) => Err(StoreError::EditedMigration(number)),
-        None => Ok(found),
-    }
+    Ok(found)
 }
 
 impl Tx<'_> {
     /// The number of the schema: how many steps the store has taken.
     pub fn schema(&mut self) -> Result<u64, StoreError> {
         Ok(number(self.steps()?.len()))
+    }
+
+    /// Nothing where the last step did not say it: then nobody else knows.
+    fn oldest_schema(&mut self, schema: u64) -> Result<Option<u64>, StoreError> {
+        let said = self.setting(OLDEST_SCHEMA)?;
+        let of_this = said.as_deref().and_then(|said| said.strip_suffix(&format!(" for {schema}")));
+        Ok(of_this.and_then(|oldest| oldest.parse().ok()))
     }
 
     fn steps(&mut self) -> Result<Vec<String>, StoreError> {

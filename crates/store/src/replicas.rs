@@ -18,15 +18,41 @@ pub struct Replica {
     pub epoch: u64,
     /// When it last said that it is there, by the database's clock.
     pub seen: Timestamp,
+    /// The format in which it tells the others what it did; 0 until it says so.
+    pub speaks: u64,
+    /// The release it is of; empty where it never said.
+    pub release: String,
+    /// The policies it decides by, as a digest; empty where it never said.
+    pub policies: String,
 }
 
 impl Tx<'_> {
     /// All of them, by name.
     pub fn replicas(&mut self) -> Result<Vec<Replica>, StoreError> {
-        self.rows("SELECT name, epoch, seen FROM replicas ORDER BY name", &[], |row| {
-            let seen = Timestamp::from_millis(row.whole(2)?);
-            Ok(Replica { name: row.text(0)?.to_owned(), epoch: row.whole(1)?, seen })
+        let sql = "SELECT name, epoch, seen, speaks, release, policies FROM replicas ORDER BY name";
+        self.rows(sql, &[], |row| {
+            Ok(Replica {
+                name: row.text(0)?.to_owned(),
+                epoch: row.whole(1)?,
+                seen: Timestamp::from_millis(row.whole(2)?),
+                speaks: row.whole(3)?,
+                release: row.text(4)?.to_owned(),
+                policies: row.text(5)?.to_owned(),
+            })
         })
+    }
+
+    /// Says to the others what a replica speaks, of which release it is, and by which policies it
+    /// decides.
+    pub fn introduce(
+        &mut self,
+        replica: &str,
+        (speaks, release): (u64, &str),
+        policies: &str,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE replicas SET speaks = $2, release = $3, policies = $4 WHERE name = $1";
+        let values = [replica.into(), Value::whole(speaks), release.into(), policies.into()];
+        self.change_one(sql, &values, StoreError::Deposed(replica.to_owned()))
     }
 
     /// Says that a replica is there. Brings none back that was dismissed.
@@ -48,8 +74,10 @@ impl Tx<'_> {
         epoch: u64,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO replicas (name, epoch, seen) VALUES ($1, $2, $3) \
-                   ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, seen = excluded.seen";
+        let sql = "INSERT INTO replicas (name, epoch, seen, speaks, release, policies) \
+                   VALUES ($1, $2, $3, 0, '', '') \
+                   ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, \
+                   seen = excluded.seen, speaks = 0, release = '', policies = ''";
         let now = Value::whole(now.as_millis());
         self.write_one(sql, &[replica.into(), Value::whole(epoch), now])
     }

@@ -75,6 +75,12 @@ pub(crate) trait Session: Send {
         None
     }
 
+    /// The names of the servers that may write and whose sessions are open, where stores are
+    /// shared.
+    fn living(&mut self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// Runs a query, row by row; the first error of `each` ends it.
     fn query(
         &mut self,

@@ -15,7 +15,8 @@ impl Tx<'_> {
         self.row(sql, &[name.into()], |row| row.text(0).map(str::to_owned))
     }
 
-    /// Sets a setting. `epoch`, `backfills`, `filling` and `moved_to` are the store's own.
+    /// Sets a setting. `epoch`, `backfills`, `filling`, `moved_to` and `oldest_schema` are the
+    /// store's own.
     pub fn put_setting(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) \
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
@@ -56,6 +57,14 @@ impl Tx<'_> {
     /// Counts one more opening; returns the new epoch.
     pub(crate) fn raise_epoch(&mut self) -> Result<u64, StoreError> {
         self.raise(EPOCH)
+    }
+
+    /// Leaves out so many epochs, which an older copy of the store may not know of; returns the one
+    /// it is at now.
+    pub fn skip_epochs(&mut self, count: u64) -> Result<u64, StoreError> {
+        let epoch = self.epoch()? + count;
+        self.put_epoch(epoch)?;
+        Ok(epoch)
     }
 
     /// Goes on counting from there.

@@ -69,6 +69,13 @@ impl<'a> Tx<'a> {
         changed.inspect_err(|error| self.failure = Some(error.clone()))
     }
 
+    /// The names of the servers that may write and whose sessions are open; none where the store is
+    /// not shared.
+    pub fn living(&mut self) -> Result<Vec<String>, StoreError> {
+        let living = self.session.living();
+        living.inspect_err(|error| self.failure = Some(error.clone()))
+    }
+
     pub(crate) fn notify(&mut self) -> Result<(), StoreError> {
         let notified = self.session.notify();
         notified.inspect_err(|error| self.failure = Some(error.clone()))

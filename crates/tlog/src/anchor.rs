@@ -11,6 +11,8 @@ use crate::text::decimal;
 use crate::{Checkpoint, Error, VerifierKey};
 
 const MAX_BYTES: usize = 64 * 1024 * 1024;
+/// Records that may be torn at the end of a file.
+const TORN_MAX: usize = 8;
 
 /// One record, its checkpoint known to be signed by the trusted key. Prints as the text to append.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,15 +48,30 @@ impl Anchor {
         let mut lines = Lines { rest: file, number: 0 };
         let mut anchors = Vec::new();
         while !lines.rest.is_empty() {
-            let first = lines.number + 1;
-            let note = lines.note()?;
-            let mut anchor = Self::new(note, Vec::new(), key).map_err(at(first))?;
-            while let Some(leaf) = lines.leaf()? {
-                anchor = anchor.with_leaf(leaf).map_err(at(lines.number))?;
-            }
-            anchors.push(anchor);
+            anchors.push(Self::read(&mut lines, key)?);
         }
         Ok(anchors)
+    }
+
+    /// The last record of an anchors file, or of the end of one, that is whole and signed by `key`.
+    /// Looks no further back than a few records, which a crash may have torn.
+    pub fn newest(file: &str, key: &VerifierKey) -> Option<Self> {
+        let (first, mut end) = (format!("{}\n", key.name()), file.len());
+        let later = format!("\n\n{first}");
+        for _ in 0..TORN_MAX {
+            let before = file.get(..end)?;
+            let start = match before.rfind(&later) {
+                Some(at) => at + 2,
+                None if before.starts_with(&first) => 0,
+                None => return None,
+            };
+            let mut lines = Lines { rest: before.get(start..)?, number: 0 };
+            if let Ok(anchor) = Self::read(&mut lines, key) {
+                return Some(anchor);
+            }
+            end = start;
+        }
+        None
     }
 
     /// The checkpoint the record rests on.
@@ -65,6 +82,16 @@ impl Anchor {
     /// The leaves it pins, by ascending index.
     pub fn leaves(&self) -> &[AnchoredLeaf] {
         &self.leaves
+    }
+
+    fn read(lines: &mut Lines<'_>, key: &VerifierKey) -> Result<Self, Error> {
+        let first = lines.number + 1;
+        let note = lines.note()?;
+        let mut anchor = Self::new(note, Vec::new(), key).map_err(at(first))?;
+        while let Some(leaf) = lines.leaf()? {
+            anchor = anchor.with_leaf(leaf).map_err(at(lines.number))?;
+        }
+        Ok(anchor)
     }
 
     fn with_leaf(mut self, leaf: AnchoredLeaf) -> Result<Self, Error> {

@@ -54,6 +54,23 @@ fn a_record_torn_by_a_crash_is_refused_wherever_it_was_torn() {
     }
 }
 
+// threat 156
+#[test]
+fn the_newest_record_that_is_whole_is_found_from_the_end() {
+    let newest = |file: &str| Anchor::newest(file, &trusted()).map(|one| one.checkpoint().size);
+    let (whole, second) = (file(), anchor(10, &[3, 7]).to_string().len());
+    assert_eq!(newest(""), None);
+    assert_eq!(newest(&whole), Some(20));
+    assert_eq!(newest(&whole[1..]), Some(20), "what is before it may be cut");
+    assert_eq!(newest(&whole[second + 1..]), None);
+    let torn = (second..whole.len()).filter(|end| whole.is_char_boundary(*end));
+    for end in torn {
+        assert_eq!(newest(&whole[..end]), Some(10), "torn at byte {end}");
+    }
+    assert_eq!(newest(&whole.replace("\n20\n", "\n21\n")), Some(10), "not what was signed");
+    assert_eq!(newest(&"x\n\n".repeat(1_000)), None);
+}
+
 #[test]
 fn an_anchor_signed_by_an_unknown_key_is_refused_not_passed_over() {
     let root = Log::of(20).root(20);

@@ -11,6 +11,7 @@ use marque_plane::view::StatusView;
 use crate::exchange::HealthView;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
+use crate::shared::Shared;
 
 /// The process answers.
 pub(crate) async fn healthz() -> Json<HealthView> {
@@ -18,8 +19,12 @@ pub(crate) async fn healthz() -> Json<HealthView> {
 }
 
 /// The proxy door is open, so runs can be opened, and nothing the other servers of a shared store
-/// did is unknown here, so that calls are answered.
-pub(crate) async fn readyz(State(plane): State<Plane>) -> Result<Json<HealthView>, Problem> {
+/// did is unknown here, so that calls are answered. A server that is about to end is not ready.
+pub(crate) async fn readyz(State(shared): State<Shared>) -> Result<Json<HealthView>, Problem> {
+    if shared.leaving.is_cancelled() {
+        return Err(Problem::stopping());
+    }
+    let plane = shared.plane;
     plane.status().proxy.filter(|_| !plane.is_behind()).ok_or_else(Problem::starting)?;
     Ok(healthz().await)
 }

@@ -4,6 +4,7 @@ mod check;
 mod inspect;
 mod migrate;
 mod relocate;
+mod restored;
 
 use clap::Subcommand;
 
@@ -16,6 +17,7 @@ pub(crate) enum Store {
     Check(check::Check),
     Migrate(migrate::Migrate),
     Move(relocate::Move),
+    Restored(restored::Restored),
 }
 
 impl Store {
@@ -24,6 +26,7 @@ impl Store {
             Self::Check(check::Check {}) => check::run(context),
             Self::Migrate(command) => command.run(context),
             Self::Move(command) => command.run(context),
+            Self::Restored(command) => command.run(context),
         }
     }
 }

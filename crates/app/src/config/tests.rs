@@ -53,6 +53,7 @@ fn bounds_are_held() {
         "run.max_chain_depth = 0",
         "run.trust_floor = 101",
         "run.default_ttl = \"2d\"",
+        "server.linger = \"11m\"",
         "server.trust_domain = \"Not a domain\"",
         "database.replica = \"one two\"",
         "database.replica = \"\"",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::support::{Json, Marque, PASSPHRASE, World, chmod};
 
 /// Verbs that change the plane, and must be able to only say what they would do.
-const MUTATING: [&str; 17] = [
+const MUTATING: [&str; 18] = [
     "agent add",
     "agent limit",
     "agent resume",
@@ -22,6 +22,7 @@ const MUTATING: [&str; 17] = [
     "kill",
     "run",
     "store migrate",
+    "store restored",
     "task close",
 ];
 
@@ -161,6 +162,7 @@ fn a_rehearsal_says_what_would_be_and_changes_nothing() {
             &["kill", "bot"],
             &["run", "--agent", "bot"],
             &["store", "migrate"],
+            &["store", "restored"],
         ],
     );
     for words in tried {

@@ -27,6 +27,7 @@ mod inside;
 mod kill;
 mod log;
 mod postgres;
+mod restored;
 mod road;
 mod sockets;
 mod support;

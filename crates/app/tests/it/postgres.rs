@@ -4,7 +4,9 @@ mod crashes;
 mod history;
 mod namespace;
 mod paused;
+mod releases;
 mod replicas;
+mod restored;
 mod store;
 
 use marque_testkit::{DATABASE_PASSWORD, PostgresServer};

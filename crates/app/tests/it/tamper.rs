@@ -180,7 +180,12 @@ fn a_fork_and_a_step_back_are_found_by_whoever_saw_the_other_log() {
     fs::rename(&backup, world.data()).unwrap();
     // The launcher kept what it saw of the first branch.
     assert_eq!(verify(&world, &world.data(), anchors.to_str().unwrap()).code, 1);
+    // Who forks a log hides from the server what was seen of it.
+    let (seen, hidden) = (world.data().join("seen"), fs::read(&anchors).unwrap());
+    fs::remove_file(seen).unwrap();
+    fs::remove_file(&anchors).unwrap();
     let seen_by_other = ends(&mut world, "other");
+    fs::write(&anchors, [hidden, fs::read(&anchors).unwrap()].concat()).unwrap();
     assert_eq!(verify(&world, &one, &seen_by_one).code, 0);
     assert_eq!(verify(&world, &world.data(), &seen_by_other).code, 0);
     assert_eq!(verify(&world, &one, &seen_by_other).code, 1);

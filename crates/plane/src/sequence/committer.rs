@@ -54,6 +54,11 @@ impl Committer {
         Self { writer, now, published, pulse, clock, random, kin }
     }
 
+    /// How many entries the log has.
+    pub(crate) fn size(&self) -> u64 {
+        self.now.head.size()
+    }
+
     pub(super) fn published(&self) -> Arc<ArcSwap<World>> {
         Arc::clone(&self.published)
     }

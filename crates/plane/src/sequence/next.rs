@@ -175,8 +175,6 @@ impl Next {
             return Ok(());
         }
         let known = self.head.size();
-        Err(StoreError::Corrupt(format!(
-            "the log has {size} entries, and {known} were seen before"
-        )))
+        Err(StoreError::Rewound(format!("entry {known}, after {size}")))
     }
 }

@@ -6,14 +6,26 @@ use std::sync::Arc;
 
 use marque_crypto::seal::Sealed;
 use marque_domain::{
-    Agent, AgentVersion, Approval, Connection, Credential, Fact, FactRef, Grant, Id, Run, RunState,
-    User,
+    Agent, AgentVersion, Approval, Connection, Credential, Fact, FactRef, Grant, Id, Named as _,
+    Run, RunState, User,
 };
 use marque_store::{StoreError, Tx};
 
 use super::{Shelved, World};
 use crate::live::{Kin, LiveRun};
 use crate::told::{Kept, Told};
+
+/// What facts there are, by the beginnings of their ids.
+const KINDS: [&str; 8] = [
+    User::PREFIX,
+    Agent::PREFIX,
+    AgentVersion::PREFIX,
+    Connection::PREFIX,
+    Credential::PREFIX,
+    Grant::PREFIX,
+    Run::PREFIX,
+    Approval::PREFIX,
+];
 
 impl World {
     /// What is kept of something beside the facts; `None` if there is nothing any more.
@@ -57,7 +69,7 @@ impl World {
             |error: String| StoreError::Corrupt(format!("what is kept as `{key}`: {error}"));
         let unread = |error: serde_json::Error| damaged(error.to_string());
         let kept =
-            key.parse::<Kept>().map_err(|unknown| StoreError::Corrupt(unknown.to_string()))?;
+            key.parse::<Kept>().map_err(|unknown| StoreError::TooOld(unknown.to_string()))?;
         match (kept, body) {
             (Kept::Meter(key), Some(body)) => {
                 self.set_meter(key, serde_json::from_str(body).map_err(unread)?);
@@ -108,7 +120,12 @@ impl World {
         if found {
             return Ok(());
         }
-        Err(StoreError::Corrupt(format!("a fact that was told of is not there: {fact}")))
+        let is_known = |prefix: &str| fact.id.starts_with(&format!("{prefix}_"));
+        Err(if KINDS.into_iter().any(is_known) {
+            StoreError::Corrupt(format!("a fact that was told of is not there: {fact}"))
+        } else {
+            StoreError::TooOld(format!("`{fact}` was told of, of a kind it does not know"))
+        })
     }
 
     // Whether it is a fact of that kind, and there.

@@ -173,6 +173,20 @@ async fn what_a_server_that_is_gone_left_behind_is_settled_by_another() {
     run.through(&other).calls("GET", "/v1/items").await.is_refused("refused.run.closed");
 }
 
+// threat 155: what a server of a later release tells in a way of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_too_old_for_what_the_others_tell_ends() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let url = server.url();
+    let one = replica(&url, "one").await;
+    let body = r#"{"facts":[],"kept":[["novel run_1","x"]],"sealed":[]}"#;
+    let sql =
+        format!("INSERT INTO feed (seq, at, body) SELECT max(seq) + 1, 0, '{body}' FROM feed");
+    server.sql_in(&url, &sql);
+    tokio::time::timeout(Duration::from_secs(10), one.plane().deposed()).await.unwrap();
+    assert!(one.plane().is_deposed());
+}
+
 // threat 178: a kill that cannot be heard may have come.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_cannot_reach_the_store_refuses_and_says_that_it_is_lost() {

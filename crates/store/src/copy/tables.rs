@@ -86,11 +86,11 @@ pub(super) const TABLES: &[Table] = &[
         name: "settings",
         key: &[Key::Text],
         page: "SELECT name, value FROM settings WHERE name > $1 \
-               AND name NOT IN ('epoch', 'backfills', 'filling', 'moved_to') \
+               AND name NOT IN ('epoch', 'backfills', 'filling', 'moved_to', 'oldest_schema') \
                ORDER BY name LIMIT $2",
         insert: "INSERT INTO settings (name, value) VALUES ($1, $2)",
         count: "SELECT count(*) FROM settings \
-                WHERE name NOT IN ('epoch', 'backfills', 'filling', 'moved_to')",
+                WHERE name NOT IN ('epoch', 'backfills', 'filling', 'moved_to', 'oldest_schema')",
     },
     Table {
         name: "policy_texts",

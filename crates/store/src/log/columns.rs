@@ -31,7 +31,7 @@ impl Columns {
     pub(super) fn of(entry: &LogEntry) -> Self {
         let of_event = match &entry.event {
             Event::Claimed { by, .. } => user(by.name.as_str()),
-            Event::Started { .. } => Texts::default(),
+            Event::Started { .. } | Event::Restored(_) => Texts::default(),
             Event::Changed(change) => changed(change),
             Event::RunOpened(opened) => run_opened(opened),
             Event::RunClosed { by, .. } => {

@@ -367,6 +367,11 @@ impl Session for Connection {
         self.turn
     }
 
+    fn living(&mut self) -> Result<Vec<String>, StoreError> {
+        let answer = self.ask(dialect::LIVING, &[])?;
+        answer.rows.iter().map(|row| Ok(Row(&cells(row)?).text(0)?.to_owned())).collect()
+    }
+
     fn query(
         &mut self,
         sql: &'static str,

@@ -33,6 +33,13 @@ pub(super) const LOCK_WRITER: &str =
 pub(super) const LOCK_WRITES: &str =
     "SELECT pg_advisory_xact_lock(1297240406, hashtext(current_schema()))";
 
+/// The servers that hold [`LOCK_WRITER`]. A lock's second number is shown without its sign.
+pub(super) const LIVING: &str = "SELECT name FROM replicas WHERE EXISTS (SELECT FROM pg_locks \
+     WHERE locktype = 'advisory' AND granted AND classid = 1297240405 AND objsubid = 2 \
+     AND objid::bigint = hashtext(current_schema() || '/' || name)::bigint & 4294967295 \
+     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) \
+     ORDER BY name";
+
 /// A server's epoch, 0 if it was dismissed; the feed's last number; the moment. Read under
 /// [`LOCK_WRITES`], so that nobody changes them before the transaction ends.
 pub(super) const TURN: &str = "SELECT \

@@ -137,6 +137,34 @@ fn a_server_is_seen_from_its_start_and_when_it_says_so() {
 }
 
 #[test]
+fn a_server_says_what_it_is_and_one_that_takes_its_name_says_it_anew() {
+    let Some((server, url)) = server() else { return };
+    let (one, two) = (open(&url, "one").unwrap(), open(&url, "two").unwrap());
+    let says = || {
+        let said = read(&two, |tx| tx.replicas()).into_iter();
+        said.map(|it| (it.name, it.speaks, it.release, it.policies)).collect::<Vec<_>>()
+    };
+    let said = |name: &str, speaks, release: &str, policies: &str| {
+        (name.to_owned(), speaks, release.to_owned(), policies.to_owned())
+    };
+    assert_eq!(says(), [said("one", 0, "", ""), said("two", 0, "", "")]);
+    write(&one, |tx| tx.introduce("one", (1, "0.1.0"), "sha256:1")).unwrap();
+    assert_eq!(says(), [said("one", 1, "0.1.0", "sha256:1"), said("two", 0, "", "")]);
+    assert_eq!(read(&two, |tx| tx.living()), ["one", "two"]);
+    drop(one);
+    let lives = || read(&two, |tx| tx.living()).len() == 2;
+    while lives() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let _one = open(&url, "one").unwrap();
+    assert_eq!(says(), [said("one", 0, "", ""), said("two", 0, "", "")]);
+    // A program of schema 3 names three columns, and speaks what was spoken then.
+    let sql = "INSERT INTO replicas (name, epoch, seen) VALUES ('old', 1, 1)";
+    server.sql_in(&url, sql);
+    assert_eq!(says()[0], said("old", 1, "", ""));
+}
+
+#[test]
 fn a_commit_of_another_server_is_heard_at_once_and_one_that_was_undone_is_not() {
     let Some((_, url)) = server() else { return };
     let (one, two) = (open(&url, "one").unwrap(), open(&url, "two").unwrap());

@@ -75,6 +75,7 @@ pub(crate) struct Query {
 enum EventWord {
     Claimed,
     Started,
+    Restored,
     Changed,
     RunOpened,
     RunClosed,

@@ -2,7 +2,7 @@
 //!
 //! Agents write some of these words; callers print them through [`crate::output::clean`].
 
-use marque_domain::event::{Change, RunOpened};
+use marque_domain::event::{Change, Restored, RunOpened};
 use marque_domain::{Answer, Decision, Event, LogEntry, Outcome, UserName};
 
 /// What happened, for whom, under which rule.
@@ -16,6 +16,7 @@ pub(crate) fn of(entry: &LogEntry) -> String {
             "the server started, version {version}; a crash left {unknown_outcomes} outcomes \
              unknown"
         ),
+        Event::Restored(restored) => self::restored(restored),
         Event::Changed(change) => changed(change),
         Event::RunOpened(opened) => run_opened(opened),
         Event::RunClosed { run, cause, by, calls, refusals } => {
@@ -35,6 +36,19 @@ pub(crate) fn of(entry: &LogEntry) -> String {
             format!("{decision} {how}; {sent_bytes} bytes sent, {received_bytes} received{found}")
         }
     }
+}
+
+fn restored(restored: &Restored) -> String {
+    let seen = match restored.seen_size {
+        Some(size) => format!(", {size} entries were seen before"),
+        None => String::new(),
+    };
+    let Restored { number, agents, runs, approvals, .. } = restored;
+    format!(
+        "an older copy of the store was taken, restoration {number}{seen}; agents suspended: {}, \
+         runs closed: {runs}, approvals lapsed: {approvals}",
+        agents.len()
+    )
 }
 
 fn found(redacted: u64, result: &Outcome) -> String {

@@ -12,7 +12,8 @@ use crate::exit::Exit;
 ///
 /// Reads everything, beside a running server or without one, and changes nothing: the entries of
 /// the log against their hashes, the hashes against the tree and its signed checkpoints, and the
-/// columns a query finds an entry by against the entry. Exits with 1 if something does not fit. To
+/// columns a query finds an entry by against the entry. Lists the servers that share a database,
+/// and warns if they do not decide by the same policies. Exits with 1 if something does not fit. To
 /// prove the log against what others saw of it, use `marque log verify`.
 #[derive(Args)]
 #[command(after_help = "\
@@ -27,6 +28,12 @@ pub(super) fn run(context: &Context) -> anyhow::Result<Exit> {
     let store = database.open_read_only()?;
     let mut progress = Progress::new(context.output, "checked");
     let found = inspect(&store, database.place(), &context.data, &mut progress)?;
+    if found.policies_differ {
+        context.output.warning(
+            "the servers of this plane decide by different policies: what one refuses another may \
+             allow; give them the same files and restart those that differ",
+        );
+    }
     context.output.result(&found, text)?;
     Ok(if found.ok { Exit::Done } else { Exit::Failed })
 }

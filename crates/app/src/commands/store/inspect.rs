@@ -2,11 +2,11 @@
 //!
 //! Reads only, in bounded memory, and believes nothing: every hash is made anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use marque_domain::Digest;
-use marque_store::{Store, StoreError};
+use marque_domain::{Digest, Timestamp};
+use marque_store::{Replica, Store, StoreError};
 use marque_tlog::{Evidence, Frontier, Subtree, VerifierKey};
 use serde::Serialize;
 
@@ -29,9 +29,27 @@ pub(super) struct Found {
     pub(super) signed: u64,
     /// Rows of each table.
     pub(super) rows: BTreeMap<&'static str, u64>,
+    /// The last batch that the servers told each other of; none where the store is one server's.
+    pub(super) feed: Option<u64>,
+    /// The servers that may write.
+    pub(super) servers: Vec<Server>,
+    /// Whether they say that they decide by different policies.
+    pub(super) policies_differ: bool,
     /// Where the plane lives now, if it was moved away.
     pub(super) moved_to: Option<String>,
     pub(super) problems: Vec<String>,
+}
+
+/// A server, as it described itself to the others.
+#[derive(Serialize)]
+pub(super) struct Server {
+    name: String,
+    release: String,
+    speaks: u64,
+    epoch: u64,
+    /// When it last said that it is there.
+    last_word: Timestamp,
+    policies: String,
 }
 
 /// Looks at everything there is.
@@ -53,9 +71,15 @@ pub(super) fn inspect(
         root: Frontier::new().root(),
         signed: 0,
         rows: store.counts()?.into_iter().collect(),
+        feed: None,
+        servers: Vec::new(),
+        policies_differ: false,
         moved_to: store.moved_to()?,
         problems: Vec::new(),
     };
+    if store.is_shared() {
+        ask_servers(store, &mut found)?;
+    }
     let source = LogSource::of_store(store.clone(), data)?;
     let key = source.log_key().and_then(|key| key.parse::<VerifierKey>().ok());
     match key {
@@ -72,6 +96,26 @@ pub(super) fn inspect(
     }
     found.ok = found.problems.is_empty();
     Ok(found)
+}
+
+fn ask_servers(store: &Store, found: &mut Found) -> Result<(), StoreError> {
+    let (feed, replicas) =
+        store.read("store.servers", |tx| Ok((tx.last_told()?, tx.replicas()?)))?;
+    found.feed = Some(feed);
+    found.servers = replicas
+        .into_iter()
+        .map(|Replica { name, epoch, seen, speaks, release, policies }| Server {
+            name,
+            release,
+            speaks,
+            epoch,
+            last_word: seen,
+            policies,
+        })
+        .collect();
+    let said = found.servers.iter().map(|server| &server.policies).filter(|said| !said.is_empty());
+    found.policies_differ = said.collect::<BTreeSet<_>>().len() > 1;
+    Ok(())
 }
 
 fn prove(
@@ -152,6 +196,15 @@ impl<'a> Roots<'a> {
     }
 }
 
+impl Server {
+    fn text(&self) -> String {
+        let Self { name, release, last_word, policies, .. } = self;
+        let release = if release.is_empty() { "unknown" } else { release };
+        let policies = if policies.is_empty() { "unknown" } else { policies };
+        format!("{name}, marque {release}, last word {last_word}, policies {policies}")
+    }
+}
+
 /// For a person.
 pub(super) fn text(found: &Found) -> String {
     let rows = found.rows.iter().map(|(table, rows)| format!("{table} {rows}"));
@@ -163,6 +216,9 @@ pub(super) fn text(found: &Found) -> String {
         .with("log", format!("{} entries, {} of them signed", found.log_size, found.signed))
         .with("root", found.root)
         .with("rows", rows)
+        .maybe("feed", found.feed.map(|last| format!("{last} batches")))
+        .each("server", found.servers.iter().map(Server::text))
+        .maybe("policies", found.policies_differ.then_some("NOT THE SAME ON EVERY SERVER"))
         .maybe("moved to", found.moved_to.as_ref())
         .each("problem", &found.problems)
         .with("verdict", if found.ok { "all of it fits together" } else { "damaged" })

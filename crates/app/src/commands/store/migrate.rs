@@ -1,7 +1,7 @@
 //! `marque store migrate`
 
 use clap::Args;
-use marque_store::StoreError;
+use marque_store::{Store, StoreError};
 use serde::Serialize;
 
 use crate::cli::Rehearsal;
@@ -12,8 +12,8 @@ use crate::output::Fields;
 
 /// Bring the store's schema up to date, without serving
 ///
-/// A server does the same when it starts. An older marque does not read the newer schema: back the
-/// store up before.
+/// A server does the same when it starts. A marque of the release before goes on reading it where
+/// the new schema says so, no other older one does: back the store up before.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -40,8 +40,11 @@ impl Migrate {
         let config = context.config()?;
         let database = Database::find(context)?;
         let (from, to) = match database.open_read_only() {
-            // Only a store whose schema we know is read.
-            Ok(_) => (Some(marque_store::known_schema()), marque_store::known_schema()),
+            Ok(store) => {
+                // It may be of a later release that this one can still serve.
+                let found = schema(&store)?;
+                (Some(found), found)
+            }
             Err(StoreError::OlderSchema { found, known }) => (Some(found), known),
             Err(StoreError::Absent(_)) if matches!(database, Database::Server(_)) => {
                 (None, marque_store::known_schema())
@@ -56,6 +59,14 @@ impl Migrate {
         context.output.result(&migrated, text)?;
         Ok(Exit::Done)
     }
+}
+
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method by itself is not general over the transaction's lifetime"
+)]
+fn schema(store: &Store) -> Result<u64, StoreError> {
+    store.read("store.schema", |tx| tx.schema())
 }
 
 fn text(migrated: &Migrated) -> String {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use marque_domain::Digest;
-use marque_store::{DatabaseUrl, Store};
+use marque_store::{DatabaseUrl, Store, StoreError};
 use serde::Serialize;
 
 use super::Progress;
@@ -79,6 +79,7 @@ fn relocate(context: &Context, url: &DatabaseUrl) -> anyhow::Result<Moved> {
     let (files, config) = (context.data.database(), context.config()?);
     // Held to the end, and with it the data directory's lock.
     let source = Store::open_with(&files, options(&config))?;
+    must_be_known(&source)?;
     let look = |store: &Store, place: String, verb| {
         inspect(store, place, &context.data, &mut Progress::new(context.output, verb))
     };
@@ -116,6 +117,17 @@ fn relocate(context: &Context, url: &DatabaseUrl) -> anyhow::Result<Moved> {
     })
 }
 
+/// A store of a later release holds what a copy by this one would leave behind.
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method by itself is not general over the transaction's lifetime"
+)]
+fn must_be_known(source: &Store) -> Result<(), StoreError> {
+    let found = source.read("store.schema", |tx| tx.schema())?;
+    let known = marque_store::known_schema();
+    if found == known { Ok(()) } else { Err(StoreError::NewerSchema { found, known }) }
+}
+
 const AGAIN: &str = "drop the database's schema, create it anew, and move again; the plane in the \
                      data directory is as it was";
 
@@ -136,7 +148,11 @@ fn take_back(context: &Context) -> anyhow::Result<Exit> {
     }
     let taken = TakenBack { store: files.display().to_string(), given_up };
     context.output.result(&taken, |taken| match &taken.given_up {
-        Some(place) => format!("{} is served again, and {place} is given up", taken.store),
+        Some(place) => format!(
+            "{} is served again, and {place} is given up. If it was served there meanwhile, take \
+             what is here now with `marque store restored`",
+            taken.store
+        ),
         None => format!("{} was not moved", taken.store),
     })?;
     Ok(Exit::Done)

@@ -12,7 +12,7 @@ use marque_testkit::PostgresServer;
 
 use super::super::crash::{Call, Judgement, calls, witness};
 use super::super::support::{Marque, Proxy, eventually};
-use super::replicas::{not_yet, through};
+use super::replicas::{beside, through};
 use super::{url_of, world_in};
 
 /// How far each round gets before a server is killed, in milliseconds.
@@ -57,7 +57,7 @@ fn no_crash_of_a_server_or_of_the_database_hides_an_act_of_three_servers() {
     let Some(mut server) = PostgresServer::start() else { return };
     let url = url_of(&server);
     let world = world_in(&url);
-    let mut others = ["other", "third"].map(|name| not_yet(&world, &url, name));
+    let mut others = ["other", "third"].map(|name| beside(&world, &url, name, ""));
     others.iter_mut().for_each(Marque::serve);
     let (_run, proxy) = world.door();
     let mut witnessed = vec![witness(&world)];
@@ -102,7 +102,7 @@ fn an_export_in_pieces_from_any_server_is_the_whole_log_and_nothing_twice() {
     let Some(server) = PostgresServer::shared() else { return };
     let url = url_of(server);
     let world = world_in(&url);
-    let mut other = not_yet(&world, &url, "other");
+    let mut other = beside(&world, &url, "other", "");
     other.serve();
     let (_run, proxy) = world.door();
     let mut pieces = String::new();

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use marque_testkit::{PostgresServer, Relay};
 
 use super::super::support::{Marque, Namespace, Run, Upstream, World, eventually};
-use super::replicas::not_yet;
+use super::replicas::beside;
 use super::{configure, url_of};
 
 const DATABASE: usize = 0;
@@ -48,7 +48,7 @@ fn a_server_whose_link_to_the_database_is_down_is_harmless_and_comes_back_or_end
     first.cli(&["claim", "--name", "alice"]).ok();
     let world = World::before(first, Upstream::plain_at(machine.address(UPSTREAM)));
     let database = Relay::at(IpAddr::V4(machine.address(DATABASE)), server.address());
-    let mut far = not_yet(&world, &database.leads_to(&url), "far");
+    let mut far = beside(&world, &database.leads_to(&url), "far", "");
     far.moves_to(&machine);
     far.serve();
     let (mut run, mut doomed) = (run_at(&far), run_at(&far));

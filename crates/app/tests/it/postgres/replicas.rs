@@ -13,18 +13,18 @@ const A: &str = "http://plain.test/v1/a";
 const SOON: Duration = Duration::from_secs(3);
 
 /// Another server of the same plane, in a data directory of its own with the same keys.
-fn another(world: &World, url: &str) -> Marque {
-    let mut other = not_yet(world, url, "other");
+pub(super) fn another(world: &World, url: &str) -> Marque {
+    let mut other = beside(world, url, "other", "");
     other.serve();
     other
 }
 
-/// A server of that name and the same plane, not started yet.
-pub(super) fn not_yet(world: &World, url: &str, name: &str) -> Marque {
+/// The same, of that name and with more in its configuration; not served yet.
+pub(super) fn beside(world: &World, url: &str, name: &str, more: &str) -> Marque {
     let other = Marque::nothing_yet();
     configure(&other, url);
     let config = std::fs::read_to_string(other.path("data/config.toml")).unwrap();
-    other.write("data/config.toml", &format!("{config}replica = \"{name}\"\n"));
+    other.write("data/config.toml", &format!("{config}replica = \"{name}\"\n{more}"));
     other.tool("cp", &["-a", world.path("data/keys").to_str().unwrap(), "../data/keys"]).ok();
     other
 }

@@ -391,6 +391,7 @@ fn parts() -> Parts {
         machine_key: MachineHashKey::generate(&*random),
         policies: Arc::new(PolicySet::load(&[]).unwrap()),
         factor_cost: Cost::LIGHT,
+        seen: Vec::new(),
         random,
     }
 }

@@ -165,7 +165,9 @@ impl PostgresServer {
         run(Command::new("kill").args(["-STOP", postmaster]));
         let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
         let children = children.unwrap();
-        run(Command::new("kill").args(["-9", postmaster]).args(children.split_whitespace()));
+        let children: Vec<_> = children.split_whitespace().collect();
+        run(Command::new("kill").args(["-9", postmaster]).args(&children));
+        children.into_iter().for_each(wait_until_gone);
         // The shell gives the dead server its burial, without which it would seem to run.
         self.stop();
     }
@@ -310,6 +312,18 @@ fn run(command: &mut Command) {
     let output = command.output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?} failed: {told}");
+}
+
+/// Waits until a process that was killed has left its memory.
+fn wait_until_gone(process: &str) {
+    for _ in 0..STARTS_WITHIN {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        if stat.is_empty() || stat.contains(") Z ") {
+            return;
+        }
+        thread::sleep(TICK / 10);
+    }
+    panic!("process {process} was killed, and lives");
 }
 
 fn is_root() -> bool {

@@ -1,8 +1,8 @@
 //! Restore: an older copy of the store is taken as it is, and made safe.
 //!
 //! What was taken away since the copy was made is not known: a revoked grant is live in it, a
-//! killed run is open. So everything in force in it is off until a human turns it on again. This only
-//! narrows, and is recorded, so that it needs no factor.
+//! killed run is open. So everything in force in it is off until a human turns it on again. This
+//! only narrows, and is recorded, so that it needs no factor.
 
 use marque_domain::event::Restored;
 use marque_domain::{Agent, Approval, Digest, Event, Id, Name, Run, RunState};

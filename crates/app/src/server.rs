@@ -106,12 +106,12 @@ fn open(
     data.prepare()?;
     let policies = policies::load(&policies::directory(config, data))?;
     let Opened { store, keys, lock } = database.open(config, data)?;
-    let public = keys.log_key.public().clone();
+    let signer = Arc::new(keys.log_key);
     let parts = Parts {
         clock: Arc::new(SystemClock::start()),
         random: Arc::new(SystemRandom),
         key_manager: keys.key_manager,
-        log_key: keys.log_key,
+        log_key: Arc::clone(&signer),
         machine_key: keys.machine_key,
         policies: Arc::new(policies),
         factor_cost: Cost::STANDARD,
@@ -128,7 +128,8 @@ fn open(
         other => Failure::new(Exit::Failed, other.to_string()),
     })?;
     let name = format!("{}/log", plane.status().trust_domain).parse()?;
-    // Where `marque log verify` finds it without a server.
+    // Where `marque log verify` finds it without a server. A start may have finished a rotation.
+    let public = signer.public();
     write_private(&data.log_verifier(), &format!("{}\n", VerifierKey::new(name, public)))?;
     Ok((plane, lock))
 }

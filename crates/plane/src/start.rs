@@ -4,13 +4,14 @@
 //! request takes, before anybody else can queue one.
 
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::sync::{Arc, OnceLock};
 
 use marque_crypto::random;
 use marque_crypto::seal::Sealed;
-use marque_domain::{Digest, Event, Revised, Run};
+use marque_domain::{Digest, Revised, Run};
 use marque_store::{Store, StoreError, Tx};
-use marque_tlog::{Checkpoint, Frontier, HashSource, KeyName, VerifierKey};
+use marque_tlog::{Checkpoint, Frontier, HashSource, KeyChain, KeyName, VerifierKey};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::caller::{Decoy, Humans};
 use crate::failure::Failure;
 use crate::live::Kin;
+use crate::log_key::{self, KeyRecords};
 use crate::plane::{Inner, Parts, Plane, Settings};
 use crate::sequence::{Beginning, Committer, Sequencer};
 use crate::step::Step;
@@ -26,7 +28,8 @@ use crate::world::{MeterKey, Policies, Shelved, World};
 use crate::{reaper, replicas, verbs};
 
 const TRUST_DOMAIN: &str = "trust_domain";
-const KEYS: &str = "keys";
+/// Names the keys that belong to the store: the log's, and that of credentials.
+pub(crate) const KEYS: &str = "keys";
 
 /// The plane cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +46,18 @@ pub enum StartError {
     /// The store belongs to other keys.
     #[error("the log in this data directory was signed by another key than `keys/log`: {0}")]
     OtherLogKey(String),
+    /// The key was rotated, and this server still has the one before.
+    #[error(
+        "the log's key was rotated by entry {index}, and `keys/log` is one from before: copy the \
+         folder `keys` from the server that rotated it"
+    )]
+    RetiredLogKey {
+        /// The entry that retired it.
+        index: u64,
+    },
+    /// A rotation that was broken off can be neither finished nor undone.
+    #[error("a rotation of the log's key was broken off, and cannot be settled: {0}")]
+    LogKeyFile(marque_crypto::CryptoError),
     /// The store was first opened with other keys.
     #[error(
         "this store was first opened with other keys than those in `keys`: copy that folder from \
@@ -94,6 +109,7 @@ impl Plane {
         let digest = marque_crypto::hash::sha256(parts.policies.canonical_text().as_bytes());
         let policies = Arc::new(Policies { set: Arc::clone(&parts.policies), digest });
         let kin = kin(&store, &parts);
+        let records = log_key::settle(&store, &parts.log_key)?;
         let beginning = load(&store, policies, &kin)?;
         let size = beginning.head.size();
         let (clock, drawn) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
@@ -103,9 +119,9 @@ impl Plane {
             StartError::Damaged(format!("`{trust_domain}` cannot be the name of a log"))
         })?;
         // ORDER: nothing is appended to a log that is not ours, or not whole (threat 151).
-        let key = VerifierKey::new(log_name.clone(), parts.log_key.public().clone());
-        must_be_its_key(&store, &parts)?;
-        must_know_its_log(&store, &key, size)?;
+        let key = VerifierKey::new(log_name.clone(), parts.log_key.public());
+        let keys = log_key::must_be_its_key(&records, &key, size)?;
+        must_know_its_log(&store, &keys, size)?;
         let found = committer.commit_alone(settle)?;
         if found > 0 {
             tracing::warn!(intents = found, "acts without a known outcome were marked unknown");
@@ -135,28 +151,15 @@ impl Plane {
     }
 }
 
-// Entry 0 names the key that signs this log.
-fn must_be_its_key(store: &Store, parts: &Parts) -> Result<(), StartError> {
-    let Some(first) = store.read("log.first", |tx| tx.entry(0))? else { return Ok(()) };
-    let own = marque_crypto::hash::sha256(parts.log_key.public().as_bytes());
-    match first.entry()?.event {
-        Event::Claimed { log_key, .. } if log_key == own => Ok(()),
-        Event::Claimed { .. } => {
-            Err(StartError::OtherLogKey("the claim in entry 0 names that one".to_owned()))
-        }
-        _ => Err(StartError::Damaged("entry 0 of the log is not the claim".to_owned())),
-    }
-}
-
 // Checkpoints signed by another key would read as a fork to whoever kept an older one.
 #[expect(
     clippy::redundant_closure_for_method_calls,
     reason = "the method by itself is not general over the transaction's lifetime"
 )]
-fn must_know_its_log(store: &Store, key: &VerifierKey, size: u64) -> Result<(), StartError> {
+fn must_know_its_log(store: &Store, keys: &KeyChain, size: u64) -> Result<(), StartError> {
     let latest = store.read("log.latest", |tx| tx.latest_checkpoint())?;
     let Some(latest) = latest else { return Ok(()) };
-    let opened = Checkpoint::open(&latest.note, key);
+    let opened = keys.open(&latest.note);
     let signed = opened.map_err(|error| StartError::OtherLogKey(error.to_string()))?;
     must_extend(store, &signed, size)
 }
@@ -185,7 +188,8 @@ fn must_extend(store: &Store, signed: &Checkpoint, size: u64) -> Result<(), Star
 // This server among those that share its store; without a name where it has it to itself.
 fn kin(store: &Store, parts: &Parts) -> Kin {
     let replica = if store.is_shared() { store.replica() } else { "" };
-    Kin { replica: replica.into(), key_manager: Arc::clone(&parts.key_manager) }
+    let (key_manager, signer) = (Arc::clone(&parts.key_manager), Arc::clone(&parts.log_key));
+    Kin { replica: replica.into(), key_manager, signer }
 }
 
 fn load(store: &Store, policies: Arc<Policies>, kin: &Kin) -> Result<Beginning, StartError> {
@@ -203,6 +207,7 @@ fn load(store: &Store, policies: Arc<Policies>, kin: &Kin) -> Result<Beginning, 
         let told = tx.last_told()?;
         let kept = tx.all_kept()?;
         remember_closed(tx, &mut world, &kept)?;
+        world.log_key = KeyRecords::read(tx)?.in_force();
         let size = tx.log_size()?;
         let head = Frontier::restore(size, &StoredHashes(RefCell::new(tx)));
         Ok((world, sealed, (meters, kept), head, told))
@@ -265,8 +270,7 @@ fn name_plane(
     must_be_a_name(&name)?;
     // Servers with other keys could neither sign this log nor open its credentials. The first start
     // says which keys they are, before the claim does: two may start on one empty database.
-    let log_key = marque_crypto::hash::sha256(parts.log_key.public().as_bytes());
-    let own_keys = format!("{log_key} {}", parts.key_manager.id());
+    let own_keys = keys_word(&parts.log_key.digest(), parts.key_manager.id());
     let keys = own_keys.clone();
     let (stored, stored_keys) = committer.commit_alone(move |step| {
         let name = first_word(step, TRUST_DOMAIN, &name)?;
@@ -279,6 +283,11 @@ fn name_plane(
         Some(wanted) if wanted != stored => Err(StartError::OtherTrustDomain { stored, wanted }),
         _ => Ok(stored),
     }
+}
+
+/// How the keys of a store are named in it.
+pub(crate) fn keys_word(log_key: &Digest, key_encryption_key: impl Display) -> String {
+    format!("{log_key} {key_encryption_key}")
 }
 
 // A setting that the first start makes and none changes.

@@ -26,7 +26,9 @@ fn notes(log: &Log) -> Vec<String> {
 
 fn evidence(keys: KeyChain, notes: &[String]) -> Evidence {
     let mut evidence = Evidence::new(keys);
-    notes.iter().for_each(|note| evidence.own_checkpoint(note));
+    for note in notes {
+        evidence.own_checkpoint(note);
+    }
     evidence
 }
 
@@ -71,7 +73,8 @@ proptest! {
             prop_assert_eq!(opened, Ok(head));
         } else {
             let index = retired.unwrap();
-            prop_assert_eq!(opened, Err(Error::Retired { key: verifier(signer).label(), size, index }));
+            let key = verifier(signer).label();
+            prop_assert_eq!(opened, Err(Error::Retired { key, size, index }));
         }
     }
 }

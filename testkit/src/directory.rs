@@ -1,6 +1,7 @@
 //! A plane on a directory: real files, real threads, and what a crash leaves behind.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,4 +69,42 @@ impl Default for FilePlane {
 
 fn private_directory() -> TempDir {
     tempfile::Builder::new().prefix("marque-test").tempdir().unwrap()
+}
+
+/// The folder with a log's key, as one server has it.
+pub struct KeyFolder(TempDir);
+
+impl KeyFolder {
+    /// An empty one: the first plane that is given it makes the key.
+    pub fn new() -> Self {
+        Self(private_directory())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> PathBuf {
+        self.0.path().to_owned()
+    }
+
+    /// The bytes of one of its files, if it is there.
+    pub fn read(&self, name: &str) -> Option<Vec<u8>> {
+        fs::read(self.0.path().join(name)).ok()
+    }
+
+    /// Its files under these names, as another server or a crash has them.
+    #[must_use]
+    pub fn with(files: &[(&str, &[u8])]) -> Self {
+        let folder = Self::new();
+        for (name, bytes) in files {
+            let path = folder.0.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        folder
+    }
+}
+
+impl Default for KeyFolder {
+    fn default() -> Self {
+        Self::new()
+    }
 }

@@ -24,7 +24,7 @@ pub use actors::{
 };
 pub use call::{Call, HOST, delete, get, post, push};
 pub use clock::MockClock;
-pub use directory::FilePlane;
+pub use directory::{FilePlane, KeyFolder};
 pub use log::Log;
 pub use plane::{Setup, TestPlane};
 pub use postgres::{DATABASE_PASSWORD, PostgresServer, Relay};

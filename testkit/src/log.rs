@@ -1,20 +1,25 @@
 //! The log as a test reads it: straight from the store, past every verb.
 
 use marque_domain::{Answer, Code, Decision, Event, LogEntry, Verb};
+use marque_plane::KeyRecords;
 use marque_store::{Store, StoredEntry};
-use marque_tlog::{Evidence, Report, VerifierKey};
+use marque_tlog::{Evidence, KeyChain, Report};
 
 /// Every entry there is, oldest first.
 pub struct Log {
     stored: Vec<StoredEntry>,
     entries: Vec<LogEntry>,
+    checkpoints: Vec<String>,
 }
 
 impl Log {
     pub(crate) fn read(store: &Store) -> Self {
-        let stored = store.read("test.log", |tx| tx.entries(0, 1_000_000)).unwrap();
+        let read = store
+            .read("test.log", |tx| Ok((tx.entries(0, 1_000_000)?, tx.checkpoints(0, 1_000_000)?)));
+        let (stored, checkpoints) = read.unwrap();
         let entries = stored.iter().map(|entry| entry.entry().unwrap()).collect();
-        Self { stored, entries }
+        let checkpoints = checkpoints.into_iter().map(|kept| kept.note).collect();
+        Self { stored, entries, checkpoints }
     }
 
     /// The entries.
@@ -76,10 +81,19 @@ impl Log {
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// What the offline verifier says, holding the log against one signed checkpoint.
+    /// Its keys, for whoever trusts that one.
+    pub fn keys(&self, trusted: &str) -> KeyChain {
+        let mut records = KeyRecords::default();
+        self.entries.iter().for_each(|entry| records.see(entry));
+        let keys = records.chain(&trusted.parse().unwrap()).unwrap();
+        assert!(records.is_claimed_by(&keys), "the claim names another key");
+        keys
+    }
+
+    /// What the offline verifier says, holding the log against one signed checkpoint and its own.
     pub fn verified(&self, key: &str, checkpoint: &str) -> Report {
-        let key: VerifierKey = key.parse().unwrap();
-        let mut evidence = Evidence::new(key);
+        let mut evidence = Evidence::new(self.keys(key));
+        self.checkpoints.iter().for_each(|note| evidence.own_checkpoint(note));
         evidence.checkpoint(checkpoint).unwrap();
         let mut verifier = evidence.verifier();
         for entry in &self.stored {

@@ -1,16 +1,17 @@
 //! A whole plane for one test, claimed by alice.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use marque_crypto::factor::Cost;
-use marque_crypto::key_file::{KeyMaterial, Purpose};
+use marque_crypto::key_file::{self, KeyMaterial, Purpose};
 use marque_crypto::machine::MachineHashKey;
 use marque_crypto::seal::FileKeyManager;
 use marque_crypto::sign::LogKey;
 use marque_domain::{Decision, Id};
 use marque_plane::view::CheckpointView;
-use marque_plane::{Parts, Plane, Settings, StartError};
+use marque_plane::{LogKeyFiles, LogSigner, Parts, Plane, Settings, StartError};
 use marque_policy::{PolicySet, PolicySource};
 use marque_store::{DatabaseUrl, OpenOptions, Store};
 
@@ -32,6 +33,8 @@ pub struct Setup {
     pub store: OpenOptions,
     /// Where randomness starts.
     pub seed: u64,
+    /// The folder with the log's key, as `log`; without one the key is in no file, and stays.
+    pub log_keys: Option<PathBuf>,
 }
 
 /// A plane and the hands that move it. A clone is the same plane.
@@ -70,16 +73,21 @@ impl TestPlane {
     /// A plane on a PostgreSQL database, claimed by alice, now or before. Its clock runs, for the
     /// database tells the time of what is committed.
     pub async fn in_postgres(url: &str, setup: Setup) -> Self {
+        Self::try_in_postgres(url, setup).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same, or why it cannot start.
+    pub async fn try_in_postgres(url: &str, setup: Setup) -> Result<Self, StartError> {
         let url = DatabaseUrl::parse(url).unwrap();
-        let store = Store::open_postgres(&url, setup.store.clone()).unwrap();
+        let store = Store::open_postgres(&url, setup.store.clone())?;
         // Another start draws other ids.
         let seed = setup.seed.wrapping_add(store.epoch() << 32);
         let clock = Arc::new(MockClock::of_this_moment());
-        let plane = Self::on_threads(store, Setup { seed, ..setup }, clock).unwrap();
+        let plane = Self::on_threads(store, Setup { seed, ..setup }, clock)?;
         if plane.log().size() == 0 {
             plane.alice().claims().await.unwrap();
         }
-        plane
+        Ok(plane)
     }
 
     pub(crate) fn on_threads(
@@ -181,11 +189,28 @@ fn parts(setup: &Setup, clock: Arc<MockClock>) -> (Arc<MockClock>, Parts) {
         clock: Arc::clone(&clock) as Arc<dyn marque_plane::Clock>,
         random: Arc::clone(&random) as Arc<dyn marque_crypto::Random>,
         key_manager: Arc::new(FileKeyManager::new(&key_encryption, random).unwrap()),
-        log_key: LogKey::from_material(&material(Purpose::LogSigning)).unwrap(),
+        log_key: Arc::new(signer(setup, &material(Purpose::LogSigning))),
         machine_key: MachineHashKey::from_material(&material(Purpose::MachineHash)).unwrap(),
         policies: Arc::new(PolicySet::load(&sources).unwrap_or_else(|errors| panic!("{errors}"))),
         factor_cost: Cost::LIGHT,
         seen: Vec::new(),
     };
     (clock, parts)
+}
+
+fn signer(setup: &Setup, material: &KeyMaterial) -> LogSigner {
+    let folder = setup.log_keys.clone();
+    let private = folder.as_ref().map(|folder| folder.join("log"));
+    let key = private.as_ref().map_or_else(
+        || LogKey::from_material(material),
+        |path| {
+            let keys = SeededRandom::new(KEY_SEED);
+            let made = key_file::load_or_create(path, Purpose::LogSigning, &keys).unwrap();
+            LogKey::from_material(&made)
+        },
+    );
+    let nowhere = PathBuf::from("/nonexistent/keys/log");
+    let private = private.unwrap_or(nowhere);
+    let public = private.with_file_name("log.vkey");
+    LogSigner::new(key.unwrap(), LogKeyFiles { private, public })
 }

@@ -278,7 +278,8 @@ fn initialise(programs: &Path, directory: &Path, port: u16) {
          ssl_cert_file = '{place}/server.crt'\nssl_key_file = '{place}/server.key'\n"
     );
     append(&directory.join("data/postgresql.conf"), &settings);
-    let rules = "local all all trust\nlocal replication all trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+    let rules = "local all all trust\nlocal replication all trust\n\
+                 host all all 127.0.0.1/32 scram-sha-256\n";
     fs::write(directory.join("data/pg_hba.conf"), rules).unwrap();
     let readable = fs::Permissions::from_mode(0o644);
     fs::set_permissions(&certificate, readable).unwrap();

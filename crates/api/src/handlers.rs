@@ -8,6 +8,7 @@ pub(crate) mod connections;
 pub(crate) mod decisions;
 pub(crate) mod grants;
 pub(crate) mod humans;
+pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod own_run;
 pub(crate) mod runs;

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post};
 
 use crate::handlers::{
-    agents, approvals, connections, decisions, grants, humans, log, own_run, runs, status,
+    agents, approvals, connections, decisions, grants, humans, keys, log, own_run, runs, status,
 };
 use crate::shared::Shared;
 
@@ -107,6 +107,8 @@ fn table() -> Vec<Route> {
         act("/v1/approvals/{approval}/give", Present, post(approvals::give)),
         act("/v1/approvals/{approval}/decline", Human, post(approvals::decline)),
         read("/v1/decisions/{decision}", Human, get(decisions::explain)),
+        read("/v1/keys", Human, get(keys::list)),
+        act("/v1/keys/log/rotate", Human, post(keys::rotate_log)),
         read("/v1/log", Human, get(log::query)),
         read("/v1/log/count", Human, get(log::count)),
         read("/v1/log/checkpoint", Human, get(log::checkpoint)),

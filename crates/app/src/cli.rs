@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agent, approval, claim, completions, config, connection, decision, demo, grant, kill, lock,
-    log, run, store, task, unlock, up, whoami,
+    agent, approval, claim, completions, config, connection, decision, demo, grant, key, kill,
+    lock, log, run, store, task, unlock, up, whoami,
 };
 use crate::exit::EXIT_CODES;
 use crate::output::Color;
@@ -120,6 +120,9 @@ pub(crate) enum Command {
     /// Why a call went through or did not
     #[command(subcommand)]
     Decision(decision::Decision),
+    /// The plane's own keys
+    #[command(subcommand)]
+    Key(key::Key),
     /// What happened, and the proof of it
     #[command(subcommand)]
     Log(log::Log),

@@ -9,6 +9,7 @@ pub(crate) mod connection;
 pub(crate) mod decision;
 pub(crate) mod demo;
 pub(crate) mod grant;
+pub(crate) mod key;
 pub(crate) mod kill;
 pub(crate) mod limits;
 pub(crate) mod lock;
@@ -61,6 +62,7 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Task(command) => command.run(context).await,
         Command::Approval(command) => command.run(context).await,
         Command::Decision(command) => command.run(context).await,
+        Command::Key(command) => command.run(context).await,
         Command::Log(command) => command.run(context).await,
         Command::Demo(command) => command.run(context).await,
         Command::Up(_) | Command::Completions(_) | Command::Config(_) | Command::Store(_) => {

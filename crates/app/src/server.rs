@@ -117,8 +117,8 @@ fn open(
     let policies = policies::load(&policies::directory(config, data))?;
     let Opened { store, keys, lock } = database.open(config, data)?;
     let mut memory = Memory::load(context)?;
-    let public = keys.log_key.public().clone();
     let parts = parts(keys, policies, &memory);
+    let signer = Arc::clone(&parts.log_key);
     let settings = Settings {
         trust_domain: config.server.trust_domain.clone(),
         approval_ttl: config.approval.ttl.0,
@@ -128,7 +128,8 @@ fn open(
     };
     let plane = Plane::start(store, parts, settings).map_err(Failure::from)?;
     let name = format!("{}/log", plane.status().trust_domain).parse()?;
-    // Where `marque log verify` finds it without a server.
+    // Where `marque log verify` finds it without a server. A start may have finished a rotation.
+    let public = signer.public();
     write_private(&data.log_verifier(), &format!("{}\n", VerifierKey::new(name, public)))?;
     let kept = memory.keep(plane.seen());
     kept.with_context(|| format!("cannot write `{}`", memory.path().display()))?;
@@ -141,7 +142,7 @@ pub(crate) fn parts(keys: Keys, policies: PolicySet, memory: &Memory) -> Parts {
         clock: Arc::new(SystemClock::start()),
         random: Arc::new(SystemRandom),
         key_manager: keys.key_manager,
-        log_key: keys.log_key,
+        log_key: Arc::new(keys.log_key),
         machine_key: keys.machine_key,
         policies: Arc::new(policies),
         factor_cost: Cost::STANDARD,

@@ -1,7 +1,10 @@
 //! Key files: 32 secret bytes for one purpose, readable by one user.
 //!
 //! Every check is made on the open file and the open directory, never on a path, so there is no
-//! moment between check and use. Existing files are never replaced and never repaired.
+//! moment between check and use. Existing files are never repaired, and never replaced but by
+//! [`swap`], which keeps both.
+
+mod swap;
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -15,6 +18,8 @@ use base64::engine::general_purpose::STANDARD;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
+
+pub use swap::{destroy, swap};
 
 use crate::error::CryptoError;
 use crate::random::{self, Random};
@@ -73,7 +78,7 @@ pub fn load(path: &Path, purpose: Purpose) -> Result<KeyMaterial, CryptoError> {
     let place = Place::open(path)?;
     let mut text = Zeroizing::new(Vec::with_capacity(MAX_FILE_LEN + 1));
     let limit = u64::try_from(MAX_FILE_LEN).unwrap_or(u64::MAX).saturating_add(1);
-    let read = place.open_file()?.take(limit).read_to_end(&mut text);
+    let read = place.open_file(OFlags::RDONLY)?.take(limit).read_to_end(&mut text);
     read.map_err(|error| place.io(error))?;
     match parse(&text, purpose) {
         Ok(key) => Ok(KeyMaterial { purpose, key }),
@@ -174,9 +179,9 @@ impl<'a> Place<'a> {
         Ok(place)
     }
 
-    fn open_file(&self) -> Result<File, CryptoError> {
+    fn open_file(&self, access: OFlags) -> Result<File, CryptoError> {
         // NONBLOCK: a named pipe must be refused, not waited for.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(&self.dir, self.name, flags, Mode::empty()) {
             Ok(file) => file,
             Err(Errno::NOENT) => {

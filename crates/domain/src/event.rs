@@ -41,6 +41,19 @@ pub enum Event {
         /// Of the public key that signs checkpoints.
         log_key: Digest,
     },
+    /// A human rotated the log's key. It is the last entry that the old key vouches for.
+    LogKeyRotated {
+        /// Who.
+        by: UserRef,
+        /// Of the public key it retires: what the claim, or the rotation before, named.
+        old_key: Digest,
+        /// That key as verifiers read it (C2SP signed note), since the claim names its digest only.
+        old_verifier: String,
+        /// Of the public key that signs checkpoints from then on.
+        new_key: Digest,
+        /// That key as verifiers read it.
+        new_verifier: String,
+    },
     /// The server started.
     Started {
         /// Its version.
@@ -273,6 +286,7 @@ impl Event {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Claimed { .. } => "claimed",
+            Self::LogKeyRotated { .. } => "log_key_rotated",
             Self::Started { .. } => "started",
             Self::Restored(_) => "restored",
             Self::Changed(_) => "changed",
@@ -289,9 +303,11 @@ impl Event {
             Self::RunOpened(opened) => Some(opened.run),
             Self::RunClosed { run, .. } | Self::Outcome { run, .. } => Some(*run),
             Self::Decided(decision) => decision.actor.as_ref().map(|actor| actor.run),
-            Self::Claimed { .. } | Self::Started { .. } | Self::Restored(_) | Self::Changed(_) => {
-                None
-            }
+            Self::Claimed { .. }
+            | Self::LogKeyRotated { .. }
+            | Self::Started { .. }
+            | Self::Restored(_)
+            | Self::Changed(_) => None,
         }
     }
 }

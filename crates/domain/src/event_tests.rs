@@ -41,6 +41,16 @@ fn decision() -> Decision {
     }
 }
 
+fn rotated() -> Event {
+    Event::LogKeyRotated {
+        by: alice(),
+        old_key: Digest::from_bytes([1; 32]),
+        old_verifier: "plane.example/log+0a0b0c0d+AQ==".to_owned(),
+        new_key: Digest::from_bytes([4; 32]),
+        new_verifier: "plane.example/log+01020304+BA==".to_owned(),
+    }
+}
+
 fn outcome(redacted: u64) -> Event {
     Event::Outcome {
         decision: decision().id,
@@ -57,6 +67,7 @@ fn every_entry_reads_back_from_its_canonical_bytes() {
     let run = Id::new(NOW, [3; 10]);
     let events = [
         Event::Claimed { by: alice(), log_key: Digest::from_bytes([1; 32]) },
+        rotated(),
         Event::Started {
             version: "0.1.0".to_owned(),
             policy_digest: Digest::from_bytes([2; 32]),
@@ -100,4 +111,19 @@ fn an_outcome_without_a_find_has_the_bytes_it_always_had() {
     };
     assert!(!text(0).contains("redacted"), "{}", text(0));
     assert_eq!(text(2).replace("\"redacted\":2,", ""), text(0));
+}
+
+// Whoever follows the log's keys reads these bytes, now and later.
+#[test]
+fn a_rotation_has_one_canonical_form() {
+    let entry = LogEntry { index: 5, id: Id::new(NOW, [9; 10]), at: NOW, event: rotated() };
+    let text = String::from_utf8(entry.canonical_bytes().unwrap()).unwrap();
+    let (ones, fours) = ("01".repeat(32), "04".repeat(32));
+    let event = format!(
+        "\"event\":{{\"by\":{{\"id\":\"{}\",\"name\":\"alice\"}},\"kind\":\"log_key_rotated\",\
+         \"new_key\":\"sha256:{fours}\",\"new_verifier\":\"plane.example/log+01020304+BA==\",\
+         \"old_key\":\"sha256:{ones}\",\"old_verifier\":\"plane.example/log+0a0b0c0d+AQ==\"}}",
+        alice().id
+    );
+    assert!(text.contains(&event), "{text}\n{event}");
 }

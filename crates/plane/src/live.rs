@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::{ProcessKey, TerminalSession};
+use crate::log_key::LogSigner;
 
 /// The table a sealed authority is bound to.
 const LIVE_TABLE: &str = "live";
@@ -59,6 +60,8 @@ pub(crate) struct Kin {
     pub(crate) replica: Arc<str>,
     /// Opens what the others sealed.
     pub(crate) key_manager: Arc<dyn KeyManager>,
+    /// Signs the log, as long as no other retires its key.
+    pub(crate) signer: Arc<LogSigner>,
 }
 
 /// The living side of a run as it is kept.

@@ -4,11 +4,12 @@ use std::cell::RefCell;
 
 use marque_domain::{Id, LogEntry, Run, User};
 use marque_store::{Count, GroupBy, LogQuery};
-use marque_tlog::{Checkpoint, Receipt};
+use marque_tlog::{Checkpoint, Receipt, VerifierKey};
 
 use crate::caller::Acting;
 use crate::error::{AdminError, AdminKind};
 use crate::failure::Failure;
+use crate::log_key;
 use crate::plane::Plane;
 use crate::sequence::Durability;
 use crate::start::StoredHashes;
@@ -21,15 +22,25 @@ impl Plane {
     /// Signs what is on disk of the log, and with it names the leaves of one run.
     // ORDER: the note is stored before it is given away, so that no restart signs a fork of it.
     pub async fn checkpoint(&self, run: Option<Id<Run>>) -> Result<CheckpointView, AdminError> {
+        // ORDER: the head before the key, for a retired key signs no head beyond its last.
         let head = self.sequencer().synced();
+        let key = self.signer().current().ok_or_else(log_key::retired)?;
         let origin = self.inner().log_name.clone();
+        let verifier = VerifierKey::new(origin.clone(), key.public().clone());
         let checkpoint = Checkpoint { origin, size: head.size, root: head.root };
-        let note = checkpoint.sign(&self.inner().parts.log_key);
-        let kept = note.clone();
-        self.sequencer()
+        let signed = checkpoint.sign(&key);
+        let note = self
+            .sequencer()
             .submit(Durability::Disk, move |step| {
-                step.tx.put_checkpoint(head.size, &kept)?;
-                Ok::<_, Failure>(())
+                let kept = step.tx.checkpoint_at_or_before(head.size)?;
+                // With one of this size two keys may have handed over: it stays as it is.
+                let is_it =
+                    |note: &str| Checkpoint::open(note, &verifier) == Ok(checkpoint.clone());
+                if let Some(kept) = kept.filter(|kept| is_it(&kept.note)) {
+                    return Ok(kept.note);
+                }
+                step.tx.put_checkpoint(head.size, &signed)?;
+                Ok::<_, Failure>(signed.clone())
             })
             .await?;
         let leaves = match run {

@@ -12,7 +12,6 @@ use marque_crypto::factor::Cost;
 use marque_crypto::intercept::InterceptAuthority;
 use marque_crypto::machine::MachineHashKey;
 use marque_crypto::seal::KeyManager;
-use marque_crypto::sign::LogKey;
 use marque_domain::{
     Code, Connection, Endpoint, Id, Named, Refusal, Revised, Run, Timestamp, User, UserRef,
 };
@@ -30,6 +29,7 @@ use crate::clock::Clock;
 use crate::decide::{self, Ask, Preview};
 use crate::error::{AdminError, AdminKind};
 use crate::live::{Birth, Kin, LiveRun};
+use crate::log_key::LogSigner;
 use crate::record::{self, Permit};
 use crate::seen::Seen;
 use crate::sequence::{BEHIND_MAX, Durability, LOST, Sequencer};
@@ -45,7 +45,7 @@ pub struct Parts {
     /// Wraps the keys of sealed credentials.
     pub key_manager: Arc<dyn KeyManager>,
     /// Signs checkpoints, and nothing else.
-    pub log_key: LogKey,
+    pub log_key: Arc<LogSigner>,
     /// Hashes machine secrets.
     pub machine_key: MachineHashKey,
     /// The policies in force.
@@ -404,13 +404,16 @@ impl Plane {
         &*self.inner.parts.key_manager
     }
 
+    pub(crate) fn signer(&self) -> &Arc<LogSigner> {
+        &self.inner.parts.log_key
+    }
+
     pub(crate) fn random(&self) -> &dyn Random {
         &*self.inner.parts.random
     }
 
     pub(crate) fn verifier_key(&self) -> VerifierKey {
-        let public = self.inner.parts.log_key.public().clone();
-        VerifierKey::new(self.inner.log_name.clone(), public)
+        VerifierKey::new(self.inner.log_name.clone(), self.signer().public())
     }
 
     /// A new id of this moment.

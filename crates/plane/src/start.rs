@@ -6,12 +6,13 @@
 mod load;
 
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::sync::{Arc, OnceLock};
 
 use marque_crypto::random;
-use marque_domain::{Digest, Event};
+use marque_domain::Digest;
 use marque_store::{Store, StoreError, Tx};
-use marque_tlog::{Checkpoint, HashSource, KeyName, VerifierKey};
+use marque_tlog::{Checkpoint, HashSource, KeyChain, KeyName, VerifierKey};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::caller::{Decoy, Humans};
 use crate::failure::Failure;
 use crate::live::Kin;
+use crate::log_key;
 use crate::plane::{Inner, Parts, Plane, Settings};
 use crate::seen::{self, Gap};
 use crate::sequence::{Beginning, Committer, Sequencer};
@@ -28,7 +30,8 @@ use crate::world::Policies;
 use crate::{reaper, replicas, verbs};
 
 const TRUST_DOMAIN: &str = "trust_domain";
-const KEYS: &str = "keys";
+/// Names the keys that belong to the store: the log's, and that of credentials.
+pub(crate) const KEYS: &str = "keys";
 
 /// The plane cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +48,18 @@ pub enum StartError {
     /// The store belongs to other keys.
     #[error("the log in this data directory was signed by another key than `keys/log`: {0}")]
     OtherLogKey(String),
+    /// The key was rotated, and this server still has the one before.
+    #[error(
+        "the log's key was rotated by entry {index}, and `keys/log` is one from before: copy the \
+         folder `keys` from the server that rotated it"
+    )]
+    RetiredLogKey {
+        /// The entry that retired it.
+        index: u64,
+    },
+    /// A rotation that was broken off can be neither finished nor undone.
+    #[error("a rotation of the log's key was broken off, and cannot be settled: {0}")]
+    LogKeyFile(marque_crypto::CryptoError),
     /// The store was first opened with other keys.
     #[error(
         "this store was first opened with other keys than those in `keys`: copy that folder from \
@@ -169,7 +184,9 @@ impl Begun {
         parts: &Parts,
         trust_domain: Option<String>,
     ) -> Result<Self, StartError> {
+        let records = log_key::settle(store, &parts.log_key)?;
         let beginning = Self::look(store, parts)?;
+        let size = beginning.head.size();
         let (clock, drawn) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
         let kin = kin(store, parts);
         let mut committer = Committer::new(store.writer()?, beginning, clock, drawn, kin.clone());
@@ -178,9 +195,9 @@ impl Begun {
             StartError::Damaged(format!("`{trust_domain}` cannot be the name of a log"))
         })?;
         // ORDER: nothing is appended to a log that is not ours, or not whole (threat 151).
-        let key = VerifierKey::new(log_name.clone(), parts.log_key.public().clone());
-        must_be_its_key(store, parts)?;
-        must_know_its_log(store, &key)?;
+        let key = VerifierKey::new(log_name.clone(), parts.log_key.public());
+        let keys = log_key::must_be_its_key(&records, &key, size)?;
+        must_know_its_log(store, &keys)?;
         let restored = seen::count(&store.read("start.restored", seen::restorations)?);
         Ok(Self { committer, kin, trust_domain, log_name, restored })
     }
@@ -193,26 +210,13 @@ impl Begun {
     }
 }
 
-// Entry 0 names the key that signs this log.
-fn must_be_its_key(store: &Store, parts: &Parts) -> Result<(), StartError> {
-    let Some(first) = store.read("log.first", |tx| tx.entry(0))? else { return Ok(()) };
-    let own = marque_crypto::hash::sha256(parts.log_key.public().as_bytes());
-    match first.entry()?.event {
-        Event::Claimed { log_key, .. } if log_key == own => Ok(()),
-        Event::Claimed { .. } => {
-            Err(StartError::OtherLogKey("the claim in entry 0 names that one".to_owned()))
-        }
-        _ => Err(StartError::Damaged("entry 0 of the log is not the claim".to_owned())),
-    }
-}
-
 // Checkpoints signed by another key would read as a fork to whoever kept an older one.
-fn must_know_its_log(store: &Store, key: &VerifierKey) -> Result<(), StartError> {
+fn must_know_its_log(store: &Store, keys: &KeyChain) -> Result<(), StartError> {
     // Of one moment: another server that shares the store may append and sign meanwhile.
     let (latest, size) =
         store.read("log.latest", |tx| Ok((tx.latest_checkpoint()?, tx.log_size()?)))?;
     let Some(latest) = latest else { return Ok(()) };
-    let opened = Checkpoint::open(&latest.note, key);
+    let opened = keys.open(&latest.note);
     let signed = opened.map_err(|error| StartError::OtherLogKey(error.to_string()))?;
     must_extend(store, &signed, size)
 }
@@ -237,7 +241,8 @@ fn must_extend(store: &Store, signed: &Checkpoint, size: u64) -> Result<(), Star
 // This server among those that share its store; without a name where it has it to itself.
 fn kin(store: &Store, parts: &Parts) -> Kin {
     let replica = if store.is_shared() { store.replica() } else { "" };
-    Kin { replica: replica.into(), key_manager: Arc::clone(&parts.key_manager) }
+    let (key_manager, signer) = (Arc::clone(&parts.key_manager), Arc::clone(&parts.log_key));
+    Kin { replica: replica.into(), key_manager, signer }
 }
 
 // The plane's name stands in SPIFFE ids and checkpoints; it is drawn once and never changes.
@@ -251,8 +256,7 @@ fn name_plane(
     must_be_a_name(&name)?;
     // Servers with other keys could neither sign this log nor open its credentials. The first start
     // says which keys they are, before the claim does: two may start on one empty database.
-    let log_key = marque_crypto::hash::sha256(parts.log_key.public().as_bytes());
-    let own_keys = format!("{log_key} {}", parts.key_manager.id());
+    let own_keys = keys_word(&parts.log_key.digest(), parts.key_manager.id());
     let keys = own_keys.clone();
     let (stored, stored_keys) = committer.commit_alone(move |step| {
         let name = first_word(step, TRUST_DOMAIN, &name)?;
@@ -265,6 +269,11 @@ fn name_plane(
         Some(wanted) if wanted != stored => Err(StartError::OtherTrustDomain { stored, wanted }),
         _ => Ok(stored),
     }
+}
+
+/// How the keys of a store are named in it.
+pub(crate) fn keys_word(log_key: &Digest, key_encryption_key: impl Display) -> String {
+    format!("{log_key} {key_encryption_key}")
 }
 
 // A setting that the first start makes and none changes.

@@ -84,6 +84,12 @@ impl Step<'_, '_> {
         Ok(Appended { index, leaf })
     }
 
+    /// The log has this key from here on.
+    pub(crate) fn set_log_key(&mut self, key: Digest) {
+        self.world.log_key = Some(key);
+        self.changes.note(|| Change::LogKey);
+    }
+
     /// Sets a meter; where a bounded count must outlive the server, in the store as well.
     pub(crate) fn put_meter(&mut self, key: MeterKey, meter: Meter) -> Result<(), Failure> {
         // A run that was buried while its last call was under way has no meter any more.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use marque_domain::{Credential, Decision, FactRef, Id, Run};
+use marque_domain::{Credential, Decision, Digest, FactRef, Id, Run};
 use serde::{Deserialize, Serialize};
 
 use crate::world::{MeterKey, World};
@@ -29,6 +29,8 @@ pub(crate) enum Change {
     Sealed(Id<Credential>),
     /// The log has grown.
     Logged,
+    /// The log has another key.
+    LogKey,
 }
 
 /// What is kept beside the facts.
@@ -82,6 +84,7 @@ impl Changes {
                 Change::Fact(fact) => told.facts.push(fact.clone()),
                 Change::Sealed(credential) => told.sealed.push(*credential),
                 Change::Logged => {}
+                Change::LogKey => told.log_key = world.log_key,
                 Change::Kept(kept) => told.kept.push((kept.to_string(), world.kept(*kept))),
             }
         }
@@ -98,6 +101,9 @@ pub(crate) struct Told {
     pub(crate) kept: Vec<(String, Option<String>)>,
     /// Credentials with other sealed bytes, or none.
     pub(crate) sealed: Vec<Id<Credential>>,
+    /// The log's key, if it is another now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) log_key: Option<Digest>,
 }
 
 /// A key that no server of this version writes.

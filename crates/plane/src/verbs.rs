@@ -8,6 +8,7 @@ pub(crate) mod approvals;
 pub(crate) mod claim;
 pub(crate) mod connections;
 pub(crate) mod grants;
+pub(crate) mod keys;
 pub(crate) mod kill;
 pub(crate) mod limits;
 pub(crate) mod lines;

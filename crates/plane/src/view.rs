@@ -37,8 +37,35 @@ pub struct ClaimView {
     pub by: UserName,
     /// When.
     pub at: Timestamp,
-    /// The verifier key of the log, as C2SP signed notes print it.
+    /// The verifier key of the log, as C2SP signed notes print it: the one in force, if it was
+    /// rotated since.
     pub log_key: String,
+}
+
+/// A key of the plane. Nothing of its private half.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyView {
+    /// `log`, `key-encryption` or `machine-hash`.
+    pub purpose: String,
+    /// Of a log key the key that verifies, of others their id, if they have one.
+    pub id: Option<String>,
+    /// The entry after which it came into force; none for those from before the claim.
+    pub since: Option<u64>,
+    /// The entry that retired it, the last that it vouches for.
+    pub until: Option<u64>,
+    /// `active` or `retired`.
+    pub state: String,
+}
+
+/// A rotation of the log's key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotatedView {
+    /// The entry that holds it.
+    pub index: u64,
+    /// The key it retired, as verifiers read it.
+    pub old: String,
+    /// The key that signs from then on.
+    pub new: String,
 }
 
 /// An opened terminal.

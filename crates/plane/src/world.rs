@@ -43,6 +43,8 @@ pub(crate) struct World {
     pub(crate) approvals: Shelf<Approval>,
     /// The policy set in force.
     pub(crate) policies: Arc<Policies>,
+    /// The key that signs the log; none before the claim.
+    pub(crate) log_key: Option<Digest>,
     agents_by_name: HashTrieMapSync<Name, Id<Agent>>,
     connections_by_name: HashTrieMapSync<Name, Id<Connection>>,
     connections_at: HashTrieMapSync<Endpoint, Arc<[Id<Connection>]>>,
@@ -121,6 +123,7 @@ impl World {
             runs: Shelf::default(),
             approvals: Shelf::default(),
             policies,
+            log_key: None,
             agents_by_name: HashTrieMapSync::new_sync(),
             connections_by_name: HashTrieMapSync::new_sync(),
             connections_at: HashTrieMapSync::new_sync(),

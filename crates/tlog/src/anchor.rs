@@ -8,16 +8,18 @@ use std::fmt;
 use marque_domain::Digest;
 
 use crate::text::decimal;
-use crate::{Checkpoint, Error, VerifierKey};
+use crate::{Checkpoint, Error, KeyChain, VerifierKey};
 
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// Records that may be torn at the end of a file.
 const TORN_MAX: usize = 8;
 
-/// One record, its checkpoint known to be signed by the trusted key. Prints as the text to append.
+/// One record, its checkpoint known to be signed by a key of the log. Prints as the text to append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Anchor {
     checkpoint: Checkpoint,
+    /// Places in the chain of keys, whether or not they may have signed that size.
+    signers: Vec<usize>,
     note: String,
     leaves: Vec<AnchoredLeaf>,
 }
@@ -33,22 +35,22 @@ pub struct AnchoredLeaf {
 
 impl Anchor {
     /// A record of the signed checkpoint `note` and of leaves inside it, by ascending index.
-    pub fn new(note: &str, leaves: Vec<AnchoredLeaf>, key: &VerifierKey) -> Result<Self, Error> {
-        let checkpoint = Checkpoint::open(note, key)?;
-        let anchor = Self { checkpoint, note: note.to_owned(), leaves: Vec::new() };
+    pub fn new(note: &str, leaves: Vec<AnchoredLeaf>, keys: &KeyChain) -> Result<Self, Error> {
+        let (checkpoint, signers) = keys.signers(note)?;
+        let anchor = Self { checkpoint, signers, note: note.to_owned(), leaves: Vec::new() };
         leaves.into_iter().try_fold(anchor, Self::with_leaf)
     }
 
     /// The records of an anchors file of at most 64 MiB. Refuses the whole file, naming the line,
-    /// where one record is broken or not signed by `key`.
-    pub fn parse_file(file: &str, key: &VerifierKey) -> Result<Vec<Self>, Error> {
+    /// where one record is broken or not signed by any of `keys`.
+    pub fn parse_file(file: &str, keys: &KeyChain) -> Result<Vec<Self>, Error> {
         if file.len() > MAX_BYTES {
             return Err(malformed("it is longer than 64 MiB"));
         }
         let mut lines = Lines { rest: file, number: 0 };
         let mut anchors = Vec::new();
         while !lines.rest.is_empty() {
-            anchors.push(Self::read(&mut lines, key)?);
+            anchors.push(Self::read(&mut lines, keys)?);
         }
         Ok(anchors)
     }
@@ -57,7 +59,7 @@ impl Anchor {
     /// Looks no further back than a few records, which a crash may have torn.
     pub fn newest(file: &str, key: &VerifierKey) -> Option<Self> {
         let (first, mut end) = (format!("{}\n", key.name()), file.len());
-        let later = format!("\n\n{first}");
+        let (later, keys) = (format!("\n\n{first}"), KeyChain::from(key.clone()));
         for _ in 0..TORN_MAX {
             let before = file.get(..end)?;
             let start = match before.rfind(&later) {
@@ -66,7 +68,7 @@ impl Anchor {
                 None => return None,
             };
             let mut lines = Lines { rest: before.get(start..)?, number: 0 };
-            if let Ok(anchor) = Self::read(&mut lines, key) {
+            if let Ok(anchor) = Self::read(&mut lines, &keys) {
                 return Some(anchor);
             }
             end = start;
@@ -79,15 +81,20 @@ impl Anchor {
         &self.checkpoint
     }
 
+    /// The places of the keys that signed it, in the chain it was read with.
+    pub(crate) fn signers(&self) -> &[usize] {
+        &self.signers
+    }
+
     /// The leaves it pins, by ascending index.
     pub fn leaves(&self) -> &[AnchoredLeaf] {
         &self.leaves
     }
 
-    fn read(lines: &mut Lines<'_>, key: &VerifierKey) -> Result<Self, Error> {
+    fn read(lines: &mut Lines<'_>, keys: &KeyChain) -> Result<Self, Error> {
         let first = lines.number + 1;
         let note = lines.note()?;
-        let mut anchor = Self::new(note, Vec::new(), key).map_err(at(first))?;
+        let mut anchor = Self::new(note, Vec::new(), keys).map_err(at(first))?;
         while let Some(leaf) = lines.leaf()? {
             anchor = anchor.with_leaf(leaf).map_err(at(lines.number))?;
         }

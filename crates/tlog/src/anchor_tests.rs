@@ -4,7 +4,8 @@ use crate::{Anchor, AnchoredLeaf, Checkpoint, Error};
 fn anchor(size: usize, leaves: &[usize]) -> Anchor {
     let log = Log::of(20);
     let seen = |index: &usize| AnchoredLeaf { index: *index as u64, leaf: log.leaf(*index) };
-    Anchor::new(&log.checkpoint(size), leaves.iter().map(seen).collect(), &trusted()).unwrap()
+    Anchor::new(&log.checkpoint(size), leaves.iter().map(seen).collect(), &trusted().into())
+        .unwrap()
 }
 
 /// Two records: note on lines 1 to 5, leaves on 6 and 7, empty line 8; then 9 to 13, empty 14.
@@ -13,15 +14,15 @@ fn file() -> String {
 }
 
 fn refusal(file: &str) -> String {
-    Anchor::parse_file(file, &trusted()).unwrap_err().to_string()
+    Anchor::parse_file(file, &trusted().into()).unwrap_err().to_string()
 }
 
 #[test]
 fn an_anchors_file_is_its_records_appended_and_reads_back() {
-    let parsed = Anchor::parse_file(&file(), &trusted()).unwrap();
+    let parsed = Anchor::parse_file(&file(), &trusted().into()).unwrap();
     assert_eq!(parsed, [anchor(10, &[3, 7]), anchor(20, &[])]);
     assert_eq!(parsed.iter().map(Anchor::to_string).collect::<String>(), file());
-    assert_eq!(Anchor::parse_file("", &trusted()), Ok(Vec::new()));
+    assert_eq!(Anchor::parse_file("", &trusted().into()), Ok(Vec::new()));
     assert_eq!(parsed.first().unwrap().checkpoint().size, 10);
 }
 
@@ -50,7 +51,10 @@ fn a_record_torn_by_a_crash_is_refused_wherever_it_was_torn() {
     let torn = (1..whole.len()).filter(|end| *end != second && whole.is_char_boundary(*end));
     for end in torn {
         let (torn, _) = whole.split_at(end);
-        assert!(Anchor::parse_file(torn, &trusted()).is_err(), "torn at byte {end} and read");
+        assert!(
+            Anchor::parse_file(torn, &trusted().into()).is_err(),
+            "torn at byte {end} and read"
+        );
     }
 }
 
@@ -75,11 +79,11 @@ fn the_newest_record_that_is_whole_is_found_from_the_end() {
 fn an_anchor_signed_by_an_unknown_key_is_refused_not_passed_over() {
     let root = Log::of(20).root(20);
     let strange = Checkpoint { origin: name(), size: 20, root }.sign(&key(2));
-    let refused = Anchor::parse_file(&format!("{}{strange}\n", file()), &trusted());
+    let refused = Anchor::parse_file(&format!("{}{strange}\n", file()), &trusted().into());
     let Err(Error::AnchorLine { line, why }) = refused else { unreachable!("it was accepted") };
     assert_eq!(line, 15);
     assert!(matches!(*why, Error::NotSigned { .. }));
-    assert!(Anchor::new(&strange, Vec::new(), &trusted()).is_err());
+    assert!(Anchor::new(&strange, Vec::new(), &trusted().into()).is_err());
 }
 
 #[test]

@@ -26,7 +26,13 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// The signed note that carries this checkpoint, signed in the name of its origin.
     pub fn sign(&self, key: &LogKey) -> String {
-        Note::sign(self.to_string(), &self.origin, key).to_string()
+        Note::sign(self.to_string(), &self.origin, &[key]).to_string()
+    }
+
+    /// The same with which one key hands over to the next: signed by both, so that whoever trusts
+    /// either believes the record that is its last entry.
+    pub fn hand_over(&self, old: &LogKey, new: &LogKey) -> String {
+        Note::sign(self.to_string(), &self.origin, &[old, new]).to_string()
     }
 
     /// The checkpoint of a signed note, if `key` signed it for its own log.
@@ -35,9 +41,14 @@ impl Checkpoint {
     pub fn open(note: &str, key: &VerifierKey) -> Result<Self, Error> {
         let note = Note::parse(note)?;
         key.check(&note)?;
+        Self::of(&note, key.name())
+    }
+
+    /// The checkpoint of a note whose signatures were checked, if it speaks for that log.
+    pub(crate) fn of(note: &Note, log: &KeyName) -> Result<Self, Error> {
         let checkpoint = Self::parse(note.text())?;
-        if checkpoint.origin != *key.name() {
-            let (found, expected) = (checkpoint.origin.to_string(), key.name().to_string());
+        if checkpoint.origin != *log {
+            let (found, expected) = (checkpoint.origin.to_string(), log.to_string());
             return Err(Error::OtherLog { found, expected });
         }
         Ok(checkpoint)

@@ -69,6 +69,33 @@ pub enum Error {
         /// Name of the trusted key.
         expected: String,
     },
+    /// The note is signed by a key that was retired before the log had that size (threat 145).
+    #[error(
+        "the checkpoint of size {size} is signed by `{key}`, which entry {index} retired: whoever \
+         has that key could have signed it"
+    )]
+    Retired {
+        /// The retired key, as `name+keyid`.
+        key: String,
+        /// Size of the checkpoint.
+        size: u64,
+        /// The entry that retired it.
+        index: u64,
+    },
+    /// A record of the log's keys does not follow from what came before.
+    #[error("entry {index} does not rotate the log's key: {why}")]
+    BadRotation {
+        /// Index of the record's entry.
+        index: u64,
+        /// The rule it breaks.
+        why: &'static str,
+    },
+    /// The trusted key is none of those the log names.
+    #[error("the log does not name the trusted key `{key}` among its own")]
+    NotItsKey {
+        /// The trusted key, as `name+keyid`.
+        key: String,
+    },
     /// The text breaks its format.
     #[error("this is no {what}: {why}")]
     Malformed {

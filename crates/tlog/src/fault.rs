@@ -84,6 +84,18 @@ pub enum FaultKind {
         /// Size the checkpoint vouches for.
         size: u64,
     },
+    /// Retires a key that signed a larger head seen elsewhere (threat 145).
+    Retired {
+        /// Size of that head.
+        size: u64,
+        /// The retired key, as `name+keyid`.
+        key: String,
+    },
+    /// Rotates the log's key, and the key that would have to vouch for that does not.
+    Unvouched {
+        /// The key whose checkpoint is missing, as `name+keyid`.
+        key: String,
+    },
     /// The log's own list of checkpoints goes back to an older one.
     Replayed {
         /// Size of the older checkpoint.
@@ -157,6 +169,14 @@ impl fmt::Display for FaultKind {
             }
             Self::Truncated { size } => {
                 write!(f, "removed from the end; a checkpoint vouches for {size} entries")
+            }
+            Self::Retired { size, key } => write!(
+                f,
+                "retires the key `{key}`, which signed a checkpoint of size {size} seen elsewhere: \
+                 either the key was stolen and signed that, or this log was rewritten"
+            ),
+            Self::Unvouched { key } => {
+                write!(f, "rotates the log's key, and no checkpoint by `{key}` covers that")
             }
             Self::Replayed { size, after } => write!(
                 f,

@@ -63,6 +63,11 @@ impl VerifierKey {
         &self.name
     }
 
+    /// The key itself.
+    pub fn public(&self) -> &LogPublicKey {
+        &self.key
+    }
+
     /// First four bytes of `SHA-256(name || 0x0A || 0x01 || public key)`.
     pub fn id(&self) -> [u8; 4] {
         let name = self.name.as_str().as_bytes();
@@ -86,10 +91,19 @@ impl VerifierKey {
         if signed { Ok(()) } else { Err(Error::NotSigned { key: self.label() }) }
     }
 
-    fn label(&self) -> String {
+    /// `name+keyid`, for messages.
+    pub fn label(&self) -> String {
         format!("{}+{:08x}", self.name, u32::from_be_bytes(self.id()))
     }
 }
+
+impl PartialEq for VerifierKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.key.as_bytes() == other.key.as_bytes()
+    }
+}
+
+impl Eq for VerifierKey {}
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

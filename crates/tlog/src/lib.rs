@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 mod anchor;
+mod chain;
 mod checkpoint;
 mod error;
 mod fault;
@@ -21,6 +22,7 @@ mod text;
 mod verify;
 
 pub use anchor::{Anchor, AnchoredLeaf};
+pub use chain::{KeyChain, Rotation, may_sign};
 pub use checkpoint::Checkpoint;
 pub use error::Error;
 pub use fault::{Anchored, Fault, FaultKind, Report};

@@ -64,10 +64,14 @@ impl Note {
         &self.signatures
     }
 
-    pub(crate) fn sign(text: String, name: &KeyName, key: &LogKey) -> Self {
-        let bytes = key.sign(text.as_bytes()).to_vec();
-        let key_id = VerifierKey::new(name.clone(), key.public().clone()).id();
-        Self { text, signatures: vec![Signature { name: name.clone(), key_id, bytes }] }
+    pub(crate) fn sign(text: String, name: &KeyName, keys: &[&LogKey]) -> Self {
+        let sign = |key: &&LogKey| {
+            let bytes = key.sign(text.as_bytes()).to_vec();
+            let key_id = VerifierKey::new(name.clone(), key.public().clone()).id();
+            Signature { name: name.clone(), key_id, bytes }
+        };
+        let signatures = keys.iter().map(sign).collect();
+        Self { text, signatures }
     }
 }
 

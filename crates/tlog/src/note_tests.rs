@@ -130,7 +130,7 @@ fn no_byte_of_a_signed_checkpoint_can_be_changed() {
 fn signed_texts_that_are_no_checkpoint_of_this_log_are_refused() {
     let good = Checkpoint { origin: name(), size: 9, root: Log::of(9).root(9) }.to_string();
     let open = |text: String| {
-        Checkpoint::open(&Note::sign(text, &name(), &key(1)).to_string(), &trusted())
+        Checkpoint::open(&Note::sign(text, &name(), &[&key(1)]).to_string(), &trusted())
     };
     assert!(open(good.clone()).is_ok());
     assert!(open(format!("{good}an extension\n")).is_ok());

@@ -9,7 +9,7 @@ use marque_domain::Digest;
 
 use crate::hash::leaf_hash;
 use crate::text::{decimal, digest_from_base64, from_base64, to_base64};
-use crate::{Checkpoint, Error, VerifierKey, verify_inclusion};
+use crate::{Checkpoint, Error, KeyChain, verify_inclusion};
 
 const MAGIC: &str = "c2sp.org/tlog-proof@v1";
 const MAX_BYTES: usize = 1024 * 1024;
@@ -31,9 +31,10 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// The checkpoint this entry is included in, if `key` signed it and the proof leads there.
-    pub fn verify(&self, key: &VerifierKey) -> Result<Checkpoint, Error> {
-        let checkpoint = Checkpoint::open(&self.checkpoint, key)?;
+    /// The checkpoint this entry is included in, if one of `keys` may have signed it and the proof
+    /// leads there.
+    pub fn verify(&self, keys: &KeyChain) -> Result<Checkpoint, Error> {
+        let checkpoint = keys.open(&self.checkpoint)?;
         let leaf = leaf_hash(&self.entry);
         verify_inclusion(&leaf, self.index, checkpoint.size, &self.proof, &checkpoint.root)?;
         Ok(checkpoint)

@@ -17,7 +17,7 @@ fn a_receipt_prints_parses_back_and_proves_its_entry_offline() {
     assert!(text.starts_with("c2sp.org/tlog-proof@v1\nextra ZW50cnkgMTIz\nindex 123\n"));
     let parsed: Receipt = text.parse().unwrap();
     assert_eq!(parsed, receipt());
-    assert_eq!(parsed.verify(&trusted()).unwrap().size, 300);
+    assert_eq!(parsed.verify(&trusted().into()).unwrap().size, 300);
 }
 
 #[test]
@@ -27,10 +27,10 @@ fn a_receipt_with_anything_changed_proves_nothing() {
     let older = Receipt { checkpoint: Log::of(300).checkpoint(299), ..receipt() };
     let proof = Receipt { proof: Log::of(300).inclusion(124, 300), ..receipt() };
     for changed in [entry, index, older, proof] {
-        assert_eq!(changed.verify(&trusted()), Err(Error::NotIncluded));
+        assert_eq!(changed.verify(&trusted().into()), Err(Error::NotIncluded));
     }
     let beyond = Receipt { index: 300, ..receipt() };
-    assert_eq!(beyond.verify(&trusted()), Err(Error::OutsideLog { index: 300, size: 300 }));
+    assert_eq!(beyond.verify(&trusted().into()), Err(Error::OutsideLog { index: 300, size: 300 }));
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_receipt_signed_by_a_stranger_is_refused() {
     let root = Log::of(300).root(300);
     let checkpoint = Checkpoint { origin: name(), size: 300, root }.sign(&key(2));
     let strange = Receipt { checkpoint, ..receipt() };
-    assert!(matches!(strange.verify(&trusted()), Err(Error::NotSigned { .. })));
+    assert!(matches!(strange.verify(&trusted().into()), Err(Error::NotSigned { .. })));
 }
 
 #[test]

@@ -8,7 +8,8 @@ use marque_crypto::sign::LogKey;
 use marque_domain::Digest;
 
 use crate::{
-    Checkpoint, Error, Frontier, HashSource, KeyName, Subtree, VerifierKey, inclusion, leaf_hash,
+    Checkpoint, Error, Frontier, HashSource, KeyName, Rotation, Subtree, VerifierKey, inclusion,
+    leaf_hash,
 };
 
 /// Every byte the same: a key that tests can have again.
@@ -29,7 +30,16 @@ pub(crate) fn name() -> KeyName {
 }
 
 pub(crate) fn trusted() -> VerifierKey {
-    VerifierKey::new(name(), key(1).public().clone())
+    verifier(1)
+}
+
+pub(crate) fn verifier(seed: u8) -> VerifierKey {
+    VerifierKey::new(name(), key(seed).public().clone())
+}
+
+/// A record by which one key hands over to the next.
+pub(crate) fn rotation(index: u64, old: u8, new: u8) -> Rotation {
+    Rotation { index, old: verifier(old), new: verifier(new) }
 }
 
 /// The rows a store keeps, and what was read of them.
@@ -91,8 +101,21 @@ impl Log {
 
     /// The signed note for the first `size` entries.
     pub(crate) fn checkpoint(&self, size: usize) -> String {
-        let root = self.root(size);
-        Checkpoint { origin: name(), size: size as u64, root }.sign(&key(1))
+        self.checkpoint_by(size, 1)
+    }
+
+    /// The same by another key.
+    pub(crate) fn checkpoint_by(&self, size: usize, seed: u8) -> String {
+        self.head(size).sign(&key(seed))
+    }
+
+    /// The same by two keys.
+    pub(crate) fn handed_over(&self, size: usize, old: u8, new: u8) -> String {
+        self.head(size).hand_over(&key(old), &key(new))
+    }
+
+    fn head(&self, size: usize) -> Checkpoint {
+        Checkpoint { origin: name(), size: size as u64, root: self.root(size) }
     }
 
     pub(crate) fn inclusion(&self, index: u64, size: usize) -> Vec<Digest> {

@@ -12,12 +12,12 @@ use marque_domain::Digest;
 
 use crate::fault::{Anchored, Fault, FaultKind, Report};
 use crate::hash::leaf_hash;
-use crate::{Anchor, AnchoredLeaf, Checkpoint, Error, Frontier, VerifierKey};
+use crate::{Anchor, AnchoredLeaf, Checkpoint, Error, Frontier, KeyChain};
 
-/// Tree heads and leaves to hold a log against, and the one key they are signed with.
+/// Tree heads and leaves to hold a log against, and the keys they are signed with.
 #[derive(Debug, Clone)]
 pub struct Evidence {
-    key: VerifierKey,
+    keys: KeyChain,
     heads: Vec<Head>,
     leaves: Vec<AnchoredLeaf>,
     own_checkpoints: u64,
@@ -26,10 +26,12 @@ pub struct Evidence {
 }
 
 /// What the log is claimed to be at one size.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Head {
     size: u64,
     root: Digest,
+    /// Places of the keys that signed it.
+    signers: Vec<usize>,
     voice: Voice,
 }
 
@@ -44,10 +46,10 @@ enum Voice {
 }
 
 impl Evidence {
-    /// No evidence yet, besides trust in `key`.
-    pub fn new(key: VerifierKey) -> Self {
+    /// No evidence yet, besides trust in a key, and what the log says of those before and after.
+    pub fn new(keys: impl Into<KeyChain>) -> Self {
         Self {
-            key,
+            keys: keys.into(),
             heads: Vec::new(),
             leaves: Vec::new(),
             own_checkpoints: 0,
@@ -60,13 +62,16 @@ impl Evidence {
     /// bad one is a fault of the log, told in the report.
     pub fn own_checkpoint(&mut self, note: &str) {
         self.own_checkpoints += 1;
-        let kind = match Checkpoint::open(note, &self.key) {
-            Ok(Checkpoint { size, .. }) if size < self.own_size => {
+        let opened = self.keys.signers(note).and_then(|(checkpoint, signers)| {
+            Ok((checkpoint.size, checkpoint.root, self.keys.judge(checkpoint.size, signers)?))
+        });
+        let kind = match opened {
+            Ok((size, ..)) if size < self.own_size => {
                 FaultKind::Replayed { size, after: self.own_size }
             }
-            Ok(Checkpoint { size, root, .. }) => {
+            Ok((size, root, signers)) => {
                 self.own_size = size;
-                return self.heads.push(Head { size, root, voice: Voice::Own });
+                return self.heads.push(Head { size, root, signers, voice: Voice::Own });
             }
             Err(why) => FaultKind::BadCheckpoint { number: self.own_checkpoints, why },
         };
@@ -78,26 +83,44 @@ impl Evidence {
     }
 
     /// Adds every record of an anchors file; refuses all of it where one is broken or not signed
-    /// by the trusted key.
+    /// by a key of the log.
     pub fn anchors(&mut self, file: &str) -> Result<(), Error> {
-        for anchor in Anchor::parse_file(file, &self.key)? {
-            let Checkpoint { size, root, .. } = *anchor.checkpoint();
-            self.heads.push(Head { size, root, voice: Voice::Elsewhere });
-            self.leaves.extend(anchor.leaves());
+        for anchor in Anchor::parse_file(file, &self.keys)? {
+            if self.elsewhere(anchor.checkpoint(), anchor.signers().to_vec()) {
+                self.leaves.extend(anchor.leaves());
+            }
         }
         Ok(())
     }
 
-    /// Adds one checkpoint got elsewhere, a signed note; refuses it if not signed by the key.
+    /// Adds one checkpoint got elsewhere, a signed note; refuses it if not signed by a key of the
+    /// log.
     pub fn checkpoint(&mut self, note: &str) -> Result<(), Error> {
-        let Checkpoint { size, root, .. } = Checkpoint::open(note, &self.key)?;
-        self.heads.push(Head { size, root, voice: Voice::Elsewhere });
+        let (checkpoint, signers) = self.keys.signers(note)?;
+        self.elsewhere(&checkpoint, signers);
         Ok(())
     }
 
     /// Adds a size and root the reader wrote down, as every run prints them at its end.
     pub fn printed(&mut self, size: u64, root: Digest) {
-        self.heads.push(Head { size, root, voice: Voice::Printed });
+        self.heads.push(Head { size, root, signers: Vec::new(), voice: Voice::Printed });
+    }
+
+    /// Whether the keys may have signed that. If not, it proves nothing by itself, and yet not
+    /// both it and the record that retires them can be honest.
+    fn elsewhere(&mut self, checkpoint: &Checkpoint, signers: Vec<usize>) -> bool {
+        let Checkpoint { size, root, .. } = *checkpoint;
+        match self.keys.judge(size, signers) {
+            Ok(signers) => {
+                self.heads.push(Head { size, root, signers, voice: Voice::Elsewhere });
+                true
+            }
+            Err(Error::Retired { key, index, .. }) => {
+                self.doubt.get_or_insert((index, FaultKind::Retired { size, key }));
+                false
+            }
+            Err(_) => false,
+        }
     }
 
     /// Starts reading a log against this evidence.
@@ -107,6 +130,8 @@ impl Evidence {
         let claimed = self.heads.last().map_or(0, |head| head.size);
         let mut verifier = Verifier {
             frontier: Frontier::new(),
+            unvouched: self.keys.records().collect(),
+            keys: self.keys,
             heads: self.heads.into_iter().peekable(),
             leaves: self.leaves.into_iter().peekable(),
             claimed,
@@ -125,6 +150,9 @@ impl Evidence {
 #[derive(Debug)]
 pub struct Verifier {
     frontier: Frontier,
+    keys: KeyChain,
+    /// Entries that rotate the key, and whose word for that is still missing.
+    unvouched: Vec<(u64, usize)>,
     heads: Peekable<IntoIter<Head>>,
     leaves: Peekable<IntoIter<AnchoredLeaf>>,
     /// Largest size any head speaks of.
@@ -173,12 +201,18 @@ impl Verifier {
             last: self.claimed - 1,
             kind: FaultKind::Truncated { size: self.claimed },
         });
-        let doubt =
-            self.doubt.map(|(first, kind)| Fault { first, last: first.max(size.max(1) - 1), kind });
+        let doubt = self.doubt.map(|(first, kind)| match kind {
+            FaultKind::Retired { .. } => Fault { first, last: first, kind },
+            kind => Fault { first, last: first.max(size.max(1) - 1), kind },
+        });
+        let unvouched = self.unvouched.first().map(|(first, place)| {
+            let kind = FaultKind::Unvouched { key: self.keys.label(*place) };
+            Fault { first: *first, last: *first, kind }
+        });
         Report {
             size,
             root: self.frontier.root(),
-            first_bad: self.fault.or(truncated).or(doubt),
+            first_bad: self.fault.or(truncated).or(doubt).or(unvouched),
             signed: self.signed,
             anchored: Anchored { sizes: self.anchors },
         }
@@ -210,6 +244,9 @@ impl Verifier {
         if self.fault.is_some() || size == 0 {
             return;
         }
+        self.unvouched.retain(|(index, place)| {
+            *index >= size || !heads.iter().any(|head| head.signers.contains(place))
+        });
         if heads.iter().any(|head| head.voice == Voice::Own) {
             self.signed = size;
         }

@@ -18,7 +18,7 @@ fn signed(log: &Log, sizes: &[usize]) -> Evidence {
 fn anchor(log: &Log, size: usize, leaves: &[usize]) -> String {
     let seen = |index: &usize| AnchoredLeaf { index: *index as u64, leaf: log.leaf(*index) };
     let leaves = leaves.iter().map(seen).collect();
-    Anchor::new(&log.checkpoint(size), leaves, &trusted()).unwrap().to_string()
+    Anchor::new(&log.checkpoint(size), leaves, &trusted().into()).unwrap().to_string()
 }
 
 fn read(evidence: Evidence, stored: &[(u64, Vec<u8>, Digest)]) -> Report {

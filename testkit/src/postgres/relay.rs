@@ -133,7 +133,7 @@ impl Network {
             let mut room = vec![0; 64 * 1024];
             loop {
                 let read = from.read(&mut room).unwrap_or(0);
-                let piece = (read > 0).then(|| room[..read].to_vec());
+                let piece = room.get(..read).filter(|piece| !piece.is_empty()).map(<[u8]>::to_vec);
                 let due = Instant::now() + sending.weather().delay;
                 if sender.send((due, piece)).is_err() || read == 0 {
                     return;

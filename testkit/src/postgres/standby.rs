@@ -12,6 +12,7 @@ const NAME: &str = "standby";
 impl PostgresServer {
     /// A standby that follows this server, over the Unix socket. Nothing is acknowledged that it
     /// does not have, from now on, if it is `synchronous`.
+    #[must_use]
     pub fn standby(&self, synchronous: bool) -> Self {
         let (directory, port) = (place(), free_port());
         let data = directory.path().join("data");

@@ -1,6 +1,7 @@
 //! `marque log`: what happened, asked as an incident reviewer asks, and the proof of it.
 
 mod export;
+pub(crate) mod keys;
 mod query;
 pub(crate) mod sentence;
 mod show;

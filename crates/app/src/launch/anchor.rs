@@ -47,12 +47,13 @@ pub(crate) fn append(
 ) -> Result<(), Failure> {
     let leaves =
         checkpoint.leaves.iter().map(|(index, leaf)| AnchoredLeaf { index: *index, leaf: *leaf });
-    let anchor = Anchor::new(&checkpoint.note, leaves.collect(), key).map_err(|error| {
-        Failure::new(
-            Exit::Failed,
-            format!("the server gave a checkpoint that is not its log's: {error}"),
-        )
-    })?;
+    let anchor =
+        Anchor::new(&checkpoint.note, leaves.collect(), &key.clone().into()).map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                format!("the server gave a checkpoint that is not its log's: {error}"),
+            )
+        })?;
     let failed = |error: std::io::Error| {
         Failure::new(
             Exit::Failed,

@@ -16,6 +16,7 @@ use marque_crypto::machine::MachineHashKey;
 use marque_crypto::seal::{self, Binding, FileKeyManager, KeyManager, Sealed};
 use marque_crypto::sign::LogKey;
 use marque_crypto::{CryptoError, Secret, SystemRandom};
+use marque_plane::{LogKeyFiles, LogSigner};
 
 use crate::exit::{Exit, Failure};
 use crate::place::DataDir;
@@ -29,7 +30,7 @@ pub(crate) struct Keys {
     /// Wraps the keys of sealed credentials.
     pub(crate) key_manager: Arc<dyn KeyManager>,
     /// Signs checkpoints.
-    pub(crate) log_key: LogKey,
+    pub(crate) log_key: LogSigner,
     /// Hashes machine secrets.
     pub(crate) machine_key: MachineHashKey,
 }
@@ -60,11 +61,12 @@ impl Keys {
         let key_manager = Arc::new(key_manager.map_err(|error| unusable(&error))?);
         try_key(&*key_manager, &data.key("probe"), is_first)?;
         let log_key = LogKey::from_material(&material("log", Purpose::LogSigning)?);
+        let files = LogKeyFiles { private: data.key("log"), public: data.log_verifier() };
         let machine_key =
             MachineHashKey::from_material(&material("machine", Purpose::MachineHash)?);
         Ok(Self {
             key_manager,
-            log_key: log_key.map_err(|error| unusable(&error))?,
+            log_key: LogSigner::new(log_key.map_err(|error| unusable(&error))?, files),
             machine_key: machine_key.map_err(|error| unusable(&error))?,
         })
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::support::{Json, Marque, PASSPHRASE, World, chmod};
 
 /// Verbs that change the plane, and must be able to only say what they would do.
-const MUTATING: [&str; 18] = [
+const MUTATING: [&str; 19] = [
     "agent add",
     "agent limit",
     "agent resume",
@@ -19,6 +19,7 @@ const MUTATING: [&str; 18] = [
     "connection rotate",
     "grant add",
     "grant revoke",
+    "key rotate",
     "kill",
     "run",
     "store migrate",
@@ -27,7 +28,7 @@ const MUTATING: [&str; 18] = [
 ];
 
 /// Verbs that change nothing of the plane but who is there.
-const OTHERS: [&str; 25] = [
+const OTHERS: [&str; 26] = [
     "agent list",
     "agent show",
     "approval list",
@@ -40,6 +41,7 @@ const OTHERS: [&str; 25] = [
     "decision explain",
     "demo",
     "grant list",
+    "key list",
     "lock",
     "log export",
     "log query",
@@ -109,6 +111,8 @@ fn every_verb_answers_people_in_words_and_programs_in_json() {
         (&["approval", "list"], "asked"),
         (&["approval", "show", approval], "POST https://api.test"),
         (&["decision", "explain", decision], "allowed"),
+        (&["key", "list"], "key-encryption"),
+        (&["key", "rotate", "log", "--dry-run"], "retired"),
         (&["log", "query"], "claimed the plane"),
         (&["log", "query", "--count-by", "agent"], "bot"),
         (&["log", "show", "0"], "claimed"),
@@ -159,6 +163,7 @@ fn a_rehearsal_says_what_would_be_and_changes_nothing() {
             &["task", "close", "ticket:OPS-12"],
             &["approval", "give", approval],
             &["approval", "decline", approval],
+            &["key", "rotate", "log"],
             &["kill", "bot"],
             &["run", "--agent", "bot"],
             &["store", "migrate"],

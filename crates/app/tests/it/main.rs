@@ -26,6 +26,7 @@ mod git_host;
 mod inside;
 mod kill;
 mod log;
+mod log_key;
 mod postgres;
 mod restored;
 mod road;

@@ -32,7 +32,7 @@ pub(super) fn configure(marque: &Marque, url: &str) {
 }
 
 /// The usual cast on a plane in a database.
-fn world_in(url: &str) -> World {
+pub(super) fn world_in(url: &str) -> World {
     let mut marque = Marque::nothing_yet();
     configure(&marque, url);
     marque.serve();

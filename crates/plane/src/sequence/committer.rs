@@ -105,6 +105,7 @@ impl Committer {
                 pulse.hear_time(turn.now, clock.elapsed());
                 transaction.attempt(|tx| next.catch_up(tx, kin))??;
                 next.must_be_at(turn.seq)?;
+                next.must_be_signed_by(&kin.signer, &now.world)?;
             }
             // One clock for all servers that share the store: the store's.
             let now = turn.map_or(local, |turn| turn.now);
@@ -163,6 +164,10 @@ impl Committer {
     // ORDER: publish, then cut. A stream that is cut must find its run closed when it asks why.
     fn publish(&mut self, mut next: Next) {
         let cuts = next.take_cuts();
+        // ORDER: before a larger head counts as synced, so that a retired key signs none.
+        if let Some(key) = &next.world.log_key {
+            self.kin.signer.turn_to(key);
+        }
         self.now = next;
         self.published.store(Arc::new(self.now.world.clone()));
         for live in cuts {

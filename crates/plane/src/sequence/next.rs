@@ -12,6 +12,7 @@ use marque_store::{Since, StoreError, Tx};
 use marque_tlog::Frontier;
 
 use crate::live::{Kin, LiveRun};
+use crate::log_key::LogSigner;
 use crate::start::StoredHashes;
 use crate::step::Step;
 use crate::told::{Changes, Told};
@@ -143,6 +144,18 @@ impl Next {
             return Ok(());
         }
         Err(StoreError::Rewound(format!("batch {}, after {seq}", self.told)))
+    }
+
+    /// Fails if another server gave the log a key that this one does not have: then it can vouch
+    /// for nothing.
+    pub(super) fn must_be_signed_by(
+        &self,
+        signer: &LogSigner,
+        before: &World,
+    ) -> Result<(), StoreError> {
+        let Some(key) = &self.world.log_key else { return Ok(()) };
+        let is_another = before.log_key.is_some_and(|before| before != *key);
+        if is_another || signer.current().is_none() { signer.must_have(key) } else { Ok(()) }
     }
 
     /// Tells the others what this batch changed, and keeps it for those who start later.

@@ -10,6 +10,7 @@ use marque_tlog::Frontier;
 
 use super::{StartError, StoredHashes};
 use crate::live::Kin;
+use crate::log_key::KeyRecords;
 use crate::sequence::Beginning;
 use crate::told::Kept;
 use crate::world::{MeterKey, Policies, Shelved, World};
@@ -33,6 +34,7 @@ pub(super) fn load(
         let told = tx.last_told()?;
         let kept = tx.all_kept()?;
         remember_closed(tx, &mut world, &kept)?;
+        world.log_key = KeyRecords::read(tx)?.in_force();
         let size = tx.log_size()?;
         let head = Frontier::restore(size, &StoredHashes(RefCell::new(tx)));
         Ok((world, sealed, (meters, kept), head, told))

@@ -31,7 +31,7 @@ impl Plane {
                 .hint("say who you are: `marque claim --name alice`")
         })?;
         let check = self.hash_passphrase(factor.passphrase).await?;
-        let log_key = marque_crypto::hash::sha256(self.inner().parts.log_key.public().as_bytes());
+        let log_key = self.signer().digest();
         self.sequencer()
             .submit(Durability::Disk, move |step| {
                 if step.head.size() > 0 {
@@ -48,6 +48,7 @@ impl Plane {
                 step.tx.put_factor(user.id, &check)?;
                 step.save(user)?;
                 step.append(Event::Claimed { by, log_key })?;
+                step.set_log_key(log_key);
                 record_start(step, 0)?;
                 Ok(())
             })

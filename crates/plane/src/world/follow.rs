@@ -55,6 +55,7 @@ impl World {
         for credential in &told.sealed {
             self.fetch_sealed(tx, *credential)?;
         }
+        self.log_key = told.log_key.or(self.log_key);
         told.kept.iter().try_for_each(|(key, body)| self.keep(key, body.as_deref(), kin))
     }
 

@@ -22,6 +22,7 @@ mod kill;
 mod life;
 mod limits;
 mod log;
+mod log_key;
 mod pen;
 mod policy;
 mod postgres;

@@ -30,7 +30,7 @@ struct Texts {
 impl Columns {
     pub(super) fn of(entry: &LogEntry) -> Self {
         let of_event = match &entry.event {
-            Event::Claimed { by, .. } => user(by.name.as_str()),
+            Event::Claimed { by, .. } | Event::LogKeyRotated { by, .. } => user(by.name.as_str()),
             Event::Started { .. } | Event::Restored(_) => Texts::default(),
             Event::Changed(change) => changed(change),
             Event::RunOpened(opened) => run_opened(opened),

@@ -74,6 +74,7 @@ pub(crate) struct Query {
 #[value(rename_all = "snake_case")]
 enum EventWord {
     Claimed,
+    LogKeyRotated,
     Started,
     Restored,
     Changed,

@@ -9,6 +9,9 @@ use marque_domain::{Answer, Decision, Event, LogEntry, Outcome, UserName};
 pub(crate) fn of(entry: &LogEntry) -> String {
     match &entry.event {
         Event::Claimed { by, .. } => format!("{} claimed the plane", by.name),
+        Event::LogKeyRotated { by, old_verifier, new_verifier, .. } => {
+            format!("{} rotated the log's key from {old_verifier} to {new_verifier}", by.name)
+        }
         Event::Started { version, unknown_outcomes: 0, .. } => {
             format!("the server started, version {version}")
         }

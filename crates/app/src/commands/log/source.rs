@@ -4,10 +4,12 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _, Write};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
-use marque_store::{Store, StoreError, StoredEntry};
+use marque_domain::LogEntry;
+use marque_plane::KeyRecords;
+use marque_store::{Store, StoreError, StoredEntry, Tx};
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
@@ -24,6 +26,8 @@ const FORMAT: &str = "marque-log-v1";
 /// A log, opened for reading.
 pub(crate) struct LogSource {
     header: Header,
+    /// Entries there were when it was opened; what came later is not read.
+    size: u64,
     entries: Entries,
 }
 
@@ -34,6 +38,9 @@ struct Header {
     format: String,
     log_key: Option<String>,
     checkpoints: Vec<String>,
+    /// The entries that rotate the key, so that whoever reads the others knows the keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rotations: Vec<LogEntry>,
 }
 
 enum Entries {
@@ -53,10 +60,14 @@ impl LogSource {
     pub(crate) fn of_store(store: Store, data: &DataDir) -> Result<Self, Failure> {
         let log_key = std::fs::read_to_string(data.log_verifier()).ok();
         let log_key = log_key.map(|key| key.trim().to_owned());
-        // ORDER: checkpoints before entries, or one made in between would seem to lack some.
-        let checkpoints = checkpoints(&store).map_err(|error| unreadable(&error))?;
-        let header = Header { format: FORMAT.to_owned(), log_key, checkpoints };
-        Ok(Self { header, entries: Entries::Stored(store) })
+        // One snapshot: a checkpoint made in between would seem to lack entries, and a rotation the
+        // checkpoint that vouches for it.
+        let snapshot = store.read("log.head", |tx| {
+            Ok((checkpoints(tx)?, marque_plane::rotations(tx)?, tx.log_size()?))
+        });
+        let (checkpoints, rotations, size) = snapshot.map_err(|error| unreadable(&error))?;
+        let header = Header { format: FORMAT.to_owned(), log_key, checkpoints, rotations };
+        Ok(Self { header, size, entries: Entries::Stored(store) })
     }
 
     /// The log in an export.
@@ -72,12 +83,19 @@ impl LogSource {
         if header.format != FORMAT {
             return Err(failed("it is an export of another version"));
         }
-        Ok(Self { header, entries: Entries::Exported(lines) })
+        Ok(Self { header, size: u64::MAX, entries: Entries::Exported(lines) })
     }
 
     /// The verifier key that lies beside the log. Whoever rewrote the log may have written it.
     pub(crate) fn log_key(&self) -> Option<&str> {
         self.header.log_key.as_deref()
+    }
+
+    /// What is said beside the log of its keys.
+    pub(crate) fn key_records(&self) -> KeyRecords {
+        let mut records = KeyRecords::default();
+        self.header.rotations.iter().for_each(|entry| records.see(entry));
+        records
     }
 
     /// The log's own checkpoints, in the order it keeps them.
@@ -100,7 +118,7 @@ impl LogSource {
     ) -> Result<(), Failure> {
         match self.entries {
             Entries::Stored(store) => {
-                each_stored(&store, from, show).map_err(|error| unreadable(&error))
+                each_stored(&store, from..self.size, show).map_err(|error| unreadable(&error))
             }
             Entries::Exported(mut lines) => {
                 for number in 2_u64.. {
@@ -166,15 +184,16 @@ impl LogSource {
 
 fn each_stored(
     store: &Store,
-    mut from: u64,
+    places: Range<u64>,
     mut show: impl FnMut(StoredEntry) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
+    let Range { start: mut from, end: size } = places;
     // By place, not by the index an entry claims: a gap is the verifier's to find.
     loop {
         let page = store.read("log.entries", |tx| tx.entries(from, PAGE))?;
         let Some(last) = page.last().map(|entry| entry.index) else { return Ok(()) };
         for entry in page {
-            if show(entry).is_break() {
+            if entry.index >= size || show(entry).is_break() {
                 return Ok(());
             }
         }
@@ -182,11 +201,11 @@ fn each_stored(
     }
 }
 
-fn checkpoints(store: &Store) -> Result<Vec<String>, StoreError> {
+fn checkpoints(tx: &mut Tx<'_>) -> Result<Vec<String>, StoreError> {
     let mut notes = Vec::new();
     let mut from = 0;
     loop {
-        let page = store.read("log.checkpoints", |tx| tx.checkpoints(from, PAGE))?;
+        let page = tx.checkpoints(from, PAGE)?;
         let Some(last) = page.last().map(|checkpoint| checkpoint.size) else { return Ok(notes) };
         notes.extend(page.into_iter().map(|checkpoint| checkpoint.note));
         from = last.saturating_add(1);

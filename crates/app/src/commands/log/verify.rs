@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use marque_domain::Digest;
-use marque_tlog::{Evidence, Report, VerifierKey};
+use marque_tlog::{Evidence, KeyChain, Report, VerifierKey};
 use serde::Serialize;
 
+use super::keys::{self, LogKeys, Problem, Rotated};
 use super::source::LogSource;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -22,6 +23,9 @@ const EVIDENCE_MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// themselves if there are any), a checkpoint, or the size and root a run printed at its end.
 /// Without one the log is only consistent with itself. Needs no server. Exits with 1 if the log
 /// does not hold.
+///
+/// Where the log's key was rotated, any key it ever had will do: what earlier keys signed counts
+/// up to the entry that retired them.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -58,6 +62,8 @@ struct Found {
     /// What it was held against.
     against: Vec<String>,
     log_key: String,
+    /// Each rotation of the key.
+    rotations: Vec<Rotated>,
     /// Whether the key came with the export itself.
     key_is_its_own: bool,
 }
@@ -69,9 +75,10 @@ impl Verify {
             None => LogSource::of_plane(context)?,
         };
         let key = self.key(&source)?;
-        let mut evidence = Evidence::new(key.clone());
+        let mut keys = LogKeys::new(source.key_records(), key);
+        let mut evidence = Evidence::new(keys.chain().clone());
         source.checkpoints().iter().for_each(|note| evidence.own_checkpoint(note));
-        let against = self.against(context, &key);
+        let against = self.against(context, keys.chain());
         for named in &against {
             hold_against(&mut evidence, named)?;
         }
@@ -82,9 +89,17 @@ impl Verify {
             if self.export.is_some() && misfiled.is_none() && says_another() {
                 misfiled = Some(entry.index);
             }
+            keys.see(&entry);
             verifier.entry(entry.index, &entry.bytes, &entry.leaf)
         })?;
-        let mut found = Found::new(&verifier.finish(), misfiled, against, &key);
+        let report = verifier.finish();
+        let moved = misfiled.map(|index| Problem {
+            index,
+            words: "filed under other words than it says".to_owned(),
+        });
+        let problems = [moved, keys.problem(report.size)].into_iter().flatten();
+        let first = problems.min_by_key(|problem| problem.index);
+        let mut found = Found::new(&report, first, against, &keys);
         found.key_is_its_own = self.export.is_some() && self.key.is_none();
         let exit = if found.ok { Exit::Done } else { Exit::Failed };
         context.output.result(&found, text)?;
@@ -102,13 +117,13 @@ impl Verify {
         })
     }
 
-    /// What was named, else the anchors that lie here for this log.
-    fn against(&self, context: &Context, key: &VerifierKey) -> Vec<String> {
+    /// What was named, else the anchors that lie here for this log, of each of its keys.
+    fn against(&self, context: &Context, keys: &KeyChain) -> Vec<String> {
         if !self.against.is_empty() || self.export.is_some() {
             return self.against.clone();
         }
-        let kept = anchor::file(&context.environment, key).ok().filter(|file| file.exists());
-        kept.map(|file| file.display().to_string()).into_iter().collect()
+        let files = keys.keys().filter_map(|(key, _)| anchor::file(&context.environment, key).ok());
+        files.filter(|file| file.exists()).map(|file| file.display().to_string()).collect()
     }
 }
 
@@ -145,19 +160,22 @@ fn read(path: &Path) -> Result<String, Failure> {
 impl Found {
     fn new(
         report: &Report,
-        misfiled: Option<u64>,
+        problem: Option<Problem>,
         against: Vec<String>,
-        key: &VerifierKey,
+        keys: &LogKeys,
     ) -> Self {
         let fault = report.first_bad.as_ref();
         // An entry that says another index than its place was moved there, and that can be seen
-        // before the first place that some evidence from outside speaks of.
-        let moved = misfiled.filter(|index| fault.is_none_or(|fault| *index < fault.first));
-        let first = moved.or(fault.map(|fault| fault.first));
-        let last = fault.map(|fault| fault.last).or(moved);
+        // before the first place that some evidence from outside speaks of. So can a key that is
+        // not the log's.
+        let problem =
+            problem.filter(|problem| fault.is_none_or(|fault| problem.index <= fault.first));
+        let index = problem.as_ref().map(|problem| problem.index);
+        let first = index.or(fault.map(|fault| fault.first));
+        let last = fault.map(|fault| fault.last).or(index);
         let mut words = report.to_string();
-        if let Some(index) = moved {
-            words = format!("entry {index}: filed under other words than it says\n{words}");
+        if let Some(Problem { index, words: what }) = problem {
+            words = format!("entry {index}: {what}\n{words}");
         }
         Self {
             ok: first.is_none(),
@@ -169,7 +187,8 @@ impl Found {
             last_bad: last,
             report: words,
             against,
-            log_key: key.to_string(),
+            log_key: keys.chain().trusted().to_string(),
+            rotations: keys.rotations(),
             key_is_its_own: false,
         }
     }
@@ -185,5 +204,6 @@ fn text(found: &Found) -> String {
     } else {
         ""
     };
-    format!("{}\n{against}{whose}", found.report)
+    let keys = keys::text(&found.rotations, &found.log_key);
+    format!("{}{keys}\n{against}{whose}", found.report)
 }

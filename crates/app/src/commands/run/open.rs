@@ -9,8 +9,8 @@ use marque_crypto::Secret;
 use marque_domain::size::parse_size;
 use marque_domain::{Limits, Name, TaskRef, Tier, UserName};
 use marque_plane::spec::{Lines, RunSpec};
-use marque_plane::view::{EndedView, OpenedRunView};
-use marque_tlog::VerifierKey;
+use marque_plane::view::{CheckpointView, EndedView, OpenedRunView, StatusView};
+use marque_tlog::{Checkpoint, VerifierKey};
 
 use super::shown;
 use crate::client::{Client, Request, RunProof, connect_or_start};
@@ -115,7 +115,10 @@ impl Open {
             }
         };
         match last {
-            Ok(last) => self.conclude(context, &desk, &last)?,
+            Ok(last) => {
+                let key = desk.signer_of(&last.checkpoint).await;
+                self.conclude(context, key.as_ref(), &last)?;
+            }
             Err(failure) => context.output.failure(&failure),
         }
         Ok(Exit::Passed(ended.code))
@@ -171,14 +174,19 @@ impl Open {
     }
 
     /// Prints what the run came to, and keeps what was seen of the log.
-    fn conclude(&self, context: &Context, desk: &Desk, last: &EndedView) -> Result<(), Failure> {
+    fn conclude(
+        &self,
+        context: &Context,
+        key: Option<&VerifierKey>,
+        last: &EndedView,
+    ) -> Result<(), Failure> {
         let (run, checkpoint) = (&last.run, &last.checkpoint);
         context.output.remark(&format!(
             "marque: {} {}: {} calls, {} refused; see `marque log query --run {}`\n\
              marque: checkpoint {}:{}",
             run.id, run.state, run.calls, run.refusals, run.id, checkpoint.size, checkpoint.root
         ));
-        let Some(key) = &desk.key else { return Ok(()) };
+        let Some(key) = key else { return Ok(()) };
         let file = match &self.anchors {
             Some(file) => file.clone(),
             None => anchor::file(&context.environment, key)?,
@@ -198,8 +206,18 @@ impl Desk {
         let client = context.client();
         context.must_have_a_plane()?;
         let status = connect_or_start(context, &client).await?;
-        let key = status.claimed.and_then(|claim| claim.log_key.parse().ok());
-        Ok(Self { client, path: "/v1/runs", key })
+        Ok(Self { client, path: "/v1/runs", key: log_key(status) })
+    }
+
+    /// The key that should have signed that: the log's since the run was opened, or the one it has
+    /// now, if it was rotated meanwhile.
+    async fn signer_of(&self, checkpoint: &CheckpointView) -> Option<VerifierKey> {
+        let known = self.key.clone()?;
+        if Checkpoint::open(&checkpoint.note, &known).is_ok() {
+            return Some(known);
+        }
+        let status = self.client.send::<StatusView>(&Request::get("/v1/status")).await;
+        Some(status.ok().and_then(log_key).unwrap_or(known))
     }
 
     fn client_of(&self, context: &Context, opened: &OpenedRunView) -> Client {
@@ -208,6 +226,10 @@ impl Desk {
         let socket = self.client.socket().to_owned();
         Client::new(socket, context.factor.clone()).speaking_as(RunProof { run, secret })
     }
+}
+
+fn log_key(status: StatusView) -> Option<VerifierKey> {
+    status.claimed.and_then(|claim| claim.log_key.parse().ok())
 }
 
 /// The identity line, and what the tier is worth.

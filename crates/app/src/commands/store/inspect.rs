@@ -11,6 +11,7 @@ use marque_tlog::{Evidence, Frontier, Subtree, VerifierKey};
 use serde::Serialize;
 
 use super::Progress;
+use crate::commands::log::keys::{LogKeys, Problem};
 use crate::commands::log::source::LogSource;
 use crate::output::Fields;
 use crate::place::DataDir;
@@ -125,7 +126,8 @@ fn prove(
     found: &mut Found,
     progress: &mut Progress,
 ) -> anyhow::Result<()> {
-    let mut evidence = Evidence::new(key);
+    let mut keys = LogKeys::new(source.key_records(), key);
+    let mut evidence = Evidence::new(keys.chain().clone());
     source.checkpoints().iter().for_each(|note| evidence.own_checkpoint(note));
     if let Some(index) = source.first_misfiled()? {
         found.problems.push(format!("entry {index} is filed under other words than it says"));
@@ -137,9 +139,13 @@ fn prove(
         if roots.is_undone() {
             return ControlFlow::Break(());
         }
+        keys.see(&entry);
         verifier.entry(entry.index, &entry.bytes, &entry.leaf)
     })?;
     let report = verifier.finish();
+    if let Some(Problem { index, words }) = keys.problem(report.size) {
+        found.problems.push(format!("entry {index}: {words}"));
+    }
     if !report.holds() {
         found.problems.push(report.to_string());
     } else if let Some(problem) = roots.finish(found.rows.get("roots").copied().unwrap_or(0))? {

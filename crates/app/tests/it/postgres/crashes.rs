@@ -115,13 +115,13 @@ fn an_export_in_pieces_from_any_server_is_the_whole_log_and_nothing_twice() {
             let there = through(&other, &proxy);
             is_served(if round % 2 == 0 { &proxy } else { &there }).then_some(())
         });
-        goes_on(if round % 2 == 0 { &other } else { &*world }, &mut pieces);
+        goes_on(if round % 2 == 0 { &other } else { &world }, &mut pieces);
         if round == 3 {
             assert_eq!(other.stop(), Some(0));
             other.serve();
         }
     }
-    goes_on(&*world, &mut pieces);
+    goes_on(&world, &mut pieces);
     let whole = other.cli(&["log", "export"]);
     let (entries, all) = (pieces.lines().skip(1), whole.ok().lines().skip(1));
     assert!(entries.eq(all), "the pieces are not the whole");

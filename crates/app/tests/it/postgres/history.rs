@@ -27,6 +27,7 @@ const CALM: Duration = Duration::from_secs(1);
 
 // threats 141, 143, 153, 154, 178
 #[test]
+#[expect(clippy::print_stdout, reason = "shown where it fails")]
 fn whatever_breaks_the_log_is_one_order_in_which_every_act_was_allowed() {
     let Some(database) = PostgresServer::start() else { return };
     let seed = u64::from(std::process::id());

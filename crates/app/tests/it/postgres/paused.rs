@@ -71,11 +71,15 @@ fn a_server_that_wakes_up_lets_nothing_through_that_was_killed_while_it_slept() 
         thread::sleep(Duration::from_secs(2));
         let before = world.plain.saw().len();
         signal(pid, Signal::CONT);
-        waiting.iter_mut().for_each(|client| drop(hear_one(client)));
+        for client in &mut waiting {
+            drop(hear_one(client));
+        }
         let ended = open.read_to_end(&mut Vec::new());
         assert!(ended.is_err(), "a cut stream must not end as if it were whole");
         stop.store(true, Ordering::SeqCst);
-        loads.into_iter().for_each(|load| drop(load.join().unwrap()));
+        for load in loads {
+            drop(load.join().unwrap());
+        }
         assert_eq!(world.plain.saw().len(), before, "something went through");
         eventually("it says why", || {
             let answer = doomed.asks("GET", A, "", "");

@@ -15,7 +15,9 @@ use marque_crypto::sign::LogKey;
 use marque_crypto::{Secret, SystemRandom};
 use marque_domain::{Event, Limits, Outcome, Slot, Tier, Timestamp, User};
 use marque_plane::spec::{AgentSpec, ConnectionSpec, GrantSpec, KillTarget, Lines, RunSpec};
-use marque_plane::{Acting, Clock, Factor, Parts, Peer, Plane, ProcessKey, Settings};
+use marque_plane::{
+    Acting, Clock, Factor, LogKeyFiles, LogSigner, Parts, Peer, Plane, ProcessKey, Settings,
+};
 use marque_policy::PolicySet;
 use marque_store::{LogQuery, Store};
 use rustls::ServerConfig;
@@ -384,10 +386,14 @@ pub(super) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 fn parts() -> Parts {
     let random = Arc::new(SystemRandom);
     let kek = KeyMaterial::generate(Purpose::KeyEncryption, &*random);
+    let nowhere = LogKeyFiles {
+        private: "/nonexistent/keys/log".into(),
+        public: "/nonexistent/log.vkey".into(),
+    };
     Parts {
         clock: Arc::new(SystemClock),
         key_manager: Arc::new(FileKeyManager::new(&kek, random.clone()).unwrap()),
-        log_key: LogKey::generate(&*random).unwrap(),
+        log_key: Arc::new(LogSigner::new(LogKey::generate(&*random).unwrap(), nowhere)),
         machine_key: MachineHashKey::generate(&*random),
         policies: Arc::new(PolicySet::load(&[]).unwrap()),
         factor_cost: Cost::LIGHT,

@@ -15,7 +15,7 @@ const BRIEF: Duration = Duration::from_secs(3);
 async fn codes(run: &RunActor, planes: &[&TestPlane]) -> Vec<String> {
     let mut codes = Vec::new();
     for plane in planes {
-        codes.push(tries(plane, &run).await.map_or_else(|code| code, |()| "ok".into()));
+        codes.push(tries(plane, run).await.map_or_else(|code| code, |()| "ok".into()));
     }
     codes
 }

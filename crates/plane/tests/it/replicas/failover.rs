@@ -27,10 +27,10 @@ async fn spends(plane: TestPlane, run: RunActor) -> Vec<(u64, marque_domain::Dig
                     answered.push((permit.index(), permit.leaf()));
                     // Dropped unused where it cannot be opened, which is an outcome too.
                     let opened = broker::open(plane.plane(), permit);
-                    opened.into_iter().for_each(|opened| {
+                    for opened in opened {
                         let how = Outcome::Answered { status: 200 };
                         opened.lease.finish(how, Crossed::default());
-                    });
+                    }
                 }
                 Err(refusal) if refusal.code.text() == "refused.limits.calls_spent" => break,
                 Err(refusal) => assert_eq!(refusal.code.text(), UNAVAILABLE, "{refusal}"),

@@ -64,17 +64,16 @@ pub(super) fn calls(cluster: &Cluster, client: u64, mut dice: Dice) -> Vec<Asked
     let mut held: Vec<(OpenRun, String)> = Vec::new();
     while !cluster.is_over() {
         let again = (dice.throw(4) == 0).then(|| held.pop()).flatten();
-        let (run, method, path) = match again {
-            Some((run, path)) => (run, "POST", path),
-            None => {
-                let runs = cluster.runs.lock().unwrap().clone();
-                let Some(run) = dice.one_of(&runs).cloned() else {
-                    cluster.waits(Duration::from_millis(5));
-                    continue;
-                };
-                let (method, folder) = MIX[dice.throw(MIX.len())];
-                (run, method, format!("{folder}/{client}-{}", asked.len()))
-            }
+        let (run, method, path) = if let Some((run, path)) = again {
+            (run, "POST", path)
+        } else {
+            let runs = cluster.runs.lock().unwrap().clone();
+            let Some(run) = dice.one_of(&runs).cloned() else {
+                cluster.waits(Duration::from_millis(5));
+                continue;
+            };
+            let (method, folder) = MIX[dice.throw(MIX.len())];
+            (run, method, format!("{folder}/{client}-{}", asked.len()))
         };
         let door = cluster.doors[dice.throw(SERVERS)];
         let began = Instant::now();

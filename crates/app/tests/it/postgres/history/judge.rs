@@ -88,6 +88,7 @@ impl Judge {
         }
     }
 
+    #[expect(clippy::print_stdout, reason = "shown where it fails, or with `--nocapture`")]
     pub(super) fn judges(&self, seen: &Seen, cluster: &Cluster) {
         self.acts(&seen.asked, cluster);
         self.budget();

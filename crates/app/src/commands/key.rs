@@ -1,0 +1,24 @@
+//! `marque key`: the plane's own keys, and their rotation.
+
+mod list;
+mod rotate;
+
+use clap::Subcommand;
+
+use crate::context::Context;
+use crate::exit::Exit;
+
+#[derive(Subcommand)]
+pub(crate) enum Key {
+    List(list::List),
+    Rotate(rotate::Rotate),
+}
+
+impl Key {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        match self {
+            Self::List(command) => command.run(context).await,
+            Self::Rotate(command) => command.run(context).await,
+        }
+    }
+}

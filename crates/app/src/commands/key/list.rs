@@ -1,0 +1,41 @@
+//! `marque key list`
+
+use clap::Args;
+use marque_plane::view::KeyView;
+
+use crate::client::Request;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output::Table;
+
+/// List the plane's keys, and those its log had before
+///
+/// Shows what each is for, its public half or its id, after which entry of the log it came into
+/// force, and which entry retired it. Never anything of a private half.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  marque key list
+  marque key list --json | jq -r '.[] | select(.purpose == \"log\") | .id'")]
+pub(crate) struct List {}
+
+impl List {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let keys: Vec<KeyView> = context.human().await?.send(&Request::get("/v1/keys")).await?;
+        context.output.result(&keys, |keys| text(keys))?;
+        Ok(Exit::Done)
+    }
+}
+
+fn text(keys: &[KeyView]) -> String {
+    let mut table = Table::new(["purpose", "state", "since entry", "until entry", "key"]);
+    for key in keys {
+        let entry = |index: Option<u64>, none: &str| {
+            index.map_or_else(|| none.to_owned(), |index| index.to_string())
+        };
+        let (since, until) = (entry(key.since, "first start"), entry(key.until, "-"));
+        let id = key.id.as_deref().unwrap_or("-");
+        table.row([&key.purpose, &key.state, &since, &until, id]);
+    }
+    table.text("no keys")
+}

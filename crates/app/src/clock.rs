@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use marque_domain::Timestamp;
 use marque_plane::Clock;
-use tokio::time::Instant;
+use rustix::time::{ClockId, clock_gettime};
 
-/// The wall clock of this machine.
+/// The wall clock of this machine, and how long it has been since the start.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SystemClock {
-    started: Instant,
+    started: Duration,
 }
 
 impl SystemClock {
     /// Starts measuring.
     pub(crate) fn start() -> Self {
-        Self { started: Instant::now() }
+        Self { started: since_boot() }
     }
 }
 
@@ -27,6 +27,12 @@ impl Clock for SystemClock {
     }
 
     fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        since_boot().saturating_sub(self.started)
     }
+}
+
+// Counts on while the machine sleeps: a server that wakes up must not think that it heard the
+// others a moment ago (clock_gettime(2), CLOCK_BOOTTIME).
+fn since_boot() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
 }

@@ -89,7 +89,7 @@ pub(crate) async fn serve(
 
     let why = until_the_end(&plane, &mut memory, (&api, &metrics), idle_exit, &shutdown).await?;
     if let Some(span) = config.server.linger.filter(|_| why == TOLD) {
-        linger(&plane, &mut memory, &api, span.0).await?;
+        linger(&plane, &mut memory, (&api, &shutdown), span.0).await?;
     }
     tracing::info!(why, "the server ends");
     // Nobody new from here on: whoever finds no socket starts another server.
@@ -116,7 +116,7 @@ fn open(
     data.prepare()?;
     let policies = policies::load(&policies::directory(config, data))?;
     let Opened { store, keys, lock } = database.open(config, data)?;
-    let mut memory = Memory::load(context)?;
+    let mut memory = Memory::load(context, &store, keys.log_key.public())?;
     let parts = parts(keys, policies, &memory);
     let signer = Arc::clone(&parts.log_key);
     let settings = Settings {
@@ -244,7 +244,7 @@ async fn until_the_end(
 async fn linger(
     plane: &Plane,
     memory: &mut Memory,
-    api: &Api,
+    (api, shutdown): (&Api, &CancellationToken),
     span: Duration,
 ) -> Result<(), Failure> {
     api.leave();
@@ -258,6 +258,7 @@ async fn linger(
         tokio::select! {
             () = &mut end => return Ok(()),
             () = plane.deposed() => return Ok(()),
+            () = shutdown.cancelled() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
             _ = round.tick() => {

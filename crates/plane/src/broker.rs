@@ -71,12 +71,12 @@ pub(crate) fn name(world: &World, connection: &Connection) -> Result<Option<Name
 #[expect(clippy::disallowed_methods, reason = "the broker is where credentials are opened")]
 pub fn open(plane: &Plane, permit: Permit) -> Result<Opened, Refusal> {
     let (connection, named, lease) = permit.redeem(plane);
+    // ORDER: first whether a pause kept a kill from being heard, for what was heard has cut.
+    plane.must_hear()?;
     if lease.is_cancelled() {
         // Cut since it was decided: stage 2 knows by what.
         run::stand(&plane.world(), lease.live().run, plane.now())?;
     }
-    // A pause since then may have kept a kill from being heard.
-    plane.must_hear()?;
     let credential = named.as_ref().map(|named| named.credential.reference());
     let injection = match (&connection.fact.slot, named) {
         (Some(slot), Some(named)) => {

@@ -123,7 +123,13 @@ impl Plane {
         let stopping = &self.inner().stopping;
         loop {
             let settled = self.settle_now(decision, event.clone(), spent_bytes).await;
-            let passes = matches!(settled, Err(Failure::Store(_) | Failure::InDoubt));
+            let passes = matches!(
+                settled,
+                Err(Failure::Store(_)
+                    | Failure::InDoubt
+                    | Failure::Rewound(_)
+                    | Failure::Overloaded)
+            );
             if !passes || stopping.run_until_cancelled(sleep(AGAIN)).await.is_none() {
                 return settled;
             }

@@ -60,4 +60,4 @@ pub use plane::{Parts, Plane, Settings};
 pub use record::Permit;
 pub use restore::RestoredView;
 pub use seen::{Gap, Seen};
-pub use start::StartError;
+pub use start::{StartError, log_name};

@@ -117,7 +117,12 @@ impl LogSigner {
     /// Makes the next key: on disk when this returns, beside the one in force.
     pub(crate) fn prepare(&self, random: &dyn Random) -> Result<Arc<LogKey>, CryptoError> {
         // A rotation in doubt may have left the key in force there.
-        if self.prepared()?.is_some_and(|key| digest(key.public()) == self.digest()) {
+        let left = match self.prepared() {
+            // Half destroyed, so it is not the key in force.
+            Err(CryptoError::KeyFileMalformed { .. }) => None,
+            left => left?,
+        };
+        if left.is_some_and(|key| digest(key.public()) == self.digest()) {
             self.put_in_place()?;
         }
         self.discard()?;
@@ -194,7 +199,6 @@ pub(crate) fn settle(store: &Store, signer: &LogSigner) -> Result<KeyRecords, St
     let records = store.read("log.keys", KeyRecords::read)?;
     let (Some(in_force), own) = (records.in_force(), signer.digest()) else { return Ok(records) };
     if own == in_force {
-        signer.discard().map_err(StartError::LogKeyFile)?;
         return Ok(records);
     }
     let Some(index) = records.retired_by(&own) else { return Ok(records) };

@@ -65,7 +65,8 @@ pub(crate) fn start(plane: &Plane) {
 pub(crate) fn introduce(step: &mut Step<'_, '_>) -> Result<(), StartError> {
     let (replica, now) = (step.replica.to_owned(), step.now);
     for other in step.tx.replicas()? {
-        let is_there = other.name != replica && now.since(other.seen) <= MISSING;
+        let is_there =
+            other.name != replica && other.seen <= now && now.since(other.seen) <= MISSING;
         if is_there && other.speaks > 0 && other.speaks.abs_diff(SPEAKS) > 1 {
             return Err(StartError::TooFarApart {
                 name: other.name,
@@ -97,7 +98,9 @@ impl Steady {
 
     /// Whether a server that was last heard then is missing.
     fn misses(self, seen: Timestamp) -> bool {
-        self.last.since(seen.max(self.since)) > MISSING
+        // What was said in a future that the database's clock has left again counts for nothing.
+        let seen = if seen > self.last { self.since } else { seen.max(self.since) };
+        self.last.since(seen) > MISSING
     }
 }
 
@@ -214,5 +217,7 @@ mod tests {
         assert!(after((0..=5).chain(30..=41)).misses(at(5)), "by then the others were back");
         assert!(!after((0..=20).chain(620..=630)).misses(at(20)), "its clock went ahead");
         assert!(!after((600..=620).chain(0..=10)).misses(at(0)), "its clock went back");
+        assert!(!after((600..=620).chain(0..=10)).misses(at(620)), "for ten seconds");
+        assert!(after((600..=620).chain(0..=11)).misses(at(620)), "and who is gone is gone");
     }
 }

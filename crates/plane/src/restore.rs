@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::plane::{Parts, Plane};
 use crate::replicas;
 use crate::seen::{self, Restoration, Seen};
-use crate::start::{Begun, StartError};
+use crate::start::{Begun, StartError, must_be_its_keys};
 use crate::step::Step;
 use crate::world::World;
 
@@ -62,6 +62,7 @@ impl Plane {
     /// What [`Plane::restore`] would do. Changes nothing; the store may be open for reading only.
     pub fn would_restore(store: &Store, parts: &Parts) -> Result<RestoredView, StartError> {
         must_be_alone(store, None)?;
+        must_be_its_keys(store, parts)?;
         let beginning = Begun::look(store, parts)?;
         let number = number(&store.read("restored", seen::restorations)?, &parts.seen);
         let head = (beginning.head.size(), beginning.head.root());

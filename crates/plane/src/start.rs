@@ -63,7 +63,8 @@ pub enum StartError {
     /// The store was first opened with other keys.
     #[error(
         "this store was first opened with other keys than those in `keys`: copy that folder from \
-         the server that opened it"
+         the server that opened it; a copy from before the log's key was rotated needs the `keys` \
+         of its time"
     )]
     OtherKeys,
     /// The store does not go on from what was seen of it before: revocations may be missing in it.
@@ -134,6 +135,7 @@ impl Plane {
             Begun::on(&store, &parts, settings.trust_domain.clone())?;
         // ORDER: nor to an older copy of it (threat 156).
         seen::must_go_on(&store, &parts.seen, committer.size())?;
+        parts.log_key.discard().map_err(StartError::LogKeyFile)?;
         if store.is_shared() {
             committer.commit_alone(replicas::introduce)?;
         }
@@ -256,19 +258,35 @@ fn name_plane(
     must_be_a_name(&name)?;
     // Servers with other keys could neither sign this log nor open its credentials. The first start
     // says which keys they are, before the claim does: two may start on one empty database.
-    let own_keys = keys_word(&parts.log_key.digest(), parts.key_manager.id());
-    let keys = own_keys.clone();
+    let keys = own_keys(parts);
     let (stored, stored_keys) = committer.commit_alone(move |step| {
         let name = first_word(step, TRUST_DOMAIN, &name)?;
         Ok::<_, Failure>((name, first_word(step, KEYS, &keys)?))
     })?;
-    if stored_keys != own_keys {
+    if stored_keys != own_keys(parts) {
         return Err(StartError::OtherKeys);
     }
     match wanted {
         Some(wanted) if wanted != stored => Err(StartError::OtherTrustDomain { stored, wanted }),
         _ => Ok(stored),
     }
+}
+
+/// Fails if a store names other keys than these.
+pub(crate) fn must_be_its_keys(store: &Store, parts: &Parts) -> Result<(), StartError> {
+    match store.read("start.keys", |tx| tx.setting(KEYS))? {
+        Some(stored) if stored != own_keys(parts) => Err(StartError::OtherKeys),
+        _ => Ok(()),
+    }
+}
+
+/// What a store calls its log, once it was served.
+pub fn log_name(tx: &mut Tx<'_>) -> Result<Option<KeyName>, StoreError> {
+    Ok(tx.setting(TRUST_DOMAIN)?.and_then(|name| format!("{name}/log").parse().ok()))
+}
+
+fn own_keys(parts: &Parts) -> String {
+    keys_word(&parts.log_key.digest(), parts.key_manager.id())
 }
 
 /// How the keys of a store are named in it.

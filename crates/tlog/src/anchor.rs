@@ -8,7 +8,7 @@ use std::fmt;
 use marque_domain::Digest;
 
 use crate::text::decimal;
-use crate::{Checkpoint, Error, KeyChain, VerifierKey};
+use crate::{Checkpoint, Error, KeyChain, KeyName, Note, VerifierKey};
 
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// Records that may be torn at the end of a file.
@@ -55,11 +55,13 @@ impl Anchor {
         Ok(anchors)
     }
 
-    /// The last record of an anchors file, or of the end of one, that is whole and signed by `key`.
-    /// Looks no further back than a few records, which a crash may have torn.
-    pub fn newest(file: &str, key: &VerifierKey) -> Option<Self> {
-        let (first, mut end) = (format!("{}\n", key.name()), file.len());
-        let (later, keys) = (format!("\n\n{first}"), KeyChain::from(key.clone()));
+    /// The checkpoint of the last record of an anchors file, or of the end of one, that is whole
+    /// and signed by `key`. Without a key whoever signed it is taken at their word: enough to doubt
+    /// a log, never to believe one. Looks no further back than a few records, which a crash may
+    /// have torn.
+    pub fn newest(file: &str, log: &KeyName, key: Option<&VerifierKey>) -> Option<Checkpoint> {
+        let (first, mut end) = (format!("{log}\n"), file.len());
+        let (later, keys) = (format!("\n\n{first}"), key.cloned().map(KeyChain::from));
         for _ in 0..TORN_MAX {
             let before = file.get(..end)?;
             let start = match before.rfind(&later) {
@@ -68,8 +70,12 @@ impl Anchor {
                 None => return None,
             };
             let mut lines = Lines { rest: before.get(start..)?, number: 0 };
-            if let Ok(anchor) = Self::read(&mut lines, &keys) {
-                return Some(anchor);
+            let read = match &keys {
+                Some(keys) => Self::read(&mut lines, keys).map(|anchor| anchor.checkpoint),
+                None => claimed(&mut lines, log),
+            };
+            if let Ok(checkpoint) = read {
+                return Some(checkpoint);
             }
             end = start;
         }
@@ -121,6 +127,13 @@ impl fmt::Display for Anchor {
         leaves.try_for_each(|AnchoredLeaf { index, leaf }| writeln!(f, "leaf {index} {leaf}"))?;
         writeln!(f)
     }
+}
+
+/// What a record says that is whole, whoever signed it.
+fn claimed(lines: &mut Lines<'_>, log: &KeyName) -> Result<Checkpoint, Error> {
+    let checkpoint = Checkpoint::of(&Note::parse(lines.note()?)?, log)?;
+    while lines.leaf()?.is_some() {}
+    Ok(checkpoint)
 }
 
 /// The unread rest of a file, and the number of the last line read.

@@ -12,7 +12,7 @@ use marque_tlog::{Anchor, AnchoredLeaf, Checkpoint, VerifierKey};
 
 use crate::environment::Environment;
 use crate::exit::{Exit, Failure};
-use crate::place::{DataDir, anchors_dir, private_dir};
+use crate::place::{anchors_dir, private_dir};
 
 /// Most bytes that are read of a file of anchors, from its end.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -25,17 +25,23 @@ pub(crate) fn file(environment: &Environment, key: &VerifierKey) -> Result<PathB
     Ok(anchors_dir(environment)?.join(name))
 }
 
-/// The newest checkpoint that launchers of this user kept of the log of that data directory, if
-/// there is one. What cannot be read is no witness: others than the server write it.
-pub(crate) fn newest(environment: &Environment, data: &DataDir) -> Option<Checkpoint> {
-    let key: VerifierKey =
-        std::fs::read_to_string(data.log_verifier()).ok()?.trim().parse().ok()?;
-    let mut kept = File::open(file(environment, &key).ok()?).ok()?;
+/// The newest checkpoint that launchers of this user kept of the log of that key, if there is one:
+/// also under another key, which a copy from before its rotation does not know. What cannot be read
+/// is no witness: others than the server write it.
+pub(crate) fn newest(environment: &Environment, key: &VerifierKey) -> Option<Checkpoint> {
+    let own = file(environment, key).ok()?;
+    let stem = format!("{}+", key.name()).replace('/', "_");
+    let files = std::fs::read_dir(anchors_dir(environment).ok()?).ok()?.filter_map(Result::ok);
+    let files = files.filter(|file| file.file_name().to_string_lossy().starts_with(&stem));
+    let newest = files.filter_map(|file| Some((file.metadata().ok()?.modified().ok()?, file)));
+    let newest = newest.max_by_key(|(modified, _)| *modified)?.1.path();
+    let mut kept = File::open(&newest).ok()?;
     let surplus = kept.metadata().ok()?.len().saturating_sub(MAX_BYTES);
     kept.seek(SeekFrom::Start(surplus)).ok()?;
     let mut bytes = Vec::new();
     kept.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
-    Anchor::newest(&String::from_utf8_lossy(&bytes), &key).map(|anchor| anchor.checkpoint().clone())
+    let signer = (newest == own).then_some(key);
+    Anchor::newest(&String::from_utf8_lossy(&bytes), key.name(), signer)
 }
 
 /// Appends a checkpoint and the leaves of one run, durable when this returns. Refuses a checkpoint

@@ -8,8 +8,11 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use marque_crypto::sign::LogPublicKey;
 use marque_domain::Digest;
 use marque_plane::Seen;
+use marque_store::Store;
+use marque_tlog::VerifierKey;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
@@ -47,11 +50,18 @@ struct Anchored {
 }
 
 impl Memory {
-    /// What is remembered of the log of this data directory.
-    pub(crate) fn load(context: &Context) -> Result<Self, Failure> {
+    /// What is remembered of the log of this data directory, which is in that store and signed with
+    /// that key.
+    pub(crate) fn load(
+        context: &Context,
+        store: &Store,
+        key: LogPublicKey,
+    ) -> Result<Self, Failure> {
         let path = context.data.seen();
         let kept = read(&path)?;
-        let newest = anchor::newest(&context.environment, &context.data);
+        let name = store.read("log.name", marque_plane::log_name)?;
+        let key = name.map(|name| VerifierKey::new(name, key));
+        let newest = key.and_then(|key| anchor::newest(&context.environment, &key));
         let anchor = newest.map(|seen| Anchored { size: seen.size, root: seen.root });
         Ok(Self { path, kept, anchor, has_failed: false })
     }

@@ -151,14 +151,17 @@ impl Committer {
 
     // A store that was wound back is said once, aloud: only a human can tell what to do.
     fn judge<T>(&self, done: Result<T, StoreError>) -> Result<T, Failure> {
-        let is_rewound = matches!(done, Err(StoreError::Rewound(_)));
-        let done = done.map_err(Failure::from);
-        if self.pulse.note_rewound(is_rewound)
-            && let (true, Err(failure)) = (is_rewound, &done)
-        {
-            tracing::error!(%failure, "nothing is allowed until a human has looked");
+        match &done {
+            Ok(_) => {
+                self.pulse.note_rewound(false);
+            }
+            Err(error @ StoreError::Rewound(_)) if self.pulse.note_rewound(true) => {
+                tracing::error!(%error, "nothing is allowed until a human has looked");
+            }
+            // Whether it was wound back is as unknown as before.
+            Err(_) => {}
         }
-        done
+        done.map_err(Failure::from)
     }
 
     // ORDER: publish, then cut. A stream that is cut must find its run closed when it asks why.

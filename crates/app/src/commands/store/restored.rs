@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::cli::Rehearsal;
 use crate::context::Context;
 use crate::database::{Database, Opened};
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::output::Fields;
 use crate::server::keys::Keys;
 use crate::server::seen::Memory;
@@ -43,20 +43,22 @@ impl Restored {
         let (config, database) = (context.config()?, Database::find(context)?);
         context.data.prepare()?;
         let policies = policies::load(&policies::directory(&config, &context.data))?;
-        let mut memory = Memory::load(context)?;
         let dry_run = self.rehearsal.dry_run;
         let view = if dry_run {
-            let parts = parts(Keys::load(&context.data)?, policies, &memory);
-            Plane::would_restore(&database.open_read_only()?, &parts)
+            let (store, keys) = (database.open_read_only()?, Keys::load(&context.data)?);
+            let memory = Memory::load(context, &store, keys.log_key.public())?;
+            Plane::would_restore(&store, &parts(keys, policies, &memory)).map_err(Failure::from)?
         } else {
             // The lock is held to the end.
             let Opened { store, keys, lock: _lock } = database.open(&config, &context.data)?;
-            Plane::restore(store, parts(keys, policies, &memory))
+            let mut memory = Memory::load(context, &store, keys.log_key.public())?;
+            let view = Plane::restore(store, parts(keys, policies, &memory));
+            let view = view.map_err(Failure::from)?;
+            if let Some(head) = view.head {
+                memory.keep(head)?;
+            }
+            view
         };
-        let view = view.map_err(crate::exit::Failure::from)?;
-        if let Some(head) = view.head {
-            memory.keep(head)?;
-        }
         context.output.result(&Taken { store: database.place(), view, dry_run }, text)?;
         Ok(Exit::Done)
     }

@@ -5,6 +5,7 @@
 pub(crate) mod keys;
 pub(crate) mod policies;
 pub(crate) mod seen;
+mod signals;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -21,7 +22,6 @@ use marque_policy::PolicySet;
 use marque_tlog::VerifierKey;
 use serde::Serialize;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -33,6 +33,7 @@ use crate::exit::{Exit, Failure};
 use crate::place::write_private;
 use keys::Keys;
 use seen::Memory;
+use signals::{Signals, TOLD};
 
 /// How long requests under way may take to end once the server stops; then they are cut.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -41,8 +42,6 @@ const DRAIN: Duration = Duration::from_secs(5);
 const FAREWELL: Duration = Duration::from_secs(10);
 /// How long the plane may take to record what it was told before the process leaves anyway.
 const LAST_WORDS: Duration = Duration::from_secs(10);
-/// Why a server ends that its supervisor stops.
-const TOLD: &str = "told to end";
 /// How often housekeeping looks round.
 const ROUND: Duration = Duration::from_millis(500);
 
@@ -52,6 +51,7 @@ pub(crate) async fn serve(
     config: &Config,
     idle_exit: Option<Duration>,
 ) -> anyhow::Result<Exit> {
+    let signals = Signals::listen()?;
     let database = Database::of(config, &context.environment, &context.data)?;
     let (plane, mut memory, _lock) = open(context, config, &database)?;
     let shutdown = CancellationToken::new();
@@ -87,9 +87,10 @@ pub(crate) async fn serve(
     tasks.close();
     greet(context, plane.status(), config, &database)?;
 
-    let why = until_the_end(&plane, &mut memory, (&api, &metrics), idle_exit, &shutdown).await?;
+    let mut ending = Ending { signals, shutdown: shutdown.clone(), idle_exit };
+    let why = until_the_end(&plane, &mut memory, (&api, &metrics), &mut ending).await;
     if let Some(span) = config.server.linger.filter(|_| why == TOLD) {
-        linger(&plane, &mut memory, (&api, &shutdown), span.0).await?;
+        linger(&plane, &mut memory, &api, (span.0, &mut ending)).await;
     }
     tracing::info!(why, "the server ends");
     // Nobody new from here on: whoever finds no socket starts another server.
@@ -209,31 +210,34 @@ fn greet(
     })
 }
 
+/// What ends a server.
+struct Ending {
+    signals: Signals,
+    /// A door closed.
+    shutdown: CancellationToken,
+    /// After how long without need.
+    idle_exit: Option<Duration>,
+}
+
 async fn until_the_end(
     plane: &Plane,
     memory: &mut Memory,
     (api, metrics): (&Api, &Metrics),
-    idle_exit: Option<Duration>,
-    shutdown: &CancellationToken,
-) -> Result<&'static str, Failure> {
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut hang_up = listen(SignalKind::hangup())?;
+    ending: &mut Ending,
+) -> &'static str {
     let mut round = tokio::time::interval(ROUND);
     loop {
         tokio::select! {
-            _ = interrupt.recv() => return Ok("interrupted"),
-            _ = terminate.recv() => return Ok(TOLD),
-            _ = hang_up.recv() => return Ok("its terminal closed"),
-            () = shutdown.cancelled() => return Ok("a door closed"),
-            () = plane.deposed() => return Ok("the other servers go on without it"),
+            why = ending.signals.come() => return why,
+            () = ending.shutdown.cancelled() => return "a door closed",
+            () = plane.deposed() => return "the other servers go on without it",
             _ = round.tick() => {
                 metrics.fold();
                 tokio::task::block_in_place(|| memory.keep_or_warn(plane.seen()));
-                let is_idle = idle_exit.is_some_and(|limit| api.idle() >= limit);
+                let is_idle = ending.idle_exit.is_some_and(|limit| api.idle() >= limit);
                 let is_needed = plane.status().open_runs > 0 || plane.is_anybody_unlocked();
                 if is_idle && !is_needed {
-                    return Ok("nobody needs it");
+                    return "nobody needs it";
                 }
             }
         }
@@ -244,31 +248,23 @@ async fn until_the_end(
 async fn linger(
     plane: &Plane,
     memory: &mut Memory,
-    (api, shutdown): (&Api, &CancellationToken),
-    span: Duration,
-) -> Result<(), Failure> {
+    api: &Api,
+    (span, ending): (Duration, &mut Ending),
+) {
     api.leave();
     tracing::info!(seconds = span.as_secs(), "told to end: not ready any more, and still serving");
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
     let mut round = tokio::time::interval(ROUND);
     let end = tokio::time::sleep(span);
     tokio::pin!(end);
     loop {
         tokio::select! {
-            () = &mut end => return Ok(()),
-            () = plane.deposed() => return Ok(()),
-            () = shutdown.cancelled() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
+            () = &mut end => return,
+            () = plane.deposed() => return,
+            () = ending.shutdown.cancelled() => return,
+            _ = ending.signals.come() => return,
             _ = round.tick() => {
                 tokio::task::block_in_place(|| memory.keep_or_warn(plane.seen()));
             }
         }
     }
-}
-
-fn listen(kind: SignalKind) -> Result<Signal, Failure> {
-    signal(kind)
-        .map_err(|error| Failure::new(Exit::Failed, format!("cannot listen for signals: {error}")))
 }

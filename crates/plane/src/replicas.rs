@@ -65,8 +65,7 @@ pub(crate) fn start(plane: &Plane) {
 pub(crate) fn introduce(step: &mut Step<'_, '_>) -> Result<(), StartError> {
     let (replica, now) = (step.replica.to_owned(), step.now);
     for other in step.tx.replicas()? {
-        let is_there =
-            other.name != replica && other.seen <= now && now.since(other.seen) <= MISSING;
+        let is_there = other.name != replica && now.since(other.seen) <= MISSING;
         if is_there && other.speaks > 0 && other.speaks.abs_diff(SPEAKS) > 1 {
             return Err(StartError::TooFarApart {
                 name: other.name,

@@ -51,7 +51,7 @@ fn servers_of_an_older_copy_refuse_until_one_has_taken_it_and_then_all_know() {
 
     put_back(server, &url, &world, &copy);
     eventually("a server that runs on notices", || {
-        world.server_output().contains("the store is an older copy").then_some(())
+        world.server_output().contains("the database lacks what this server saw").then_some(())
     });
     let refused = proxy.asks("GET", "http://plain.test/v1/a", "", "");
     refused.is(503, "refused.record.log_unavailable");

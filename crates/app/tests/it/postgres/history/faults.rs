@@ -14,10 +14,10 @@ const LEAST: Duration = Duration::from_millis(150);
 
 /// Faults there are at least, and calls and changes that go through meanwhile.
 pub(super) const FAULTS: usize = 8;
-pub(super) const ANSWERS: usize = 60;
-pub(super) const CHANGES: usize = 12;
+pub(super) const ANSWERS: usize = 40;
+pub(super) const CHANGES: usize = 8;
 /// How long that may take; then the judgement says what is missing.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Lets faults happen until enough was done under them, and mends the last. What happened.
 pub(super) fn happen(cluster: &Cluster, mut dice: Dice) -> Vec<String> {

@@ -132,10 +132,25 @@ impl DataDir {
 
 /// Writes a file that only its owner can read, and follows no link.
 pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    create_private(path, text).map(drop)
+}
+
+/// Puts such a file in place of the one that is there, whole or not at all; durable when this
+/// returns.
+pub(crate) fn replace_private(path: &Path, text: &str) -> io::Result<()> {
+    let aside = path.with_extension("new");
+    create_private(&aside, text)?.sync_all()?;
+    std::fs::rename(&aside, path)?;
+    // The name is only durable with its directory.
+    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+fn create_private(path: &Path, text: &str) -> io::Result<File> {
     let flags =
         OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?;
-    io::Write::write_all(&mut File::from(file), text.as_bytes())
+    let mut file = File::from(rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?);
+    io::Write::write_all(&mut file, text.as_bytes())?;
+    Ok(file)
 }
 
 /// Makes a directory only its owner can enter, or checks the one that is there.

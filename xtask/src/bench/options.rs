@@ -1,6 +1,8 @@
 //! The words after `cargo xtask bench git`.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::{Context as _, bail, ensure};
 
@@ -45,10 +47,10 @@ impl Options {
                     let value = words.next().with_context(|| format!("`{word}` needs a value"))?;
                     match word.as_str() {
                         "--binary" => options.binary = Some(value.into()),
-                        "--link" => options.link = Some(number(word, value, 10)?),
-                        "--rounds" => options.rounds = number(word, value, 1)?,
+                        "--link" => options.link = Some(number(word, value, (10, 1000))?),
+                        "--rounds" => options.rounds = number(word, value, (1, 1000))?,
                         // git keeps a push of fewer objects as loose files, not as a pack.
-                        _ => options.size_mib = number(word, value, 100)?,
+                        _ => options.size_mib = number(word, value, (100, 1000))?,
                     }
                 }
                 _ => bail!(
@@ -61,9 +63,14 @@ impl Options {
     }
 }
 
-fn number(word: &str, value: &str, least: usize) -> anyhow::Result<usize> {
-    let number = value.parse().with_context(|| format!("`{word} {value}` is no number"))?;
-    ensure!((least..=1000).contains(&number), "`{word} {value}` is not between {least} and 1000");
+/// The value of a word, within bounds.
+pub(super) fn number<N>(word: &str, value: &str, (least, most): (N, N)) -> anyhow::Result<N>
+where
+    N: Copy + FromStr + PartialOrd + fmt::Display,
+{
+    let number = value.parse().ok().with_context(|| format!("`{word} {value}` is no number"))?;
+    let is_within = (least..=most).contains(&number);
+    ensure!(is_within, "`{word} {value}` is not between {least} and {most}");
     Ok(number)
 }
 

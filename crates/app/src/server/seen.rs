@@ -4,8 +4,7 @@
 //! Where the whole data directory was put back, the anchors that launchers keep outside it know
 //! more; the newest of them counts the same way.
 
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use marque_crypto::sign::LogPublicKey;
@@ -13,12 +12,12 @@ use marque_domain::Digest;
 use marque_plane::Seen;
 use marque_store::Store;
 use marque_tlog::VerifierKey;
-use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::launch::anchor;
+use crate::place::replace_private;
 
 /// Most bytes the file may have.
 const MAX_BYTES: u64 = 4_096;
@@ -82,7 +81,7 @@ impl Memory {
         if self.kept == Some(kept) {
             return Ok(());
         }
-        replace(&self.path, &format!("{}\n", serde_json::to_string(&kept)?))?;
+        replace_private(&self.path, &format!("{}\n", serde_json::to_string(&kept)?))?;
         self.kept = Some(kept);
         Ok(())
     }
@@ -120,25 +119,13 @@ fn read(path: &Path) -> Result<Option<Kept>, Failure> {
     serde_json::from_str(&text).map(Some).map_err(|error| failed(&error.to_string()))
 }
 
-/// Puts a private file in place of the one that is there, whole or not at all.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let aside = path.with_extension("new");
-    let flags =
-        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file = File::from(rustix::fs::open(&aside, flags, Mode::from_raw_mode(0o600))?);
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&aside, path)?;
-    // The name is only durable with its directory.
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
-}
-
 #[cfg(test)]
 mod tests {
     use marque_domain::Digest;
     use marque_plane::Seen;
 
-    use super::{Anchored, Kept, Memory, read, replace};
+    use super::{Anchored, Kept, Memory, read};
+    use crate::place::replace_private;
 
     fn seen(restored: u64, size: u64) -> Seen {
         Seen { restored, size, root: Digest::from_bytes([1; 32]) }
@@ -176,7 +163,7 @@ mod tests {
         memory.keep(seen(1, 12)).unwrap();
         assert_eq!(read(&path).unwrap(), memory.kept);
         assert!(!directory.path().join("seen.new").exists());
-        replace(&path, "{\"size\":12").unwrap();
+        replace_private(&path, "{\"size\":12").unwrap();
         let refused = read(&path).unwrap_err();
         assert!(refused.hint.unwrap().contains("marque store restored"));
     }

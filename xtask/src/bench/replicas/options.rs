@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
+
+use crate::bench::options::number;
 
 /// What is measured, and how it is told.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,16 +84,6 @@ impl fmt::Display for Options {
             .map(|micros| write!(out, ", {micros} microseconds to the database and back"));
         round_trip.unwrap_or(Ok(()))
     }
-}
-
-fn number<N>(word: &str, value: &str, (least, most): (N, N)) -> anyhow::Result<N>
-where
-    N: Copy + FromStr + PartialOrd + fmt::Display,
-{
-    let number = value.parse().ok().with_context(|| format!("`{word} {value}` is no number"))?;
-    let is_within = (least..=most).contains(&number);
-    ensure!(is_within, "`{word} {value}` is not between {least} and {most}");
-    Ok(number)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use marque_testkit::PostgresServer;
 
 use super::super::crash::{Call, Judgement, calls, witness};
 use super::super::support::{Marque, Proxy, eventually};
-use super::replicas::{beside, through};
+use super::replicas::{another, beside, through};
 use super::{url_of, world_in};
 
 /// How far each round gets before a server is killed, in milliseconds.
@@ -102,8 +102,7 @@ fn an_export_in_pieces_from_any_server_is_the_whole_log_and_nothing_twice() {
     let Some(server) = PostgresServer::shared() else { return };
     let url = url_of(server);
     let world = world_in(&url);
-    let mut other = beside(&world, &url, "other", "");
-    other.serve();
+    let mut other = another(&world, &url);
     let (_run, proxy) = world.door();
     let mut pieces = String::new();
     let goes_on = |at: &Marque, pieces: &mut String| {

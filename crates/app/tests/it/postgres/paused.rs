@@ -12,7 +12,7 @@ use rustix::process::Signal;
 
 use super::super::crash::calls;
 use super::super::support::{Proxy, Run, eventually, hear_one, signal};
-use super::replicas::{beside, through};
+use super::replicas::{another, through};
 use super::{asks, url_of, world_in};
 
 const A: &str = "http://plain.test/v1/a";
@@ -41,8 +41,7 @@ fn a_server_that_wakes_up_lets_nothing_through_that_was_killed_while_it_slept() 
     let Some(server) = PostgresServer::shared() else { return };
     let url = url_of(server);
     let world = world_in(&url);
-    let mut other = beside(&world, &url, "other", "");
-    other.serve();
+    let other = another(&world, &url);
     let pid = other.server_pid().unwrap();
     let (_run, proxy) = world.door();
     let there = through(&other, &proxy);
@@ -100,8 +99,7 @@ fn a_server_that_slept_until_it_was_dismissed_ends() {
     let Some(server) = PostgresServer::shared() else { return };
     let url = url_of(server);
     let world = world_in(&url);
-    let mut other = beside(&world, &url, "other", "");
-    other.serve();
+    let mut other = another(&world, &url);
     let mut own = Run::open(&other, &["--agent", "bot", "--task", "ticket:OPS-12"]);
     let proxy = own.proxy();
     asks(&proxy);

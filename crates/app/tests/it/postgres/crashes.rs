@@ -116,11 +116,8 @@ fn an_export_in_pieces_from_any_server_is_the_whole_log_and_nothing_twice() {
         });
         goes_on(if round % 2 == 0 { &other } else { &world }, &mut pieces);
         if round == 3 {
-            let doors = |other: &Marque| other.server_output().matches("\nproxy ").count();
-            let before = doors(&other);
             assert_eq!(other.stop(), Some(0));
             other.serve();
-            eventually("it says where its new door is", || (doors(&other) > before).then_some(()));
         }
     }
     goes_on(&world, &mut pieces);

@@ -68,12 +68,15 @@ impl Marque {
     /// The same, with further arguments.
     pub(crate) fn serve_with(&mut self, arguments: &[&str]) {
         let mut server = self.server_command(arguments);
+        let doors = |marque: &Self| marque.server_output().matches("\nproxy ").count();
+        let before = doors(self);
         self.server = Some(server.spawn().unwrap());
-        eventually("the server listens", || {
+        eventually("the server listens, and has said where", || {
             let server = self.server.as_mut().unwrap();
             let ended = server.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended: {}", self.server_output());
-            self.server_pid().filter(|pid| *pid == self.server.as_ref().unwrap().id())
+            let listens = self.server_pid() == Some(self.server.as_ref().unwrap().id());
+            (listens && doors(self) > before).then_some(())
         });
     }
 

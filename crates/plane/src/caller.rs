@@ -16,6 +16,7 @@ pub use human::Factor;
 pub(crate) use human::{Decoy, Humans, Tried, who_is_meant};
 pub use peer::{Peer, ProcessKey, TerminalSession};
 
+use crate::doors::DoorProof;
 use crate::live::LiveRun;
 use crate::world::World;
 
@@ -30,6 +31,8 @@ pub enum Presented {
         /// The secret.
         secret: Secret,
     },
+    /// That the request came in through a door of a captured run.
+    Door(DoorProof),
 }
 
 impl Presented {
@@ -38,6 +41,7 @@ impl Presented {
     pub fn duplicate(&self) -> Self {
         match self {
             Self::Nothing => Self::Nothing,
+            Self::Door(proof) => Self::Door(proof.duplicate()),
             Self::RunSecret { run, secret } => {
                 Self::RunSecret { run: run.clone(), secret: secret.duplicate() }
             }
@@ -93,15 +97,22 @@ pub(crate) fn prove(
     key: &MachineHashKey,
     presented: &Presented,
 ) -> Result<Arc<LiveRun>, Refusal> {
-    let Presented::RunSecret { run, secret } = presented else {
-        return Err(Refusal::new(
-            Code::CallerMissing,
-            "the request does not say which run it belongs to",
-            "start the command with `marque run … -- COMMAND`, which sets the proxy variables",
-        ));
+    let found = match presented {
+        Presented::Nothing => {
+            return Err(Refusal::new(
+                Code::CallerMissing,
+                "the request does not say which run it belongs to",
+                "start the command with `marque run … -- COMMAND`, which sets the proxy variables",
+            ));
+        }
+        Presented::RunSecret { run, secret } => world
+            .caller(&machine::hash(key, secret.expose()))
+            .filter(|live| live.run.to_string() == *run),
+        // That very run, not what a restart made of it.
+        Presented::Door(proof) => {
+            world.live(proof.live().run).filter(|live| Arc::ptr_eq(live, proof.live()))
+        }
     };
-    let found = world.caller(&machine::hash(key, secret.expose()));
-    let found = found.filter(|live| live.run.to_string() == *run);
     if let Some(cut) = found.filter(|live| live.is_cancelled() && is_open(world, live.run)) {
         let message = format!("run `{}` was cut; the log cannot say so yet", cut.run);
         let remedy = "start the command again with `marque run` once the log can be written";
@@ -110,7 +121,7 @@ pub(crate) fn prove(
     found.cloned().ok_or_else(|| {
         Refusal::new(
             Code::CallerUnknown,
-            "the proxy secret belongs to no run of this server",
+            "what proves the run belongs to no run of this server",
             "the run is over, or the server was restarted: start it again with `marque run`",
         )
     })

@@ -118,11 +118,12 @@ impl Plane {
     }
 }
 
-fn must_be_launcher(who: &Acting<Run>, peer: &Peer) -> Result<(), AdminError> {
+/// Only the process that opened a run speaks for what lies outside it.
+pub(crate) fn must_be_launcher(who: &Acting<Run>, peer: &Peer) -> Result<(), AdminError> {
     if peer.process() == Some(who.live().launcher) {
         return Ok(());
     }
-    let message = "only the launcher of a run can hold or end it";
+    let message = "only the launcher of a run can hold it, hand over its doors, or end it";
     Err(AdminError::new(AdminKind::Forbidden, message)
         .hint("a run ends when its command does; a human can end it with `marque kill`"))
 }

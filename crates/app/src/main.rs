@@ -1,5 +1,7 @@
 //! `marque`: the one binary. Parses, prepares the process, runs one command, reports how it went.
 
+#[cfg(target_os = "linux")]
+mod capture;
 mod cli;
 mod client;
 mod clock;
@@ -30,6 +32,10 @@ use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    if let Some(ended) = capture::dispatch() {
+        return ended;
+    }
     let cli = Cli::parse();
     let output = Output::new(&cli.global, false);
     let ended = run(cli);

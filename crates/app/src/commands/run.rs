@@ -1,5 +1,8 @@
 //! `marque run`: a command as an agent; and the runs there are.
 
+#[cfg(target_os = "linux")]
+mod captured;
+mod held;
 mod list;
 mod open;
 mod show;

@@ -14,7 +14,7 @@ use crate::environment::Environment;
 use crate::exit::{Exit, Failure};
 
 /// Where distributions keep their bundle; the first that is there counts.
-const SYSTEM: &[&str] = &[
+pub(crate) const SYSTEM: &[&str] = &[
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem",
@@ -35,16 +35,15 @@ impl Bundle {
         };
         // mkdtemp: 0700 and a name nobody can guess.
         let dir = tempfile::Builder::new().prefix("marque-run-").tempdir().map_err(failed)?;
-        let system = system_pem(environment);
+        let (bundle, has_system) = merged(environment, ca_pem);
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(dir.path().join("ca.pem"))
             .map_err(failed)?;
-        let bundle = [ca_pem, system.as_deref().unwrap_or_default()].join("\n");
         file.write_all(bundle.as_bytes()).map_err(failed)?;
-        Ok(Self { dir, has_system: system.is_some() })
+        Ok(Self { dir, has_system })
     }
 
     /// The PEM file.
@@ -56,6 +55,12 @@ impl Bundle {
     pub(crate) fn has_system(&self) -> bool {
         self.has_system
     }
+}
+
+/// The run's authority and the system's in one text, and whether the system's are in it.
+pub(crate) fn merged(environment: &Environment, ca_pem: &str) -> (String, bool) {
+    let system = system_pem(environment);
+    ([ca_pem, system.as_deref().unwrap_or_default()].join("\n"), system.is_some())
 }
 
 fn system_pem(environment: &Environment) -> Option<String> {

@@ -21,9 +21,9 @@ use super::children;
 use crate::exit::{Exit, Failure};
 
 /// How long a command may take to end once its run is closed.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 /// What the shell sees when Marque closed the run: as if by `kill -9`.
-const CUT: u8 = 137;
+pub(crate) const CUT: u8 = 137;
 
 /// How a command ended.
 pub(crate) struct Ended {
@@ -59,7 +59,7 @@ pub(crate) async fn supervise(
     let (program, arguments) =
         words.split_first().ok_or_else(|| Failure::new(Exit::Usage, "there is no command"))?;
     children::adopt().map_err(|error| failed("adopt what the command leaves", &error))?;
-    let mut signals = Signals::listen().map_err(|error| failed("listen for signals", &error))?;
+    let mut signals = Signals::listen(io::stdin().is_terminal()).map_err(|error| failed("listen for signals", &error))?;
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(variables);
     let mut child = command.spawn().map_err(|error| cannot_start(program, &error))?;
@@ -120,7 +120,7 @@ fn tell(main: Option<Pid>, what: Signal) {
 }
 
 /// The signals this process passes on.
-struct Signals {
+pub(crate) struct Signals {
     interrupt: Stream,
     quit: Stream,
     terminate: Stream,
@@ -131,7 +131,8 @@ struct Signals {
 }
 
 impl Signals {
-    fn listen() -> io::Result<Self> {
+    /// `at_terminal`: whether the command hears of keys and sizes by itself.
+    pub(crate) fn listen(at_terminal: bool) -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
@@ -139,13 +140,13 @@ impl Signals {
             hang_up: signal(SignalKind::hangup())?,
             resize: signal(SignalKind::window_change())?,
             child: signal(SignalKind::child())?,
-            at_terminal: io::stdin().is_terminal(),
+            at_terminal,
         })
     }
 
     /// The next one to pass on; none if some child ended. A terminal tells its whole foreground
     /// group of keys and of its size, so the command knows those already.
-    async fn next(&mut self) -> Option<Signal> {
+    pub(crate) async fn next(&mut self) -> Option<Signal> {
         loop {
             let (passed, by_terminal) = tokio::select! {
                 _ = self.child.recv() => return None,

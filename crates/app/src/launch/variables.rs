@@ -1,5 +1,4 @@
-//! The environment of a run: little is passed on, and everything that leads through the gateway is
-//! set.
+//! The environment of a run: little is passed on, and what leads through the gateway is set.
 //!
 //! An allow-list, because nobody can list every name a secret hides under. Tools read proxy and
 //! trust settings from many names; each name here was seen to matter to some tool.
@@ -22,7 +21,6 @@ const PASSED: &[&str] = &[
     "SHELL",
     "PWD",
     "TZ",
-    "TMPDIR",
     "LANG",
     "LANGUAGE",
     "TERM",
@@ -102,17 +100,21 @@ const BUNDLE: &[&str] = &[
     "PGSSLROOTCERT",
 ];
 
-/// Make tools use what the two lists above hold.
-const FIXED: &[(&str, &str)] = &[
+/// Make tools use the proxy.
+const TO_PROXY: &[(&str, &str)] = &[
     ("NO_PROXY", "localhost,127.0.0.1,::1"),
     ("no_proxy", "localhost,127.0.0.1,::1"),
     ("NODE_USE_ENV_PROXY", "1"),
-    ("NODE_USE_SYSTEM_CA", "1"),
     ("ELECTRON_GET_USE_PROXY", "1"),
-    ("DENO_TLS_CA_STORE", "system"),
-    ("UV_SYSTEM_CERTS", "true"),
     // Saves git the round trip in which the proxy asks for what the address already holds.
     ("GIT_HTTP_PROXY_AUTHMETHOD", "basic"),
+];
+
+/// Make tools use the bundle, and ask nobody for a password.
+const FIXED: &[(&str, &str)] = &[
+    ("NODE_USE_SYSTEM_CA", "1"),
+    ("DENO_TLS_CA_STORE", "system"),
+    ("UV_SYSTEM_CERTS", "true"),
     ("GIT_TERMINAL_PROMPT", "0"),
 ];
 
@@ -134,13 +136,27 @@ const SECRETIVE: &[&str] = &[
     "SOCK",
 ];
 
+/// Passed on where the command sees the same files as its launcher.
+const PASSED_OUTSIDE: &[&str] = &["TMPDIR"];
+
+/// How a run reaches the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// By variables that hold the proxy's address with the run's secret.
+    Proxy,
+    /// By everything it dials; nothing in its environment proves anything.
+    Doors,
+}
+
 /// What a run's environment is made of.
 pub(crate) struct Wanted<'a> {
     /// The run.
     pub(crate) opened: &'a OpenedRunView,
+    /// How it reaches the gateway.
+    pub(crate) reach: Reach,
     /// The certificates its tools trust.
     pub(crate) bundle: &'a Path,
-    /// The admin socket, on which a run reaches itself.
+    /// The socket on which a run reaches itself.
     pub(crate) socket: &'a Path,
     /// Further variables to pass on.
     pub(crate) also: &'a [String],
@@ -151,8 +167,12 @@ pub(crate) fn of_run(
     parent: &Environment,
     wanted: &Wanted<'_>,
 ) -> Result<BTreeMap<OsString, OsString>, Failure> {
+    let is_outside = wanted.reach == Reach::Proxy;
     let is_passed = |name: &OsStr| {
-        name.to_str().is_some_and(|name| PASSED.contains(&name) || name.starts_with("LC_"))
+        name.to_str().is_some_and(|name| {
+            let is_listed = PASSED.contains(&name) || name.starts_with("LC_");
+            is_listed || (is_outside && PASSED_OUTSIDE.contains(&name))
+        })
     };
     let passed = parent.iter().filter(|(name, _)| is_passed(name));
     let mut variables: BTreeMap<OsString, OsString> =
@@ -168,15 +188,21 @@ pub(crate) fn of_run(
     let mut set = |name: &str, value: &OsStr| {
         variables.insert(name.into(), value.to_owned());
     };
-    let address = OsString::from(format!("http://{run}:{secret}@{proxy}"));
-    let through = PROXY.iter().map(|name| (*name, address.as_os_str()));
     let trusting = BUNDLE.iter().map(|name| (*name, wanted.bundle.as_os_str()));
     let fixed = FIXED.iter().map(|(name, value)| (*name, OsStr::new(*value)));
-    for (name, value) in through.chain(trusting).chain(fixed) {
+    for (name, value) in trusting.chain(fixed) {
         set(name, value);
     }
+    if is_outside {
+        let address = OsString::from(format!("http://{run}:{secret}@{proxy}"));
+        let through = PROXY.iter().map(|name| (*name, address.as_os_str()));
+        let to_proxy = TO_PROXY.iter().map(|(name, value)| (*name, OsStr::new(*value)));
+        for (name, value) in through.chain(to_proxy) {
+            set(name, value);
+        }
+        set("MARQUE_RUN_SECRET", secret.as_ref());
+    }
     set("MARQUE_RUN", run.to_string().as_ref());
-    set("MARQUE_RUN_SECRET", secret.as_ref());
     set("MARQUE_SOCKET", wanted.socket.as_os_str());
     Ok(variables)
 }
@@ -186,7 +212,7 @@ fn may_be_passed(name: &str) -> Result<(), Failure> {
     let upper = name.to_ascii_uppercase();
     let is_ours = PROXY.contains(&name)
         || BUNDLE.contains(&name)
-        || FIXED.iter().any(|(fixed, _)| *fixed == name)
+        || FIXED.iter().chain(TO_PROXY).any(|(fixed, _)| *fixed == name)
         || upper.starts_with("MARQUE_");
     if is_ours {
         let message = format!("`--env {name}` cannot be passed on: a run has its own");

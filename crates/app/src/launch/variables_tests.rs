@@ -5,7 +5,7 @@ use std::path::Path;
 use marque_plane::view::OpenedRunView;
 use serde_json::json;
 
-use super::{Wanted, of_run};
+use super::{Reach, Wanted, of_run};
 use crate::environment::Environment;
 use crate::exit::Failure;
 
@@ -28,10 +28,18 @@ fn variables(
     parent: &[(&str, &str)],
     also: &[&str],
 ) -> Result<BTreeMap<OsString, OsString>, Failure> {
+    reaching(Reach::Proxy, parent, also)
+}
+
+fn reaching(
+    reach: Reach,
+    parent: &[(&str, &str)],
+    also: &[&str],
+) -> Result<BTreeMap<OsString, OsString>, Failure> {
     let parent = parent.iter().copied().collect::<Environment>();
     let also: Vec<String> = also.iter().map(ToString::to_string).collect();
     let (opened, bundle, socket) = (opened(), Path::new("/b/ca.pem"), Path::new("/d/marque.sock"));
-    of_run(&parent, &Wanted { opened: &opened, bundle, socket, also: &also })
+    of_run(&parent, &Wanted { opened: &opened, reach, bundle, socket, also: &also })
 }
 
 #[test]
@@ -70,4 +78,15 @@ fn a_further_variable_is_passed_on_unless_a_secret_goes_by_its_name() {
     for refused in ["MY_TOKEN", "db_password", "HTTPS_PROXY", "MARQUE_RUN", "SSH_AUTH_SOCK"] {
         assert!(variables(&parent, &[refused]).is_err(), "`{refused}` must be refused");
     }
+}
+
+#[test]
+fn a_captured_run_has_nothing_in_its_environment_that_proves_it() {
+    let variables = reaching(Reach::Doors, &[("TMPDIR", "/elsewhere")], &[]).unwrap();
+    let of_secret = |value: &OsString| value.to_string_lossy().contains("s3");
+    assert!(!variables.values().any(of_secret), "{variables:?}");
+    for absent in ["HTTPS_PROXY", "http_proxy", "MARQUE_RUN_SECRET", "TMPDIR"] {
+        assert!(!variables.contains_key(OsStr::new(absent)), "{absent}");
+    }
+    assert_eq!(variables.get(OsStr::new("SSL_CERT_FILE")).unwrap(), "/b/ca.pem");
 }

@@ -12,13 +12,14 @@ use marque_plane::spec::{Lines, RunSpec};
 use marque_plane::view::{CheckpointView, EndedView, OpenedRunView, StatusView};
 use marque_tlog::{Checkpoint, VerifierKey};
 
+use super::held::{self, Held, HomeProfile};
 use super::shown;
 use crate::client::{Client, Request, RunProof, connect_or_start};
 use crate::commands::grant::LineArgs;
 use crate::config::Span;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
-use crate::launch::{self, Bundle, Cause, Wanted, anchor, mandate};
+use crate::launch::{self, Bundle, Cause, Reach, Wanted, anchor, mandate};
 
 // Its help stands on `Run`, which it is flattened into.
 #[derive(Args)]
@@ -51,16 +52,26 @@ pub(crate) struct Open {
     limit_bytes: Option<u64>,
     /// Pass this variable on to the command as well; may be repeated
     #[arg(long = "env", value_name = "NAME")]
-    env: Vec<String>,
+    pub(super) env: Vec<String>,
     /// Keep what was seen of the log in this file [default: in ~/.local/state/marque/anchors]
     #[arg(long, value_name = "FILE")]
     anchors: Option<PathBuf>,
+    /// Run in this tier or not at all: `captured`, or `advisory` to go without what holds a run
+    /// [default: the best that this machine allows]
+    #[arg(long, value_name = "TIER", value_parser = held::tier)]
+    pub(super) tier: Option<Tier>,
+    /// How much of your home directory the command sees, in the tier `captured`
+    #[arg(long, value_name = "HOW", value_enum, default_value = "private")]
+    pub(super) home: HomeProfile,
+    /// Hide this path from the command as well; may be repeated
+    #[arg(long, value_name = "PATH")]
+    pub(super) hide: Vec<PathBuf>,
     /// Say what the run would be, and start nothing; refused inside a run
     #[arg(long)]
     dry_run: bool,
     /// The command and its arguments
     #[arg(last = true, value_name = "COMMAND")]
-    command: Vec<OsString>,
+    pub(super) command: Vec<OsString>,
 }
 
 /// Where a run is opened from.
@@ -78,18 +89,27 @@ impl Open {
                 .hint("write it after two dashes: `marque run --agent NAME -- COMMAND…`")
                 .into());
         }
-        let spec = self.spec(context)?;
         let desk = Desk::find(context).await?;
+        let held = if self.dry_run { Held::untried() } else { self.hold_tight(context)? };
+        let spec = RunSpec { tier: held.tier(), ..self.spec(context)? };
         let request = Request::post(desk.path).json(&spec)?.dry_run(self.dry_run);
         let opened: OpenedRunView = desk.client.send(&request).await?;
-        introduce(context, &opened);
+        introduce(context, &opened, &held);
         if self.dry_run {
             return Ok(Exit::Done);
         }
         let run = desk.client_of(context, &opened);
         let hold = Request::get("/v1/run/hold").waiting();
         let mut hold = std::pin::pin!(run.send::<EndedView>(&hold));
-        let ended = self.launch(context, hold.as_mut(), (&opened, run.socket())).await;
+        let ended = match &held {
+            Held::Captured(stage) => {
+                let door = context.data.doors();
+                self.launch_captured(context, hold.as_mut(), (&opened, stage, &door)).await
+            }
+            Held::Advisory(_) => {
+                self.launch(context, hold.as_mut(), (&opened, run.socket())).await
+            }
+        };
         let is_clean = ended.as_ref().is_ok_and(|ended| ended.is_clean);
         // ORDER: the server takes an end for the word that no process of the run is left at this
         // terminal. Without that word it closes the run when the hold below is dropped.
@@ -135,7 +155,8 @@ impl Open {
             context.output.warning("this system's certificate authorities were not found");
         }
         let path = bundle.path();
-        let wanted = Wanted { opened, bundle: &path, socket, also: &self.env };
+        let reach = Reach::Proxy;
+        let wanted = Wanted { opened, reach, bundle: &path, socket, also: &self.env };
         let variables = launch::of_run(&context.environment, &wanted)?;
         launch::supervise(&self.command, &variables, hold).await
     }
@@ -233,7 +254,7 @@ fn log_key(status: StatusView) -> Option<VerifierKey> {
 }
 
 /// The identity line, and what the tier is worth.
-fn introduce(context: &Context, opened: &OpenedRunView) {
+fn introduce(context: &Context, opened: &OpenedRunView, held: &Held) {
     let run = &opened.run;
     if context.output.is_json() {
         context.output.remark(&serde_json::to_string(run).unwrap_or_default());
@@ -248,6 +269,9 @@ fn introduce(context: &Context, opened: &OpenedRunView) {
         ));
     }
     if run.tier == Tier::Advisory {
+        if let Some(why) = held.why_not_captured() {
+            context.output.warning(&format!("this machine does not let a run be captured: {why}"));
+        }
         context.output.warning(
             "tier advisory: a tool that ignores the proxy variables is not held, and another \
              process of your user can use this run's identity or read your files",

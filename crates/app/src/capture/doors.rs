@@ -1,0 +1,80 @@
+//! Handing the run's listeners to the server.
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use marque_crypto::Secret;
+use marque_plane::DoorKind;
+use marque_plane::view::OpenedRunView;
+use serde::{Deserialize, Serialize};
+
+use super::channel::{DESCRIPTORS_MAX, receive, send};
+use crate::exit::{Exit, Failure};
+
+/// How long the server may take.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+#[derive(Serialize)]
+struct HandOver<'a> {
+    run: String,
+    secret: &'a str,
+    doors: Vec<DoorKind>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    ok: bool,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    hint: Option<String>,
+}
+
+/// Hands them over; they are served when this returns.
+pub(crate) fn hand_over(
+    socket: &Path,
+    opened: &OpenedRunView,
+    doors: &[(DoorKind, OwnedFd)],
+) -> Result<(), Failure> {
+    let answer = exchange(socket, opened, doors).map_err(|error| {
+        let message = format!("cannot hand the run's listeners to the server: {error}");
+        Failure::new(Exit::Failed, message)
+            .hint("is the server of another version? stop it, and start it again")
+    })?;
+    if answer.ok {
+        return Ok(());
+    }
+    let message = format!("the server refused the run's listeners: {}", answer.message);
+    let failure = Failure::new(Exit::Failed, message);
+    Err(match answer.hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    })
+}
+
+fn exchange(
+    socket: &Path,
+    opened: &OpenedRunView,
+    doors: &[(DoorKind, OwnedFd)],
+) -> io::Result<Answer> {
+    if doors.len() > DESCRIPTORS_MAX {
+        return Err(io::Error::other("the run has too many of them"));
+    }
+    let stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.set_write_timeout(Some(DEADLINE))?;
+    let asked = HandOver {
+        run: opened.run.id.to_string(),
+        secret: &opened.secret,
+        doors: doors.iter().map(|(kind, _)| *kind).collect(),
+    };
+    let bytes = Secret::from_vec(serde_json::to_vec(&asked)?);
+    let listeners: Vec<_> = doors.iter().map(|(_, listener)| listener.as_fd()).collect();
+    send(&stream, bytes.expose(), &listeners)?;
+    let (answer, _) = receive(&stream)?;
+    Ok(serde_json::from_slice(&answer)?)
+}

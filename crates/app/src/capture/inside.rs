@@ -1,0 +1,85 @@
+//! What runs inside: started by this binary under names of its own, and by nobody else.
+//!
+//! One thread each, no allocation that matters, nothing of the server or its client.
+
+mod command;
+mod enter;
+mod exec;
+mod filter;
+mod init;
+mod listeners;
+mod network;
+mod powers;
+mod root;
+mod tree;
+
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+/// This binary, whatever is mounted where.
+const MYSELF: &str = "/proc/self/exe";
+
+/// The parts of this binary that are not `marque`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Makes the namespaces.
+    Enter,
+    /// The first process inside.
+    Init,
+    /// Becomes the command.
+    Exec,
+}
+
+impl Part {
+    const ALL: [Self; 3] = [Self::Enter, Self::Init, Self::Exec];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Enter => "marque-enter",
+            Self::Init => "marque-init",
+            Self::Exec => "marque-exec",
+        }
+    }
+
+    /// A command that starts it.
+    pub(super) fn command(self) -> Command {
+        let mut command = Command::new(MYSELF);
+        command.arg0(self.name());
+        command
+    }
+}
+
+/// What this process is to do, if it was started as a part of a captured run.
+pub(crate) fn dispatch() -> Option<ExitCode> {
+    let mut words = std::env::args_os();
+    let name = words.next()?;
+    let name = Path::new(&name).file_name().unwrap_or(OsStr::new(""));
+    let part = Part::ALL.into_iter().find(|part| name == OsStr::new(part.name()))?;
+    Some(match part {
+        Part::Enter => enter::enter(),
+        Part::Init => init::init(),
+        Part::Exec => exec::exec(words),
+    })
+}
+
+/// A step that failed.
+#[derive(Debug)]
+struct Trouble {
+    step: String,
+    why: String,
+    code: Option<u8>,
+}
+
+/// Says what was being done when something failed.
+trait During<T> {
+    fn during(self, step: impl Into<String>) -> Result<T, Trouble>;
+}
+
+impl<T, E: Display> During<T> for Result<T, E> {
+    fn during(self, step: impl Into<String>) -> Result<T, Trouble> {
+        self.map_err(|why| Trouble { step: step.into(), why: why.to_string(), code: None })
+    }
+}

@@ -1,0 +1,161 @@
+//! `marque-init`: the first process inside, and the last.
+//!
+//! It keeps its powers over the run's namespaces and is under no filter, so nothing inside may read
+//! or trace it. When the launcher is gone, so is it, and the kernel ends whatever is left.
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::process::DumpableBehavior;
+
+use super::super::channel::Channel;
+use super::super::message::{FromInside, Laid, Open, ToInside};
+use super::super::places;
+use super::command::{Running, Streams};
+use super::tree::{self, News};
+use super::{During as _, Trouble, listeners, network, powers, root};
+
+/// What the first process knows by now.
+enum Life {
+    Empty,
+    Built(Streams),
+    Running(Running),
+}
+
+pub(super) fn init() -> ExitCode {
+    let Ok((channel, children)) = begin() else { return ExitCode::FAILURE };
+    let mut life = Life::Empty;
+    loop {
+        while let Some(news) = tree::news() {
+            if let Some(code) = heed(&channel, &life, &news) {
+                return end(&channel, code);
+            }
+        }
+        let mut ready = [
+            PollFd::new(channel.stream().as_fd(), PollFlags::POLLIN),
+            PollFd::new(children.as_fd(), PollFlags::POLLIN),
+        ];
+        if poll(&mut ready, PollTimeout::NONE).is_err() {
+            continue;
+        }
+        let has = |at: usize| ready.get(at).and_then(PollFd::any).unwrap_or(false);
+        if has(1) {
+            let _told = children.read_signal();
+        }
+        if !has(0) {
+            continue;
+        }
+        life = match next(&channel, life) {
+            Ok(Some(life)) => life,
+            // The launcher is gone.
+            Ok(None) => return ExitCode::FAILURE,
+            Err(Trouble { step, why, code }) => {
+                let _told = channel.send(&FromInside::Failed { step, why, code }, &[]);
+                return ExitCode::FAILURE;
+            }
+        };
+    }
+}
+
+fn begin() -> io::Result<(Channel, SignalFd)> {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    rustix::thread::set_name(c"marque-init")?;
+    let channel = Channel::of(io::stdin().as_fd().try_clone_to_owned()?);
+    let nothing = std::fs::File::open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&nothing)?;
+    powers::keep_to_ourselves()?;
+    // A session of its own: the human's terminal is out of reach.
+    rustix::process::setsid()?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    let mut heard = SigSet::empty();
+    heard.add(Signal::SIGCHLD);
+    let mut blocked = heard;
+    // It hands the terminal to others from the background.
+    blocked.add(Signal::SIGTTOU);
+    blocked.thread_block()?;
+    let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+    Ok((channel, SignalFd::with_flags(&heard, flags)?))
+}
+
+/// What one message makes of it; none once nobody speaks any more.
+fn next(channel: &Channel, life: Life) -> Result<Option<Life>, Trouble> {
+    let Ok((message, descriptors)) = channel.receive::<ToInside>() else { return Ok(None) };
+    let told = |message: FromInside| channel.send(&message, &[]).during("answer the launcher");
+    Ok(Some(match (message, life) {
+        (ToInside::Build(build), Life::Empty) => {
+            network::capture_everything().during("make the run's network")?;
+            root::build(&build.sights)?;
+            let (streams, terminal) = Streams::new(build.terminals, build.size, descriptors)?;
+            let terminal: Vec<_> = terminal.iter().map(std::os::fd::AsFd::as_fd).collect();
+            channel.send(&FromInside::Built, &terminal).during("answer the launcher")?;
+            Life::Built(streams)
+        }
+        (ToInside::Open(open), Life::Built(streams)) => {
+            open_doors(channel, &open)?;
+            Life::Built(streams)
+        }
+        (ToInside::Start(start), Life::Built(streams)) => {
+            let running = Running::start(start, streams)?;
+            told(FromInside::Started)?;
+            Life::Running(running)
+        }
+        (ToInside::Signal(signal), Life::Running(running)) => {
+            running.tell(signal);
+            Life::Running(running)
+        }
+        (ToInside::Resume, Life::Running(running)) => {
+            running.resume();
+            Life::Running(running)
+        }
+        (_, life) => life,
+    }))
+}
+
+fn open_doors(channel: &Channel, open: &Open) -> Result<(), Trouble> {
+    let own = Path::new(places::OWN);
+    for Laid { name, text, mode } in &open.files {
+        lay(&own.join(name), text, *mode).during(format!("write `{}`", name.display()))?;
+    }
+    let doors = listeners::open(&open.ports, Path::new(places::CONTROL));
+    let doors = doors.during("open the run's listeners")?;
+    root::seal(own)?;
+    for at in open.trusted_at.iter().filter(|at| at.is_file()) {
+        root::cover(at, Path::new(places::BUNDLE))?;
+    }
+    let kinds = doors.iter().map(|(kind, _)| *kind).collect();
+    let listeners: Vec<_> = doors.iter().map(|(_, listener)| listener.as_fd()).collect();
+    channel.send(&FromInside::Opened(kinds), &listeners).during("hand the listeners out")
+}
+
+fn lay(at: &PathBuf, text: &str, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if let Some(parent) = at.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    std::fs::write(at, text)?;
+    std::fs::set_permissions(at, std::fs::Permissions::from_mode(mode))
+}
+
+/// The code of the command, if it has ended.
+fn heed(channel: &Channel, life: &Life, news: &News) -> Option<u8> {
+    let Life::Running(running) = life else { return None };
+    match news {
+        News::Ended(pid, code) if *pid == running.main => Some(*code),
+        News::Stopped(pid) if *pid == running.main => {
+            let _told = channel.send(&FromInside::Stopped, &[]);
+            None
+        }
+        News::Ended(..) | News::Stopped(_) => None,
+    }
+}
+
+fn end(channel: &Channel, code: u8) -> ExitCode {
+    tree::end_all();
+    let _told = channel.send(&FromInside::Ended { code }, &[]);
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,72 @@
+//! What the run sees of the file system: a root of its own, into which only what is listed is laid.
+//!
+//! Nothing is hidden by name in the old root; the old root is left behind (pivot_root(2)).
+
+mod devices;
+mod lay;
+mod mounted;
+
+use std::ffi::CString;
+use std::path::Path;
+
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, mount_remount, unmount,
+};
+use rustix::process::{chdir, pivot_root};
+
+use super::super::message::Sight;
+use super::{During as _, Trouble};
+
+/// Where the new root is built; hidden again by what is laid there.
+const BASE: &str = "/tmp";
+/// The old root, while the new one is built.
+const OLD: &str = "/old";
+/// The new one.
+const NEW: &str = "/new";
+/// What is laid from is kept here; gone from sight with the old root.
+const KEPT: &str = "/kept";
+
+/// Builds what the run sees and makes it the root.
+pub(super) fn build(sights: &[Sight]) -> Result<(), Trouble> {
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change("/", private).during("part with the mounts outside")?;
+    scratch(Path::new(BASE), 0o755)?;
+    for name in [OLD, NEW, KEPT] {
+        let at = format!("{BASE}{name}");
+        std::fs::create_dir(&at).during(format!("make {at}"))?;
+    }
+    pivot_root(BASE, format!("{BASE}{OLD}").as_str()).during("leave the root")?;
+    chdir("/").during("leave the root")?;
+    scratch(Path::new(NEW), 0o755)?;
+    for sight in sights {
+        lay::lay(sight)?;
+    }
+    // pivot_root(2): the old root is stacked over the new one, and taken off it.
+    chdir(NEW).during("enter the new root")?;
+    pivot_root(".", ".").during("enter the new root")?;
+    unmount(".", UnmountFlags::DETACH).during("let the old root go")?;
+    chdir("/").during("enter the new root")?;
+    mounted::restrict(sights)
+}
+
+/// Lets nothing be written any more to what lies at `at`.
+pub(super) fn seal(at: &Path) -> Result<(), Trouble> {
+    let flags = MountFlags::RDONLY | MountFlags::BIND | MountFlags::NOSUID | MountFlags::NODEV;
+    mount_remount(at, flags, "").during(format!("seal `{}`", at.display()))
+}
+
+/// Lays a file of the run over another.
+pub(super) fn cover(at: &Path, with: &Path) -> Result<(), Trouble> {
+    let step = || format!("lay `{}` over `{}`", with.display(), at.display());
+    rustix::mount::mount_bind(with, at).during(step())?;
+    seal(at)
+}
+
+/// An empty directory in memory, bounded.
+fn scratch(at: &Path, mode: u32) -> Result<(), Trouble> {
+    let options = CString::new(format!("mode={mode:o},size=50%,nr_inodes=1m"));
+    let step = || format!("make an empty `{}`", at.display());
+    let options = options.during(step())?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    mount("marque", at, "tmpfs", flags, options.as_c_str()).during(step())
+}

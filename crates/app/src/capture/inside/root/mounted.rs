@@ -1,0 +1,141 @@
+//! Making what was laid read-only where it has to be, mount by mount.
+//!
+//! A mount below a laid directory comes along with it (mount(2), MS_REC), and a flag of the
+//! directory is not one of the mount below; so the kernel's own list is gone through.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::mount::{MountFlags, mount_remount};
+
+use super::super::{During as _, Trouble};
+use crate::capture::message::{Sight, What};
+
+/// A mount of ours.
+#[derive(Debug, PartialEq, Eq)]
+struct Mounted {
+    at: PathBuf,
+    flags: MountFlags,
+}
+
+/// Takes from every mount what it must not allow.
+pub(super) fn restrict(sights: &[Sight]) -> Result<(), Trouble> {
+    let list = std::fs::read_to_string("/proc/self/mountinfo").during("list the mounts")?;
+    for mounted in list.lines().filter_map(parse) {
+        let Some(more) = owed(&mounted.at, sights) else { continue };
+        let flags = mounted.flags | more | MountFlags::BIND;
+        let step = || format!("restrict `{}`", mounted.at.display());
+        mount_remount(&mounted.at, flags, "").during(step())?;
+    }
+    Ok(())
+}
+
+/// Makes one mount read-only, as it is otherwise.
+pub(super) fn read_only(at: &Path) -> io::Result<()> {
+    let flags = MountFlags::RDONLY
+        | MountFlags::BIND
+        | MountFlags::NOSUID
+        | MountFlags::NODEV
+        | MountFlags::NOEXEC;
+    Ok(mount_remount(at, flags, "")?)
+}
+
+/// What a mount there is to lose: as the nearest thing laid above it says, the later of two.
+fn owed(at: &Path, sights: &[Sight]) -> Option<MountFlags> {
+    let above = sights.iter().filter(|sight| at.starts_with(&sight.at));
+    let nearest = above.max_by_key(|sight| sight.at.components().count());
+    let no_powers = MountFlags::NOSUID | MountFlags::NODEV;
+    match nearest.map(|sight| &sight.what) {
+        // The root itself, in which nothing but places for others lies, is nobody's.
+        None
+        | Some(
+            What::Read
+            | What::Nothing
+            | What::Text(_)
+            | What::Link(_)
+            | What::Layered { is_writable: false, .. },
+        ) => Some(MountFlags::RDONLY | no_powers),
+        Some(What::Write) => Some(no_powers),
+        // Made with the flags they need.
+        Some(
+            What::Scratch { .. } | What::Layered { .. } | What::Processes | What::Devices,
+        ) => None,
+    }
+}
+
+// proc_pid_mountinfo(5): the fifth field is the place, the sixth its flags.
+fn parse(line: &str) -> Option<Mounted> {
+    let mut fields = line.split_ascii_whitespace().skip(4);
+    let at = unescaped(fields.next()?);
+    let flags = fields.next()?.split(',').map(flag).fold(MountFlags::empty(), |all, one| all | one);
+    Some(Mounted { at, flags })
+}
+
+// Those that the user namespace locks must stay as they are (mount_namespaces(7)).
+fn flag(word: &str) -> MountFlags {
+    match word {
+        "ro" => MountFlags::RDONLY,
+        "nosuid" => MountFlags::NOSUID,
+        "nodev" => MountFlags::NODEV,
+        "noexec" => MountFlags::NOEXEC,
+        "noatime" => MountFlags::NOATIME,
+        "nodiratime" => MountFlags::NODIRATIME,
+        "relatime" => MountFlags::RELATIME,
+        _ => MountFlags::empty(),
+    }
+}
+
+// Blanks are written as three octal digits.
+fn unescaped(field: &str) -> PathBuf {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let code = (*first == b'\\').then(|| after.get(..3)).flatten();
+        let code = code.and_then(|digits| str::from_utf8(digits).ok());
+        if let Some(code) = code.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            bytes.push(code);
+            rest = after.get(3..).unwrap_or_default();
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    OsString::from_vec(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Mounted, owed, parse};
+    use crate::capture::message::{Sight, What};
+    use rustix::mount::MountFlags;
+
+    #[test]
+    fn a_mount_is_read_with_blanks_and_flags() {
+        let line = r"36 35 98:0 /a /mnt/a\040b rw,nosuid,relatime shared:1 - ext4 /dev/sda rw";
+        let flags = MountFlags::NOSUID | MountFlags::RELATIME;
+        assert_eq!(parse(line), Some(Mounted { at: "/mnt/a b".into(), flags }));
+    }
+
+    #[test]
+    fn the_nearest_thing_laid_says_what_a_mount_below_it_may() {
+        let sight = |at: &str, what| Sight { at: at.into(), what };
+        let sights = [
+            sight("/home/me", What::Read),
+            sight("/home/me/work", What::Write),
+            sight("/home/me/work/.git/config", What::Read),
+            sight("/tmp", What::Scratch { mode: 0o1777 }),
+        ];
+        let is_read_only = |at: &str| {
+            let flags = owed(at.as_ref(), &sights);
+            flags.is_some_and(|flags| flags.contains(MountFlags::RDONLY))
+        };
+        for at in ["/", "/home/me", "/home/me/other/mount", "/home/me/work/.git/config"] {
+            assert!(is_read_only(at), "{at}");
+        }
+        for at in ["/home/me/work", "/home/me/work/deep/mount", "/tmp"] {
+            assert!(!is_read_only(at), "{at}");
+        }
+    }
+}

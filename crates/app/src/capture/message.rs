@@ -1,0 +1,139 @@
+//! What the launcher and the run's first process say to each other.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use marque_plane::DoorKind;
+use serde::{Deserialize, Serialize};
+
+/// Said to the first process inside.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum ToInside {
+    /// Build the network and what is seen. With it come the standard streams that are no terminal.
+    Build(Build),
+    /// Open the listeners, and lay the run's own files.
+    Open(Open),
+    /// Start the command.
+    Start(Start),
+    /// Pass a signal on to the command.
+    Signal(i32),
+    /// The command was stopped by its terminal and may go on.
+    Resume,
+}
+
+/// Said by it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum FromInside {
+    /// Everything is built. With it comes the terminal's other side, if one was wanted.
+    Built,
+    /// The listeners, in the order of the descriptors that come with it.
+    Opened(Vec<DoorKind>),
+    /// The command runs.
+    Started,
+    /// The command was stopped by its terminal.
+    Stopped,
+    /// The command has ended, and nothing of it is left.
+    Ended {
+        /// What a shell would see.
+        code: u8,
+    },
+    /// A step failed; nothing runs.
+    Failed {
+        /// What was being done.
+        step: String,
+        /// What the kernel said.
+        why: String,
+        /// The shell's code, where it was the command that could not be started.
+        code: Option<u8>,
+    },
+}
+
+/// What is built before the run is opened.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Build {
+    /// What is seen inside, in the order in which it is laid over.
+    pub(super) sights: Vec<Sight>,
+    /// Which of the three standard streams are to be a terminal.
+    pub(super) terminals: [bool; 3],
+    /// Its size.
+    pub(super) size: Option<(u16, u16)>,
+}
+
+/// One thing that is seen at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Sight {
+    /// Where, inside.
+    pub(super) at: PathBuf,
+    /// What.
+    pub(super) what: What,
+}
+
+/// What is seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum What {
+    /// What lies there outside, read-only.
+    Read,
+    /// What lies there outside, and what is written there stays.
+    Write,
+    /// An empty directory whose contents go with the run.
+    Scratch {
+        /// Its permissions.
+        mode: u32,
+    },
+    /// What lies there outside under another layer, in which these are empty directories and files;
+    /// no socket below it can be connected to.
+    Layered {
+        /// Empty directories, relative to it.
+        directories: Vec<PathBuf>,
+        /// Empty files, relative to it.
+        files: Vec<PathBuf>,
+        /// Whether it can be written to; what is written goes with the run.
+        is_writable: bool,
+    },
+    /// An empty file, read-only.
+    Nothing,
+    /// A file with that text, read-only.
+    Text(String),
+    /// A link.
+    Link(PathBuf),
+    /// The processes of the run.
+    Processes,
+    /// The few devices that a program needs.
+    Devices,
+}
+
+/// What is opened and laid once the run is known.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Open {
+    /// Ports to listen on for TCP, on all addresses of both families.
+    pub(super) ports: Vec<u16>,
+    /// Files of the run's own directory.
+    pub(super) files: Vec<Laid>,
+    /// Where the run's certificates are laid over what lies there.
+    pub(super) trusted_at: Vec<PathBuf>,
+}
+
+/// A file in the run's own directory.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Laid {
+    /// Its path below that directory.
+    pub(crate) name: PathBuf,
+    /// What is in it.
+    pub(crate) text: String,
+    /// Its permissions.
+    pub(crate) mode: u32,
+}
+
+/// The command.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Start {
+    /// The program and its arguments.
+    pub(crate) words: Vec<OsString>,
+    /// Exactly its environment.
+    pub(crate) variables: BTreeMap<OsString, OsString>,
+    /// Where it begins.
+    pub(crate) directory: PathBuf,
+    /// Whether it may make user namespaces of its own.
+    pub(crate) may_nest: bool,
+}

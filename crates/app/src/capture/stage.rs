@@ -1,0 +1,164 @@
+//! The inside of a run, seen from outside: made, furnished, and started.
+
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use marque_plane::DoorKind;
+use rustix::termios::isatty;
+
+use super::channel::Channel;
+use super::inside::Part;
+use super::message::{Build, FromInside, Laid, Open, Start, ToInside};
+use super::protected::Executed;
+use super::view::{View, Wanted, view};
+use crate::exit::{Exit, Failure};
+
+/// How long a step inside may take.
+const STEP: Duration = Duration::from_secs(20);
+
+/// Why nothing can be captured here.
+#[derive(Debug)]
+pub(crate) struct Unfit {
+    /// What was being done.
+    pub(crate) step: String,
+    /// What the kernel said.
+    pub(crate) why: String,
+}
+
+/// The inside of a run. Dropping it ends whatever is inside.
+pub(crate) struct Stage {
+    channel: Channel,
+    terminal: Option<OwnedFd>,
+    directory: PathBuf,
+    git: Vec<PathBuf>,
+    before: Executed,
+}
+
+impl Stage {
+    /// Makes the namespaces and what is seen in them; or says why this machine does not let us.
+    ///
+    /// Blocks for some milliseconds.
+    pub(crate) fn build(wanted: &Wanted<'_>) -> Result<Result<Self, Unfit>, Failure> {
+        let View { sights, git } = view(wanted)?;
+        let built = enter().and_then(|channel| {
+            let streams = streams();
+            let terminals = streams.each_ref().map(isatty);
+            let passed: Vec<BorrowedFd<'_>> =
+                streams.iter().filter(|stream| !isatty(stream)).map(|stream| stream.as_fd()).collect();
+            let size = streams.iter().find_map(|stream| rustix::termios::tcgetwinsize(stream).ok());
+            let size = size.map(|size| (size.ws_row, size.ws_col));
+            channel.send(&ToInside::Build(Build { sights, terminals, size }), &passed)?;
+            let answer = channel.receive::<FromInside>()?;
+            Ok((channel, answer))
+        });
+        let (channel, answer) = match built {
+            Ok(built) => built,
+            Err(error) => {
+                let step = "start the first process inside".to_owned();
+                return Ok(Err(Unfit { step, why: error.to_string() }));
+            }
+        };
+        let directory = wanted.directory.canonicalize().unwrap_or_else(|_| wanted.directory.into());
+        Ok(match answer {
+            (FromInside::Built, terminal) => {
+                let before = Executed::of(&directory, &git);
+                let terminal = terminal.into_iter().next();
+                Ok(Self { channel, terminal, directory, git, before })
+            }
+            (FromInside::Failed { step, why, .. }, _) => Err(Unfit { step, why }),
+            (other, _) => Err(Unfit { step: "build".to_owned(), why: format!("{other:?}") }),
+        })
+    }
+
+    /// Opens its listeners and lays the run's files.
+    pub(crate) fn open(
+        &self,
+        ports: Vec<u16>,
+        files: Vec<Laid>,
+        trusted_at: Vec<PathBuf>,
+    ) -> Result<Vec<(DoorKind, OwnedFd)>, Failure> {
+        let asked = ToInside::Open(Open { ports, files, trusted_at });
+        match self.ask(&asked)? {
+            (FromInside::Opened(kinds), listeners) if kinds.len() == listeners.len() => {
+                Ok(kinds.into_iter().zip(listeners).collect())
+            }
+            (other, _) => Err(failed(other)),
+        }
+    }
+
+    /// Starts the command.
+    pub(crate) fn start(&self, start: Start) -> Result<(), Failure> {
+        match self.ask(&ToInside::Start(start))? {
+            (FromInside::Started, _) => Ok(()),
+            (other, _) => Err(failed(other)),
+        }
+    }
+
+    /// What is new or changed that a human's tools would execute, and whether all was looked at.
+    pub(crate) fn executed_since(&self) -> (Vec<PathBuf>, bool) {
+        let now = Executed::of(&self.directory, &self.git);
+        (now.since(&self.before), now.is_whole && self.before.is_whole)
+    }
+
+    /// Where the command begins.
+    pub(crate) fn directory(&self) -> &PathBuf {
+        &self.directory
+    }
+
+    /// The channel to the inside, and its terminal's other side.
+    pub(super) fn split(&self) -> io::Result<(Channel, Option<OwnedFd>)> {
+        let channel = Channel::of(self.channel.stream().try_clone()?.into());
+        let terminal = self.terminal.as_ref().map(OwnedFd::try_clone).transpose()?;
+        Ok((channel, terminal))
+    }
+
+    fn ask(&self, message: &ToInside) -> Result<(FromInside, Vec<OwnedFd>), Failure> {
+        let exchanged = self.channel.send(message, &[]).and_then(|()| self.channel.receive());
+        exchanged.map_err(|error| {
+            Failure::new(Exit::Failed, format!("the inside of the run is gone: {error}"))
+        })
+    }
+}
+
+fn failed(answer: FromInside) -> Failure {
+    match answer {
+        FromInside::Failed { step, why, code } => {
+            let exit = code.map_or(Exit::Failed, Exit::Passed);
+            Failure::new(exit, format!("cannot {step} inside the run: {why}"))
+                .hint("nothing was started; `marque doctor` tells what this machine allows")
+        }
+        other => Failure::new(Exit::Failed, format!("the inside of the run said {other:?}")),
+    }
+}
+
+/// Starts the first process inside; the channel to it.
+fn enter() -> io::Result<Channel> {
+    let (ours, theirs) = Channel::pair()?;
+    ours.stream().set_read_timeout(Some(STEP))?;
+    let mut command = Part::Enter.command();
+    // Only that it ended matters: whatever it has to say comes over the channel.
+    command.env_clear().stdin(Stdio::from(OwnedFd::from(theirs.into_stream())));
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let status = command.status()?;
+    // Our copy of their end is gone with `command`, so that theirs is the last.
+    drop(command);
+    if status.success() || has_word(&ours) {
+        return Ok(ours);
+    }
+    Err(io::Error::other(format!("it ended: {status}")))
+}
+
+// Whether it said why it failed.
+fn has_word(channel: &Channel) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut ready = [PollFd::new(channel.stream(), PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    matches!(poll(&mut ready, Some(&now)), Ok(1))
+}
+
+fn streams() -> [BorrowedFd<'static>; 3] {
+    [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()]
+}

@@ -1,0 +1,293 @@
+//! What a captured run sees of this machine: decided here, outside, and laid by `inside::root`.
+//!
+//! Programs and libraries are there, read-only. The home directory is there without anybody's
+//! credentials. The working directory is there to be written to. Nothing else of the machine's
+//! state is: no sockets of daemons, no other user's files, no temporary files of others.
+
+use std::path::{Path, PathBuf};
+
+use super::message::{Sight, What};
+use super::protected::{Locks, directories_of_git, locks};
+use super::{hidden, places};
+use crate::exit::{Exit, Failure};
+
+/// Directories of the root that are laid in their own way, or not at all.
+const APART: &[&str] = &[
+    "boot",
+    "dev",
+    "home",
+    "lost+found",
+    "media",
+    "mnt",
+    "proc",
+    "root",
+    "run",
+    "srv",
+    "sys",
+    "tmp",
+    "var",
+];
+/// What programs need of `/var` and `/sys`.
+const NEEDED: &[&str] = &[
+    "/sys/devices/system/cpu",
+    "/var/cache/fontconfig",
+    "/var/lib/ca-certificates",
+    "/var/lib/dpkg",
+    "/var/lib/rpm",
+];
+/// Where programs write that is not the run's work.
+const SCRATCH: &[&str] = &["/tmp", "/var/tmp"];
+const SCRATCH_MODE: u32 = 0o1777;
+/// Of a directory that only the user is to read.
+const PRIVATE_MODE: u32 = 0o700;
+const PUBLIC_MODE: u32 = 0o755;
+/// Resolvers ask the run's own listener.
+const RESOLVER: &str = "nameserver 127.0.0.1\noptions timeout:2 attempts:2\n";
+const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
+/// Most sockets that are covered.
+const SOCKETS_MAX: usize = 1_024;
+
+/// What is seen of the home directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Home {
+    /// All but credentials; what is written there goes with the run
+    Private,
+    /// All but credentials; nothing can be written
+    ReadOnly,
+    /// Nothing; an empty directory that goes with the run
+    Hidden,
+}
+
+/// What a view is made of.
+pub(crate) struct Wanted<'a> {
+    /// The home directory, if there is one.
+    pub(crate) home: Option<&'a Path>,
+    /// How much of it is seen.
+    pub(crate) profile: Home,
+    /// The working directory.
+    pub(crate) directory: &'a Path,
+    /// Further paths that are not seen; those of the server among them.
+    pub(crate) hidden: &'a [PathBuf],
+    /// The kernel's list of sockets (proc_net(5), `unix`).
+    pub(crate) sockets: &'a str,
+}
+
+/// A view, and the directories that can be written to.
+#[derive(Debug)]
+pub(super) struct View {
+    /// What is laid, in order.
+    pub(super) sights: Vec<Sight>,
+    /// Directories of git's that belong to the working directory.
+    pub(super) git: Vec<PathBuf>,
+}
+
+/// Decides what is seen.
+pub(super) fn view(wanted: &Wanted<'_>) -> Result<View, Failure> {
+    let directory = canonical(wanted.directory)?;
+    let home = wanted.home.map(canonical).transpose()?;
+    must_be_narrow(&directory, home.as_deref(), wanted.hidden)?;
+    let mut sights = Vec::new();
+    programs(&mut sights)?;
+    machine(&mut sights);
+    if let Some(home) = &home {
+        at_home(&mut sights, home, wanted.profile);
+    }
+    let git = work(&mut sights, &directory, home.as_deref());
+    let nothing = |at: PathBuf| Sight { at, what: What::Nothing };
+    sights.extend(hidden::OF_THE_MACHINE.iter().map(|path| nothing(path.into())));
+    let beyond = wanted.hidden.iter().filter_map(|path| path.canonicalize().ok());
+    let beyond: Vec<_> = beyond.filter(|path| is_seen(&sights, path)).collect();
+    sights.extend(beyond.into_iter().map(nothing));
+    let sockets: Vec<_> = sockets(wanted.sockets).filter(|path| is_seen(&sights, path)).collect();
+    sights.extend(sockets.into_iter().take(SOCKETS_MAX).map(nothing));
+    Ok(View { sights, git })
+}
+
+fn canonical(path: &Path) -> Result<PathBuf, Failure> {
+    path.canonicalize().map_err(|error| {
+        Failure::new(Exit::Failed, format!("cannot use `{}`: {error}", path.display()))
+    })
+}
+
+/// Refuses a working directory in which credentials would lie.
+fn must_be_narrow(
+    directory: &Path,
+    home: Option<&Path>,
+    hidden: &[PathBuf],
+) -> Result<(), Failure> {
+    let refused = |why: String| {
+        let message = format!("`{}` is too wide a working directory: {why}", directory.display());
+        Err(Failure::new(Exit::Usage, message)
+            .hint("a run may write in its working directory; start it in that of one project"))
+    };
+    if directory == Path::new("/") {
+        return refused("it is the whole machine".to_owned());
+    }
+    let Some(home) = home else { return Ok(()) };
+    if home.starts_with(directory) {
+        return refused("your home directory lies in it".to_owned());
+    }
+    let names = hidden::DIRECTORIES.iter().chain(hidden::FILES).map(|name| home.join(name));
+    let in_the_way = names.chain(hidden.iter().cloned()).find(|path| path.starts_with(directory));
+    match in_the_way {
+        Some(path) => refused(format!("`{}` lies in it", path.display())),
+        None => Ok(()),
+    }
+}
+
+/// Everything that is installed.
+fn programs(sights: &mut Vec<Sight>) -> Result<(), Failure> {
+    let failed =
+        |error| Failure::new(Exit::Failed, format!("cannot look into the root directory: {error}"));
+    let mut entries: Vec<_> = std::fs::read_dir("/").map_err(failed)?.flatten().collect();
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let (name, at) = (entry.file_name(), entry.path());
+        if APART.iter().any(|apart| name == *apart) {
+            continue;
+        }
+        match entry.file_type() {
+            Ok(kind) if kind.is_symlink() => {
+                if let Ok(to) = std::fs::read_link(&at) {
+                    sights.push(Sight { at, what: What::Link(to) });
+                }
+            }
+            Ok(kind) if kind.is_dir() => sights.push(Sight { at, what: What::Read }),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What every program expects of a machine, none of it this one's.
+fn machine(sights: &mut Vec<Sight>) {
+    let mut lay = |at: &str, what| sights.push(Sight { at: at.into(), what });
+    lay("/dev", What::Devices);
+    lay("/proc", What::Processes);
+    lay("/var", What::Scratch { mode: PUBLIC_MODE });
+    lay("/run", What::Scratch { mode: PUBLIC_MODE });
+    lay("/var/run", What::Link("/run".into()));
+    for at in SCRATCH {
+        lay(at, What::Scratch { mode: SCRATCH_MODE });
+    }
+    for at in NEEDED {
+        lay(at, What::Read);
+    }
+    lay(places::OWN, What::Scratch { mode: PUBLIC_MODE });
+    lay(places::SCRATCH, What::Scratch { mode: PRIVATE_MODE });
+    // Either may be a link into a directory that is empty inside.
+    for (at, text) in [("/etc/resolv.conf", RESOLVER), ("/etc/hosts", HOSTS)] {
+        let at = std::fs::canonicalize(at).unwrap_or_else(|_| at.into());
+        sights.push(Sight { at, what: What::Text(text.to_owned()) });
+    }
+}
+
+fn at_home(sights: &mut Vec<Sight>, home: &Path, profile: Home) {
+    let at = home.to_owned();
+    if profile == Home::Hidden {
+        sights.push(Sight { at, what: What::Scratch { mode: PRIVATE_MODE } });
+        return;
+    }
+    let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+    let what = What::Layered {
+        directories: paths(hidden::DIRECTORIES),
+        files: paths(hidden::FILES),
+        is_writable: profile == Home::Private,
+    };
+    sights.push(Sight { at, what });
+    // Agents write to directories that are theirs, and start anew in each run.
+    sights.extend(hidden::DIRECTORIES.iter().map(|name| Sight {
+        at: home.join(name),
+        what: What::Scratch { mode: PRIVATE_MODE },
+    }));
+}
+
+/// The working directory and what belongs to it. Returns directories of git's.
+fn work(sights: &mut Vec<Sight>, directory: &Path, home: Option<&Path>) -> Vec<PathBuf> {
+    let is_narrow = |git: &PathBuf| {
+        let above = git.parent().unwrap_or(Path::new("/"));
+        above != Path::new("/") && !home.is_some_and(|home| home.starts_with(above))
+    };
+    let git: Vec<_> = directories_of_git(directory).into_iter().filter(is_narrow).collect();
+    let Locks { kept, locked } = locks(directory, &git);
+    sights.push(Sight { at: directory.to_owned(), what: What::Write });
+    sights.extend(kept.into_iter().map(|at| Sight { at, what: What::Write }));
+    sights.extend(locked.into_iter().map(|at| Sight { at, what: What::Read }));
+    git
+}
+
+/// Whether what lies at a path outside is seen there inside: what was laid last above it says.
+fn is_seen(sights: &[Sight], path: &Path) -> bool {
+    let above = sights.iter().rev().filter(|sight| path.starts_with(&sight.at));
+    let nearest = above.max_by_key(|sight| sight.at.components().count());
+    matches!(
+        nearest.map(|sight| &sight.what),
+        Some(What::Read | What::Write | What::Layered { .. })
+    )
+}
+
+/// The sockets of this machine that have a path.
+fn sockets(list: &str) -> impl Iterator<Item = PathBuf> {
+    let paths = list.lines().skip(1).filter_map(|line| line.find(" /").map(|at| &line[at + 1..]));
+    paths.filter_map(|path| Path::new(path).canonicalize().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::{Home, View, Wanted, is_seen, view};
+    use crate::capture::message::What;
+
+    fn of(home: &Path, directory: &Path, sockets: &str) -> Result<View, crate::exit::Failure> {
+        let hidden = [home.join("plane")];
+        view(&Wanted {
+            home: Some(home),
+            profile: Home::Private,
+            directory,
+            hidden: &hidden,
+            sockets,
+        })
+    }
+
+    #[test]
+    fn a_working_directory_is_refused_where_credentials_would_lie_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().canonicalize().unwrap();
+        for directory in ["work", "plane", ".aws/sso", ".config"] {
+            std::fs::create_dir_all(home.join(directory)).unwrap();
+        }
+        let outer = home.parent().unwrap().to_owned();
+        for wide in [Path::new("/"), &outer, &home, &home.join(".config"), &home.join("plane")] {
+            let refused = of(&home, wide, "").unwrap_err();
+            assert!(refused.to_string().contains("too wide"), "{refused}");
+        }
+        assert!(of(&home, &home.join("work"), "").is_ok());
+    }
+
+    #[test]
+    fn sockets_and_the_planes_own_directory_are_covered_where_they_would_be_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().canonicalize().unwrap();
+        let work = home.join("work");
+        std::fs::create_dir_all(&work).unwrap();
+        std::fs::create_dir_all(home.join("plane")).unwrap();
+        let socket = |path: &Path| {
+            let _listener = std::os::unix::net::UnixListener::bind(path).unwrap();
+            format!("0: 00000002 00000000 00010000 0001 01 2 {}\n", path.display())
+        };
+        let sockets =
+            ["Num RefCount\n".to_owned(), socket(&work.join("a.sock")), "0: 1 @abstract\n".into()];
+        let view = of(&home, &work, &sockets.concat()).unwrap();
+        let nothing: Vec<&PathBuf> = view
+            .sights
+            .iter()
+            .filter(|sight| sight.what == What::Nothing && sight.at.starts_with(&home))
+            .map(|sight| &sight.at)
+            .collect();
+        assert_eq!(nothing, [&home.join("plane"), &work.join("a.sock")]);
+        assert!(is_seen(&view.sights, &work.join("src")));
+        assert!(!is_seen(&view.sights, &home.join(".ssh/id_ed25519")));
+        assert!(!is_seen(&view.sights, Path::new("/run/docker.sock")));
+    }
+}

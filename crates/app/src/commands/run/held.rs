@@ -1,0 +1,49 @@
+//! How tightly a run is held: the best tier this machine allows, or the one that was demanded.
+
+use marque_domain::Tier;
+
+#[cfg(target_os = "linux")]
+pub(super) use crate::capture::Home as HomeProfile;
+#[cfg(target_os = "linux")]
+use crate::capture::Stage;
+
+/// What holds a run that is about to be opened.
+pub(super) enum Held {
+    /// Namespaces of its own, built and waiting.
+    #[cfg(target_os = "linux")]
+    Captured(Box<Stage>),
+    /// Its proxy variables; with the reason, if more was wanted.
+    Advisory(Option<String>),
+}
+
+impl Held {
+    /// Nothing was built, for nothing will run.
+    pub(super) fn untried() -> Self {
+        Self::Advisory(None)
+    }
+
+    /// The tier.
+    pub(super) fn tier(&self) -> Tier {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Captured(_) => Tier::Captured,
+            Self::Advisory(_) => Tier::Advisory,
+        }
+    }
+
+    /// Why it is not captured, if it was to be.
+    pub(super) fn why_not_captured(&self) -> Option<&str> {
+        match self {
+            Self::Advisory(why) => why.as_deref(),
+            #[cfg(target_os = "linux")]
+            Self::Captured(_) => None,
+        }
+    }
+}
+
+/// A tier by its name.
+pub(super) fn tier(word: &str) -> Result<Tier, String> {
+    let all = [Tier::Advisory, Tier::Confined, Tier::Captured];
+    let found = all.into_iter().find(|tier| tier.to_string() == word);
+    found.ok_or_else(|| "it is `captured`, `confined` or `advisory`".to_owned())
+}

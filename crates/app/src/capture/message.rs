@@ -1,6 +1,5 @@
 //! What the launcher and the run's first process say to each other.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -131,7 +130,7 @@ pub(crate) struct Start {
     /// The program and its arguments.
     pub(crate) words: Vec<OsString>,
     /// Exactly its environment.
-    pub(crate) variables: BTreeMap<OsString, OsString>,
+    pub(crate) variables: Vec<(OsString, OsString)>,
     /// Where it begins.
     pub(crate) directory: PathBuf,
     /// Whether it may make user namespaces of its own.

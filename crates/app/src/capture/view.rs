@@ -195,11 +195,6 @@ fn at_home(sights: &mut Vec<Sight>, home: &Path, profile: Home) {
         is_writable: profile == Home::Private,
     };
     sights.push(Sight { at, what });
-    // Agents write to directories that are theirs, and start anew in each run.
-    sights.extend(hidden::DIRECTORIES.iter().map(|name| Sight {
-        at: home.join(name),
-        what: What::Scratch { mode: PRIVATE_MODE },
-    }));
 }
 
 /// The working directory and what belongs to it. Returns directories of git's.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 /// How long what is left over may take to end by itself, and then to be gone.
 const PATIENCE: Duration = Duration::from_secs(2);
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Makes this process the one that orphans below it are given to (prctl(2)).
 pub(crate) fn adopt() -> std::io::Result<()> {

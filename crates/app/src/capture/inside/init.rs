@@ -11,21 +11,25 @@ use std::process::ExitCode;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::process::DumpableBehavior;
+use rustix::fs::Mode;
+use rustix::process::{DumpableBehavior, umask};
 
 use super::super::channel::Channel;
 use super::super::message::{FromInside, Laid, Open, ToInside};
 use super::super::places;
 use super::command::{Running, Streams};
 use super::tree::{self, News};
-use super::{During as _, Trouble, listeners, network, powers, root};
+use super::{During as _, Trouble, listeners, network, root};
 
 /// What the first process knows by now.
 enum Life {
     Empty,
-    Built(Streams),
+    Built(Streams, Mode),
     Running(Running),
 }
+
+/// What this process makes is for others to read.
+const PUBLIC: Mode = Mode::from_raw_mode(0o022);
 
 pub(super) fn init() -> ExitCode {
     let Ok((channel, children)) = begin() else { return ExitCode::FAILURE };
@@ -68,10 +72,8 @@ fn begin() -> io::Result<(Channel, SignalFd)> {
     let channel = Channel::of(io::stdin().as_fd().try_clone_to_owned()?);
     let nothing = std::fs::File::open("/dev/null")?;
     rustix::stdio::dup2_stdin(&nothing)?;
-    powers::keep_to_ourselves()?;
     // A session of its own: the human's terminal is out of reach.
     rustix::process::setsid()?;
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let mut heard = SigSet::empty();
     heard.add(Signal::SIGCHLD);
     let mut blocked = heard;
@@ -88,18 +90,20 @@ fn next(channel: &Channel, life: Life) -> Result<Option<Life>, Trouble> {
     let told = |message: FromInside| channel.send(&message, &[]).during("answer the launcher");
     Ok(Some(match (message, life) {
         (ToInside::Build(build), Life::Empty) => {
+            let theirs = umask(PUBLIC);
             network::capture_everything().during("make the run's network")?;
             root::build(&build.sights)?;
             let (streams, terminal) = Streams::new(build.terminals, build.size, descriptors)?;
             let terminal: Vec<_> = terminal.iter().map(std::os::fd::AsFd::as_fd).collect();
             channel.send(&FromInside::Built, &terminal).during("answer the launcher")?;
-            Life::Built(streams)
+            Life::Built(streams, theirs)
         }
-        (ToInside::Open(open), Life::Built(streams)) => {
+        (ToInside::Open(open), Life::Built(streams, theirs)) => {
             open_doors(channel, &open)?;
-            Life::Built(streams)
+            Life::Built(streams, theirs)
         }
-        (ToInside::Start(start), Life::Built(streams)) => {
+        (ToInside::Start(start), Life::Built(streams, theirs)) => {
+            umask(theirs);
             let running = Running::start(start, streams)?;
             told(FromInside::Started)?;
             Life::Running(running)

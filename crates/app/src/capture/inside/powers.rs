@@ -1,4 +1,6 @@
 //! Capabilities: kept by the first process inside, and none of them left to the command.
+//!
+//! What the first process starts is always `marque-exec`, which needs them to give them up for good.
 
 use std::io;
 
@@ -21,14 +23,6 @@ pub(super) fn keep_through_start() -> io::Result<()> {
         CapabilitySets { effective: kept, permitted: kept, inheritable: kept },
     )?;
     each(kept).try_for_each(|one| Ok(configure_capability_in_ambient_set(one, true)?))
-}
-
-/// Stops passing them on.
-pub(super) fn keep_to_ourselves() -> io::Result<()> {
-    clear_ambient_capability_set()?;
-    let now = capabilities(None)?;
-    let inheritable = CapabilitySet::empty();
-    Ok(set_capabilities(None, CapabilitySets { inheritable, ..now })?)
 }
 
 /// Gives up every capability for good, and any way to get one by starting a program; fails if one

@@ -7,11 +7,15 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rustix::fs::{XattrFlags, setxattr};
 use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive};
 
 use super::super::{During as _, Trouble};
 use super::{KEPT, NEW, OLD, devices, scratch};
 use crate::capture::message::{Sight, What};
+
+/// Marks a directory in a layer as standing for what lies below it (overlayfs, `userxattr`).
+const OPAQUE: &str = "user.overlay.opaque";
 
 /// Lays it; what is not there outside is not there inside.
 pub(super) fn lay(sight: &Sight) -> Result<(), Trouble> {
@@ -33,7 +37,9 @@ pub(super) fn lay(sight: &Sight) -> Result<(), Trouble> {
                 return Ok(());
             }
             place(&at, true).during(step.clone())?;
-            layer(&from, &at, (directories, files), *is_writable).during(step)
+            let are_empty = layer(&from, &at, (directories, files), *is_writable).during(step)?;
+            let covered = directories.iter().filter(|_| !are_empty);
+            covered.map(|name| at.join(name)).try_for_each(|name| scratch(&name, 0o700))
         }
         What::Nothing => nothing(&at).during(step),
         What::Text(text) => {
@@ -84,18 +90,24 @@ fn nothing(at: &Path) -> io::Result<()> {
     Ok(mount_bind(&kept, at)?)
 }
 
-// overlayfs: a file in the upper lower layer stands for whatever lies below it.
+// overlayfs: a file in the upper lower layer stands for whatever lies below it, and so does a
+// directory that is marked opaque. Whether they could be marked is returned: before Linux 6.6 no
+// file system in memory keeps the mark.
 fn layer(
     from: &Path,
     at: &Path,
     (directories, files): (&[PathBuf], &[PathBuf]),
     is_writable: bool,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     let kept = keep(|kept| std::fs::create_dir(kept))?;
     let [top, above, work] = ["top", "above", "work"].map(|name| kept.join(name));
     std::fs::create_dir(&top)?;
+    let mut are_opaque = true;
     for directory in directories {
         directories_to(from, &top, directory)?;
+        let marked = top.join(directory);
+        are_opaque &= setxattr(&marked, OPAQUE, b"y", XattrFlags::empty()).is_ok();
+        std::fs::set_permissions(marked, Permissions::from_mode(0o700))?;
     }
     for file in files {
         directories_to(from, &top, file.parent().unwrap_or(Path::new("")))?;
@@ -104,17 +116,18 @@ fn layer(
         std::fs::set_permissions(made, Permissions::from_mode(0o600))?;
     }
     std::fs::set_permissions(&top, from.metadata()?.permissions())?;
-    let mut options = format!("lowerdir={}:{}", escaped(&top)?, escaped(from)?);
+    let mut options = format!("userxattr,lowerdir={}:{}", escaped(&top)?, escaped(from)?);
     if is_writable {
         std::fs::create_dir(&above)?;
         std::fs::create_dir(&work)?;
         std::fs::set_permissions(&above, from.metadata()?.permissions())?;
         let layers = format!(",upperdir={},workdir={}", escaped(&above)?, escaped(&work)?);
-        options = format!("{options}{layers},userxattr");
+        options += &layers;
     }
     let options = CString::new(options)?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    Ok(mount("marque", at, "overlay", flags, options.as_c_str())?)
+    mount("marque", at, "overlay", flags, options.as_c_str())?;
+    Ok(are_opaque)
 }
 
 /// That directory in the top layer, with the permissions it has outside, or private.

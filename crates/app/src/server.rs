@@ -126,6 +126,7 @@ fn open(
         max_run_ttl: config.run.max_ttl.0,
         max_depth: config.run.max_chain_depth,
         trust_floor: config.run.trust_floor,
+        tier_floor: config.run.tier_floor,
     };
     let plane = Plane::start(store, parts, settings).map_err(Failure::from)?;
     let name = format!("{}/log", plane.status().trust_domain).parse()?;

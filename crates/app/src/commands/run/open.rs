@@ -146,12 +146,16 @@ impl Open {
             ask: self.lines.ask.clone(),
             never: self.lines.never.clone(),
         };
+        let mut tier_floor = None;
         if let Some(file) = &self.mandate {
             let named = mandate::read(file)?;
-            lines.allow.extend(named.allow);
-            lines.ask.extend(named.ask);
-            lines.never.extend(named.never);
+            tier_floor = named.tier_floor;
+            lines.allow.extend(named.lines.allow);
+            lines.ask.extend(named.lines.ask);
+            lines.never.extend(named.lines.never);
         }
+        let of_repository = mandate::of_repository(Path::new("."))?;
+        let tier_floor = tier_floor.max(of_repository.as_ref().and_then(|file| file.tier_floor));
         let ttl = match self.ttl {
             Some(ttl) => ttl,
             None => context.config()?.run.default_ttl,
@@ -161,7 +165,7 @@ impl Open {
             task: self.task.clone(),
             on_behalf_of: self.on_behalf_of.clone(),
             mandate: lines,
-            file_mandate: mandate::of_repository(Path::new("."))?,
+            file_mandate: of_repository.map(|file| file.lines),
             limits: Limits {
                 calls_per_minute: self.limit_rate,
                 burst: None,
@@ -170,6 +174,7 @@ impl Open {
             },
             ttl_secs: ttl.0.as_secs(),
             tier: Tier::Advisory,
+            tier_floor,
         })
     }
 

@@ -426,6 +426,7 @@ fn grant(plane: &Plane, lines: Lines) -> GrantSpec {
         lines,
         until: plane.clock().now().plus(PATIENCE * 99),
         openers: std::collections::BTreeSet::new(),
+        tier_floor: None,
     }
 }
 
@@ -439,6 +440,7 @@ fn run_spec(limits: Limits) -> RunSpec {
         limits,
         ttl_secs: 300,
         tier: Tier::Advisory,
+        tier_floor: None,
     }
 }
 

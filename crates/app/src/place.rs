@@ -42,6 +42,11 @@ impl DataDir {
         self.0.join("marque.sock")
     }
 
+    /// Where launchers hand over the doors of captured runs.
+    pub(crate) fn doors(&self) -> PathBuf {
+        self.0.join("doors.sock")
+    }
+
     /// The store.
     pub(crate) fn database(&self) -> PathBuf {
         self.0.join("marque.db")

@@ -75,11 +75,9 @@ pub(crate) async fn serve(
     let tasks = TaskTracker::new();
     let settings = GatewaySettings { drain: DRAIN, ..GatewaySettings::default() };
     let gateway = Gateway::new(plane.clone(), settings);
-    // Until the gateway takes `handed`, whoever hands over doors is told that nothing serves them.
-    drop(handed);
     let (door, stop) = (shutdown.clone(), shutdown.clone());
     tasks.spawn(async move {
-        if let Err(error) = gateway.serve(proxy, door).await {
+        if let Err(error) = gateway.serve(proxy, handed, door).await {
             tracing::error!(%error, "the proxy door closed");
             stop.cancel();
         }

@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use marque_domain::Outcome;
-use marque_plane::{Door, DoorKind, HandedDoors};
+use marque_plane::{Door, DoorKind, DoorProof, HandedDoors};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -133,8 +133,12 @@ async fn tcp_door(port: u16) -> (Door, SocketAddr) {
 }
 
 async fn hand_over(world: &World, agent: &Agent, doors: Vec<Door>) -> Result<(), String> {
+    hand_over_with(world, world.proves(agent), doors).await
+}
+
+async fn hand_over_with(world: &World, proof: DoorProof, doors: Vec<Door>) -> Result<(), String> {
     let (served, told) = oneshot::channel();
-    let handed = HandedDoors { proof: world.proves(agent), doors, served };
+    let handed = HandedDoors { proof, doors, served };
     world.handed.send(handed).await.unwrap();
     timeout(PATIENCE, told).await.unwrap().unwrap()
 }
@@ -283,6 +287,7 @@ async fn a_kill_closes_the_doors_and_cuts_what_is_open() {
     assert!(super::world::read_head(&mut stream).await.starts_with("HTTP/1.1 200"));
     let idle = run.reaches("plain.test", 80).await;
     let (address, door) = (run.resolves("plain.test").await, run.doors[&80]);
+    let proof = world.proves(&run.agent);
     world.kills(&run.agent).await;
     let mut rest = Vec::new();
     let cut = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.unwrap();
@@ -297,6 +302,7 @@ async fn a_kill_closes_the_doors_and_cuts_what_is_open() {
         }
     };
     timeout(PATIENCE, closed).await.unwrap();
-    let error = hand_over(&world, &run.agent, Vec::new()).await;
-    assert!(error.is_err(), "{error:?}");
+    let (again, _) = tcp_door(80).await;
+    let told = hand_over_with(&world, proof, vec![again]).await.unwrap_err();
+    assert_eq!(told, "the run is over");
 }

@@ -105,7 +105,7 @@ async fn psql_prints_why() {
 async fn what_nobody_can_read_is_answered_as_http() {
     let world = World::new().await;
     let run = Captured::new(&world).await;
-    for (port, bytes) in [(5432, "\0\0\0\0\0\0\0\0"), (8080, "*1\r\n$4\r\nPING\r\n")] {
+    for (port, bytes) in [(5432, "\0\0\0\0\0\0\0\0\r\n"), (8080, "*1\r\n$4\r\nPING\r\n")] {
         let answer = run.says("cache.test", port, bytes).await;
         super::is(&answer, 400, "malformed.head");
     }

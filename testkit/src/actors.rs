@@ -128,7 +128,13 @@ impl Human {
     /// What a grant of thirty days says.
     pub fn grant(&self, agent: &str, lines: Lines) -> GrantSpec {
         let until = self.plane.plane().clock().now().plus(Duration::from_secs(30 * 86_400));
-        GrantSpec { agent: agent.parse().unwrap(), lines, until, openers: [].into() }
+        GrantSpec {
+            agent: agent.parse().unwrap(),
+            lines,
+            until,
+            openers: [].into(),
+            tier_floor: None,
+        }
     }
 
     /// Opens a run with all that its agent was granted.
@@ -275,6 +281,7 @@ pub fn child() -> RunSpec {
         limits: Limits::default(),
         ttl_secs: 3_600,
         tier: Tier::Advisory,
+        tier_floor: None,
     }
 }
 

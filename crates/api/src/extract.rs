@@ -17,6 +17,7 @@ use marque_plane::{Acting, Factor, Peer, Presented, Secret};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+use crate::control::Through;
 use crate::exchange::{BODY_MAX_BYTES, DRY_RUN, RUN_SCHEME};
 use crate::problem::Problem;
 use crate::shared::Shared;
@@ -65,14 +66,14 @@ impl FromRequestParts<Shared> for Present {
     }
 }
 
-/// A run, proven by its secret.
+/// A run, proven by its secret or by the door it came in through.
 pub(crate) struct ThisRun(pub(crate) Acting<Run>);
 
 impl FromRequestParts<Shared> for ThisRun {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
-        Ok(Self(shared.plane.identify_run(&presented(&parts.headers)?)?))
+        Ok(Self(shared.plane.identify_run(&proof(parts)?)?))
     }
 }
 
@@ -83,7 +84,7 @@ impl FromRequestParts<Shared> for Shown {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
-        presented(&parts.headers).map(Self)
+        proof(parts).map(Self)
     }
 }
 
@@ -185,7 +186,8 @@ struct WithSecret {
     rest: serde_json::Map<String, serde_json::Value>,
 }
 
-struct SecretText(Secret);
+/// A secret as JSON has it, in memory that is wiped.
+pub(crate) struct SecretText(pub(crate) Secret);
 
 impl<'de> serde::Deserialize<'de> for SecretText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -225,6 +227,12 @@ fn factor(headers: &HeaderMap) -> Result<Option<Factor>, Problem> {
     let user = std::str::from_utf8(user).map_err(|_| malformed())?;
     let user = if user.is_empty() { None } else { Some(user.parse().map_err(|_| malformed())?) };
     Ok(Some(Factor { user, passphrase }))
+}
+
+/// The door it came in through is the whole proof; what else is presented there is refused before.
+fn proof(parts: &Parts) -> Result<Presented, Problem> {
+    let through = parts.extensions.get::<Through>();
+    through.map_or_else(|| presented(&parts.headers), |through| Ok(through.presented()))
 }
 
 fn presented(headers: &HeaderMap) -> Result<Presented, Problem> {

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use http::{HeaderMap, header};
 
+use crate::control::Through;
 use crate::exchange::RUN_SCHEME;
 use crate::extract::{self, Whole};
 use crate::peer::Pinned;
@@ -63,8 +64,15 @@ async fn pass(
 ) -> Result<Response, Problem> {
     let pinned = request.extensions().get::<Arc<Pinned>>();
     let peer = pinned.and_then(|pinned| pinned.observe()).ok_or_else(Problem::unknown_process)?;
-    let side = Side::of(&shared.plane, &peer);
+    let through = request.extensions().get::<Through>();
+    let side = match through {
+        Some(through) => through.side(&shared.plane, &peer)?,
+        None => Side::of(&shared.plane, &peer),
+    };
     admit(route, side, request.headers())?;
+    if through.is_some() {
+        Through::admit(route, request.headers())?;
+    }
     request.extensions_mut().insert(peer);
     if route == HOLD {
         let _place = shared.held.take(side).ok_or_else(Problem::busy)?;

@@ -5,9 +5,11 @@
 //! keeps whatever descends from a run away from everything but its own run.
 #![warn(missing_docs)]
 
+mod control;
 pub mod exchange;
 mod extract;
 mod gate;
+mod hand_over;
 mod handlers;
 mod hold;
 mod metrics;

@@ -75,6 +75,45 @@ impl Problem {
             .remedy("ask a human to do it in a terminal of their own, outside `marque run`")
     }
 
+    /// threats 126, 166: a door proves its run and nobody else.
+    pub(crate) fn presented_at_a_door() -> Self {
+        let message = "through this socket a run speaks for itself, whatever else is presented";
+        Self::new(StatusCode::FORBIDDEN, "refused.caller.run", message)
+            .remedy("leave out `authorization`")
+    }
+
+    /// A run cannot hold or end itself.
+    pub(crate) fn for_launchers() -> Self {
+        let message =
+            "only the launcher of a run can hold it or end it, and not through this socket";
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+            .remedy("a run ends when its command does; a human can end it with `marque kill`")
+    }
+
+    /// A descriptor that was handed over is not what it is said to be.
+    pub(crate) fn bad_door(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message)
+            .remedy("nothing was taken; make the listeners inside the run and send them again")
+    }
+
+    /// Doors are in order, and nobody serves them.
+    pub(crate) fn unserved(why: &str) -> Self {
+        let message = format!("the doors are not served: {why}");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+            .remedy("open the run again; the server's traces say more")
+    }
+
+    /// The message of a hand-over broke off.
+    pub(crate) fn broken_message() -> Self {
+        Self::unreadable("the message broke off")
+    }
+
+    /// The message of a hand-over did not come.
+    pub(crate) fn slow_message() -> Self {
+        let message = "the message did not arrive within 5 s, and nothing was done";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "slow_body", message)
+    }
+
     /// Nobody can tell whether the caller is inside a run.
     pub(crate) fn unknown_process() -> Self {
         let message = "the calling process cannot be traced back to its origin, so it may belong \
@@ -136,6 +175,7 @@ impl From<AdminError> for Problem {
             AdminKind::Conflict => (StatusCode::CONFLICT, "conflict"),
             AdminKind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             AdminKind::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            AdminKind::TierBelowFloor => (StatusCode::FORBIDDEN, "refused.run.tier"),
             AdminKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         };
         let mut problem = Self::new(status, code, error.message);

@@ -10,6 +10,8 @@ use crate::shared::Shared;
 
 /// The one route that may wait as long as a run lasts.
 pub(crate) const HOLD: &str = "/v1/run/hold";
+/// Where a launcher says that its run is over.
+const END: &str = "/v1/run/end";
 
 /// Who reaches a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +59,11 @@ pub(crate) fn is_for_runs(path: &str) -> bool {
     path == "/healthz" || path.starts_with("/v1/run/")
 }
 
+/// Whether only the launcher of a run may reach that route of its run.
+pub(crate) fn is_for_launchers(path: &str) -> bool {
+    path == HOLD || path == END
+}
+
 /// What a route does, if it cannot be judged without being done.
 pub(crate) fn without_rehearsal(path: &str) -> Option<&'static str> {
     match path {
@@ -64,7 +71,7 @@ pub(crate) fn without_rehearsal(path: &str) -> Option<&'static str> {
         "/v1/unlock" => Some("an unlock"),
         "/v1/lock" => Some("a lock"),
         "/v1/run/children" => Some("a child run"),
-        "/v1/run/end" => Some("the end of a run"),
+        END => Some("the end of a run"),
         _ => None,
     }
 }
@@ -116,7 +123,7 @@ fn table() -> Vec<Route> {
         read("/v1/run/whoami", Run, get(own_run::whoami)),
         act("/v1/run/children", Run, post(own_run::open_child)),
         read(HOLD, Run, get(own_run::hold)),
-        act("/v1/run/end", Run, post(own_run::end)),
+        act(END, Run, post(own_run::end)),
     ]
 }
 

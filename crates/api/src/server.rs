@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use marque_domain::{Id, Run};
 use marque_plane::Plane;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
@@ -22,6 +23,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use crate::control::Through;
 use crate::gate;
 use crate::handlers::status;
 use crate::metrics::Metrics;
@@ -33,6 +35,8 @@ use crate::shared::Shared;
 
 /// Connections at once. Held runs take one each; what else they take leaves some for humans.
 const CONNECTIONS: Room = Room { outside: 1_536, inside: 512, of_one_run: 128 };
+/// Launchers that hand over doors at once.
+const LAUNCHERS: Room = Room { outside: 64, inside: 32, of_one_run: 8 };
 /// Connections at once to the metrics.
 const METRICS_CONNECTIONS: usize = 16;
 /// How long a head may take, and how long a connection may idle between requests (threat 162).
@@ -63,8 +67,9 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
 /// The admin API of one plane.
 #[derive(Clone)]
 pub struct Api {
-    shared: Shared,
+    pub(crate) shared: Shared,
     connections: Arc<Places>,
+    pub(crate) launchers: Arc<Places>,
     metrics_connections: Arc<Semaphore>,
 }
 
@@ -74,6 +79,7 @@ impl Api {
         Self {
             shared: Shared::new(plane, metrics, shutdown),
             connections: Arc::new(Places::new(CONNECTIONS)),
+            launchers: Arc::new(Places::new(LAUNCHERS)),
             metrics_connections: Arc::new(Semaphore::new(METRICS_CONNECTIONS)),
         }
     }
@@ -90,14 +96,11 @@ impl Api {
 
     /// Serves until the shutdown, then lets open requests end, for at most 5 seconds.
     pub async fn serve(&self, listener: UnixListener) {
-        let router = routes::router()
-            .fallback(|| async { no_such_route() })
-            .method_not_allowed_fallback(|| async { no_such_method() })
-            .layer(from_fn_with_state(self.shared.clone(), gate::around))
-            .with_state(self.shared.clone());
+        let router = self.router();
         while let Some(stream) = self.next(|| listener.accept()).await {
-            if let Some((peer, place)) = self.welcome(&stream) {
-                self.connection(stream, router.clone(), Some(Arc::new(peer)), place);
+            if let Some((peer, place)) = self.welcome(&stream, &self.connections) {
+                let origin = Origin { peer: Arc::new(peer), through: None };
+                self.connection(stream, router.clone(), Some(origin), place);
             }
         }
         self.shared.tasks.close();
@@ -120,8 +123,17 @@ impl Api {
         }
     }
 
+    /// Every route, with what stands before it.
+    pub(crate) fn router(&self) -> Router {
+        routes::router()
+            .fallback(|| async { no_such_route() })
+            .method_not_allowed_fallback(|| async { no_such_method() })
+            .layer(from_fn_with_state(self.shared.clone(), gate::around))
+            .with_state(self.shared.clone())
+    }
+
     /// The next connection; none once the server stops.
-    async fn next<S, A, F>(&self, mut accept: impl FnMut() -> F) -> Option<S>
+    pub(crate) async fn next<S, A, F>(&self, mut accept: impl FnMut() -> F) -> Option<S>
     where
         F: Future<Output = io::Result<(S, A)>>,
     {
@@ -144,28 +156,24 @@ impl Api {
     /// The peer and its place, if it runs under our own user or as root. Others cannot reach the
     /// directory anyway.
     // ORDER: never waits, so that whoever is sent away holds up nobody behind them.
-    fn welcome(&self, stream: &UnixStream) -> Option<(Pinned, Place)> {
-        let peer = Pinned::of(stream).ok()?;
-        let ours = rustix::process::geteuid().as_raw();
-        if peer.uid() != ours && peer.uid() != 0 {
-            tracing::warn!(uid = peer.uid(), "another user reached the socket");
-            return None;
-        }
+    pub(crate) fn welcome(&self, stream: &UnixStream, places: &Places) -> Option<(Pinned, Place)> {
+        let peer = ours(stream)?;
         let seen = peer.observe();
         let side = seen.map_or(Side::Unknown, |seen| Side::of(&self.shared.plane, &seen));
-        let place = self.connections.take(side);
-        if place.is_none() {
-            tracing::debug!(?side, "a connection is dropped: too many are open");
-        }
-        Some((peer, place?))
+        Some((peer, place(places, side)?))
+    }
+
+    /// The same of whoever came in through a run's own socket: a place among those of that run.
+    pub(crate) fn receive(&self, stream: &UnixStream, run: Id<Run>) -> Option<(Pinned, Place)> {
+        Some((ours(stream)?, place(&self.connections, Side::Inside(run))?))
     }
 
     /// Serves one connection in a task of its own, which keeps its place.
-    fn connection<S>(
+    pub(crate) fn connection<S>(
         &self,
         stream: S,
         router: Router,
-        peer: Option<Arc<Pinned>>,
+        origin: Option<Origin>,
         place: impl Send + 'static,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -173,9 +181,12 @@ impl Api {
         let shutdown = self.shared.shutdown.clone();
         self.shared.tasks.spawn(async move {
             let _place = place;
+            let through = origin.as_ref().and_then(|origin| origin.through.clone());
             let service = service_fn(move |request: Request<Incoming>| {
                 let mut request = request.map(Body::new);
-                peer.clone().and_then(|peer| request.extensions_mut().insert(peer));
+                if let Some(origin) = &origin {
+                    origin.mark(&mut request);
+                }
                 router.clone().oneshot(request)
             });
             let mut http = http1::Builder::new();
@@ -186,6 +197,8 @@ impl Api {
             let mut served = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
             let ended = tokio::select! {
                 ended = served.as_mut() => ended,
+                // Nothing of a run outlives it, not even an answer.
+                () = cut(through.as_ref()) => return,
                 () = shutdown.cancelled() => {
                     served.as_mut().graceful_shutdown();
                     served.await
@@ -195,6 +208,48 @@ impl Api {
             ended.unwrap_or_else(|error| tracing::debug!(%error, "a connection broke off"));
         });
     }
+}
+
+/// Where the requests of a connection come from.
+pub(crate) struct Origin {
+    pub(crate) peer: Arc<Pinned>,
+    /// The run's own socket, if it is one.
+    pub(crate) through: Option<Through>,
+}
+
+impl Origin {
+    fn mark(&self, request: &mut Request<Body>) {
+        request.extensions_mut().insert(Arc::clone(&self.peer));
+        if let Some(through) = &self.through {
+            request.extensions_mut().insert(through.clone());
+        }
+    }
+}
+
+async fn cut(through: Option<&Through>) {
+    match through {
+        Some(through) => through.cut().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The peer, if it runs under our own user or as root.
+fn ours(stream: &UnixStream) -> Option<Pinned> {
+    let peer = Pinned::of(stream).ok()?;
+    let ours = rustix::process::geteuid().as_raw();
+    if peer.uid() != ours && peer.uid() != 0 {
+        tracing::warn!(uid = peer.uid(), "another user reached the socket");
+        return None;
+    }
+    Some(peer)
+}
+
+fn place(places: &Places, side: Side) -> Option<Place> {
+    let place = places.take(side);
+    if place.is_none() {
+        tracing::debug!(?side, "a connection is dropped: too many are open");
+    }
+    place
 }
 
 fn no_such_route() -> Problem {

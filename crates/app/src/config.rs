@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use marque_domain::Tier;
 use marque_domain::chain::{DEFAULT_DEPTH, MAX_DEPTH};
 use marque_domain::time::parse_span;
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,8 @@ pub(crate) struct Runs {
     pub(crate) max_chain_depth: usize,
     /// The score below which every run is refused, 0 to 100.
     pub(crate) trust_floor: u8,
+    /// How firmly every run must at least be held.
+    pub(crate) tier_floor: Tier,
 }
 
 /// Approvals.
@@ -124,6 +127,7 @@ impl Default for Runs {
             max_ttl: Span(Duration::from_secs(24 * 60 * 60)),
             max_chain_depth: DEFAULT_DEPTH,
             trust_floor: 0,
+            tier_floor: Tier::Advisory,
         }
     }
 }

@@ -42,7 +42,7 @@ impl DataDir {
         self.0.join("marque.sock")
     }
 
-    /// The socket on which launchers hand over the doors of captured runs.
+    /// Where launchers hand over the doors of captured runs.
     pub(crate) fn doors(&self) -> PathBuf {
         self.0.join("doors.sock")
     }

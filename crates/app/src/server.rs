@@ -17,11 +17,12 @@ use marque_crypto::SystemRandom;
 use marque_crypto::factor::Cost;
 use marque_gateway::{Gateway, GatewaySettings};
 use marque_plane::view::{ClaimView, StatusView};
-use marque_plane::{Parts, Plane, Settings, StartError};
+use marque_plane::{HandedDoors, Parts, Plane, Settings, StartError};
 use marque_policy::PolicySet;
 use marque_tlog::VerifierKey;
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -42,6 +43,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 const FAREWELL: Duration = Duration::from_secs(10);
 /// How long the plane may take to record what it was told before the process leaves anyway.
 const LAST_WORDS: Duration = Duration::from_secs(10);
+/// Hand-overs of doors that wait for the gateway.
+const HANDED_MAX: usize = 64;
 /// How often housekeeping looks round.
 const ROUND: Duration = Duration::from_millis(500);
 
@@ -62,15 +65,19 @@ pub(crate) async fn serve(
     let socket = context.data.socket();
     let admin = marque_api::bind(&socket)
         .with_context(|| format!("cannot listen on `{}`", socket.display()))?;
+    let doors = context.data.doors();
+    let handing = marque_api::bind(&doors)
+        .with_context(|| format!("cannot listen on `{}`", doors.display()))?;
     let metrics = Metrics::install()?;
     let api = Api::new(plane.clone(), metrics.clone(), shutdown.clone());
+    let (hand_over, handed) = mpsc::channel::<HandedDoors>(HANDED_MAX);
 
     let tasks = TaskTracker::new();
     let settings = GatewaySettings { drain: DRAIN, ..GatewaySettings::default() };
     let gateway = Gateway::new(plane.clone(), settings);
     let (door, stop) = (shutdown.clone(), shutdown.clone());
     tasks.spawn(async move {
-        if let Err(error) = gateway.serve(proxy, door).await {
+        if let Err(error) = gateway.serve(proxy, handed, door).await {
             tracing::error!(%error, "the proxy door closed");
             stop.cancel();
         }
@@ -78,6 +85,10 @@ pub(crate) async fn serve(
     tasks.spawn({
         let api = api.clone();
         async move { api.serve(admin).await }
+    });
+    tasks.spawn({
+        let api = api.clone();
+        async move { api.serve_hand_over(handing, hand_over).await }
     });
     if let Some(address) = config.server.metrics_listen {
         let listener = TcpListener::bind(address).await?;
@@ -94,7 +105,9 @@ pub(crate) async fn serve(
     }
     tracing::info!(why, "the server ends");
     // Nobody new from here on: whoever finds no socket starts another server.
-    let _ = std::fs::remove_file(&socket);
+    for socket in [&socket, &doors] {
+        let _ = std::fs::remove_file(socket);
+    }
     shutdown.cancel();
     if tokio::time::timeout(FAREWELL, tasks.wait()).await.is_err() {
         tracing::warn!("a door would not close");
@@ -126,6 +139,7 @@ fn open(
         max_run_ttl: config.run.max_ttl.0,
         max_depth: config.run.max_chain_depth,
         trust_floor: config.run.trust_floor,
+        tier_floor: config.run.tier_floor,
     };
     let plane = Plane::start(store, parts, settings).map_err(Failure::from)?;
     let name = format!("{}/log", plane.status().trust_domain).parse()?;

@@ -8,6 +8,7 @@ use crate::agent::Agent;
 use crate::authority::Authority;
 use crate::fact::Fact;
 use crate::id::{Id, Named};
+use crate::run::Tier;
 use crate::time::Timestamp;
 use crate::user::User;
 
@@ -26,6 +27,10 @@ pub struct Grant {
     pub openers: BTreeSet<Id<User>>,
     /// What it allows, asks for and forbids.
     pub authority: Authority,
+    /// How firmly every run of the agent must at least be held as long as this grant is live,
+    /// whoever opens it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier_floor: Option<Tier>,
     /// When it ends by itself.
     pub until: Timestamp,
     /// Whether it was ended before.

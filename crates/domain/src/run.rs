@@ -1,6 +1,7 @@
 //! Runs: one bounded execution of one agent version for one task.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -46,10 +47,13 @@ pub struct Run {
 }
 
 /// How a run is held, from weakest to strongest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
     /// Proxy variables only; a tool that ignores them is not held.
+    #[default]
     Advisory,
     /// Files and ports are fenced by the kernel.
     Confined,
@@ -118,6 +122,20 @@ impl fmt::Display for Tier {
     }
 }
 
+/// No tier of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there are the tiers `advisory`, `confined` and `captured`")]
+pub struct UnknownTier;
+
+impl FromStr for Tier {
+    type Err = UnknownTier;
+
+    fn from_str(text: &str) -> Result<Self, UnknownTier> {
+        let all = [Self::Advisory, Self::Confined, Self::Captured];
+        all.into_iter().find(|tier| tier.to_string() == text).ok_or(UnknownTier)
+    }
+}
+
 impl fmt::Display for Closing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -138,5 +156,19 @@ impl Named for Run {
 impl Fact for Run {
     fn id(&self) -> Id<Self> {
         self.id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tier;
+
+    // threat 166
+    #[test]
+    fn a_tier_is_stronger_than_those_before_it_and_reads_as_it_is_printed() {
+        let all = [Tier::Advisory, Tier::Confined, Tier::Captured];
+        assert!(all.is_sorted());
+        assert_eq!(all.map(|tier| tier.to_string().parse()), all.map(Ok));
+        assert!("Captured".parse::<Tier>().is_err() && "".parse::<Tier>().is_err());
     }
 }

@@ -75,6 +75,9 @@ pub enum Code {
     /// The proof belongs to no open run.
     #[serde(rename = "refused.caller.unknown")]
     CallerUnknown,
+    /// The run is captured, and what came in did not come through a door of it.
+    #[serde(rename = "refused.caller.door")]
+    CallerDoor,
     /// The run ended by itself.
     #[serde(rename = "refused.run.closed")]
     RunClosed,
@@ -96,6 +99,9 @@ pub enum Code {
     /// Neither owner nor sponsor is there.
     #[serde(rename = "refused.run.nobody_accountable")]
     NobodyAccountable,
+    /// The run is held less firmly than somebody asks for.
+    #[serde(rename = "refused.run.tier")]
+    TierBelowFloor,
     /// No line of the mandate speaks of the operation.
     #[serde(rename = "refused.mandate.nothing_allows")]
     NothingAllows,
@@ -151,9 +157,10 @@ pub enum Code {
 
 impl Code {
     /// Every code, for documentation and coverage tests.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::CallerMissing,
         Self::CallerUnknown,
+        Self::CallerDoor,
         Self::RunClosed,
         Self::RunExpired,
         Self::RunKilled,
@@ -161,6 +168,7 @@ impl Code {
         Self::VersionNotApproved,
         Self::PersonGone,
         Self::NobodyAccountable,
+        Self::TierBelowFloor,
         Self::NothingAllows,
         Self::Never,
         Self::MandateNeedsApproval,
@@ -183,14 +191,15 @@ impl Code {
     /// The stage that refuses with it.
     pub const fn stage(self) -> Stage {
         match self {
-            Self::CallerMissing | Self::CallerUnknown => Stage::Caller,
+            Self::CallerMissing | Self::CallerUnknown | Self::CallerDoor => Stage::Caller,
             Self::RunClosed
             | Self::RunExpired
             | Self::RunKilled
             | Self::AgentStopped
             | Self::VersionNotApproved
             | Self::PersonGone
-            | Self::NobodyAccountable => Stage::Run,
+            | Self::NobodyAccountable
+            | Self::TierBelowFloor => Stage::Run,
             Self::NothingAllows
             | Self::Never
             | Self::MandateNeedsApproval

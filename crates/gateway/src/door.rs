@@ -1,8 +1,9 @@
 //! Doors: where agents' requests come in.
 //!
-//! Each door finds out who asks and where to, and hands the request to the pipeline. Now there is
-//! the proxy door: absolute-form requests, and tunnels whose TLS ends here.
+//! Each door finds out who asks and where to, and hands the request to the pipeline: the proxy
+//! door, with absolute-form requests and tunnels whose TLS ends here, and those of captured runs.
 
+pub(crate) mod captured;
 mod h2;
 mod http;
 pub(crate) mod proxy;

@@ -3,18 +3,21 @@
 //! Owns every task it starts and joins them all. Decides nothing about a request.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use marque_domain::{Id, Run};
-use marque_plane::{LiveRun, Plane};
+use marque_plane::{HandedDoors, LiveRun, Plane};
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::captured::{self, CapturedRuns};
 use crate::clean::Injected;
 use crate::dial::Dialer;
 use crate::door;
@@ -36,7 +39,8 @@ pub struct GatewaySettings {
     /// Connections that have not proven yet whose they are, besides the above; one more and the
     /// oldest is cut.
     pub strangers_max: usize,
-    /// How long a connection may take to prove whose it is.
+    /// How long a connection may take to prove whose it is, or, where a captured run's door
+    /// proves that, to say what it wants.
     pub proof: Duration,
     /// How long a connection may stay silent in both directions before it is cut.
     pub silence: Duration,
@@ -80,14 +84,16 @@ impl Gateway {
         Self { plane, settings }
     }
 
-    /// Serves the proxy door until `shutdown`, then lets requests under way end within
-    /// [`GatewaySettings::drain`] and cuts the rest. Tells the plane where the door is.
+    /// Serves the proxy door, and the doors of captured runs as they are handed over, until
+    /// `shutdown`; then lets requests under way end within [`GatewaySettings::drain`] and cuts the
+    /// rest. Tells the plane where the proxy door is.
     ///
     /// # Errors
     /// [`ServeError`] before the first connection only.
     pub async fn serve(
         self,
         listener: TcpListener,
+        doors: mpsc::Receiver<HandedDoors>,
         shutdown: CancellationToken,
     ) -> Result<(), ServeError> {
         let address = listener.local_addr()?;
@@ -97,6 +103,7 @@ impl Gateway {
         self.plane.set_proxy_address(address);
         let drain = self.settings.drain;
         let shared = Arc::new(Shared::new(self, shutdown));
+        shared.tasks.spawn(captured::take_in(Arc::clone(&shared), doors));
         accept(&shared, &listener).await;
         drop(listener);
         shared.tasks.close();
@@ -118,6 +125,7 @@ pub(crate) struct Shared {
     pub(crate) places: Places,
     pub(crate) pool: Pool,
     pub(crate) injected: Injected,
+    pub(crate) captured: CapturedRuns,
     /// Runs whose end somebody waits for.
     attended: Mutex<HashSet<Id<Run>>>,
     pub(crate) tasks: TaskTracker,
@@ -137,6 +145,7 @@ impl Shared {
             places: Places::new(&gateway.settings),
             pool: Pool::new(shutdown.clone()),
             injected: Injected::default(),
+            captured: CapturedRuns::default(),
             settings: gateway.settings,
             leaves: Leaves::new(provider),
             attended: Mutex::default(),
@@ -176,18 +185,28 @@ async fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
         let accepted = tokio::select! {
             biased;
             () = shared.shutdown.cancelled() => return,
-            accepted = listener.accept() => accepted,
+            accepted = next_of(listener) => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
+        let Ok(stream) = accepted else { return };
         // Made here, so that a connection has its place before the next one is accepted.
         let session = Arc::new(Session::new(Arc::clone(shared)));
         shared.tasks.spawn(door::proxy::serve(session, stream));
+    }
+}
+
+/// The next connection that comes in.
+///
+/// # Errors
+/// Where none ever will: the listener is shut down.
+pub(crate) async fn next_of(listener: &TcpListener) -> std::io::Result<TcpStream> {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return Ok(stream),
+            Err(error) if error.kind() == ErrorKind::InvalidInput => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
     }
 }

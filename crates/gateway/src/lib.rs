@@ -12,6 +12,7 @@
 #![warn(missing_docs)]
 
 mod body;
+mod captured;
 mod clean;
 mod client_hello;
 mod dial;

@@ -144,32 +144,30 @@ pub(crate) fn is_served(plane: &Plane, endpoint: &Endpoint, scheme: &str) -> boo
     plane.connections_at(endpoint).iter().any(|found| found.fact.transport.scheme() == scheme)
 }
 
-/// Asks the road for a tunnel whose contents nobody reads, and says why there is none.
-pub(crate) async fn refuse_tunnel(
+/// Asks the road for bytes to a host that nobody reads, and says why there are none.
+pub(crate) async fn refuse_opaque(
     session: &Arc<Session>,
-    presented: Presented,
-    endpoint: &Endpoint,
-) -> Stop {
-    let operation = recognise::connect("https", endpoint);
+    (presented, place): (Presented, Place),
+    (scheme, endpoint): (&str, &Endpoint),
+) -> Notice {
+    let operation = recognise::connect(scheme, endpoint);
     match decide(session, Ask { presented, operation, announced_bytes: 0 }).await {
-        Err(refusal) => Notice::refused(refusal, Place::Proxy).into(),
+        Err(refusal) => Notice::refused(refusal, place),
         Ok(opened) => opaque(session, opened),
     }
 }
 
 // Nothing that could be allowed is asked for: a connection to the host, contents unseen.
 async fn turn_away(session: &Arc<Session>, presented: Presented, call: Call, place: Place) -> Stop {
-    let operation = recognise::connect(call.scheme, &call.endpoint);
-    match decide(session, Ask { presented, operation, announced_bytes: 0 }).await {
-        Err(refusal) => Stop::beside(Notice::refused(refusal, place), call.body),
-        Ok(opened) => opaque(session, opened),
-    }
+    let whose = (presented, place);
+    let notice = refuse_opaque(session, whose, (call.scheme, &call.endpoint)).await;
+    Stop::beside(notice, call.body)
 }
 
-fn opaque(session: &Arc<Session>, opened: Opened) -> Stop {
+fn opaque(session: &Arc<Session>, opened: Opened) -> Notice {
     let mut act = Act::new(session, opened.lease, Arc::default());
     act.end(Outcome::Failed { code: "failed.opaque".to_owned() });
-    Notice::opaque().into()
+    Notice::opaque()
 }
 
 // In a task of its own: a permit that was given is always redeemed, so that its intent gets an

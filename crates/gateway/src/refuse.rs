@@ -57,6 +57,8 @@ pub(crate) enum Place {
     Proxy,
     /// Talking to the upstream, as it believes.
     Tunnel,
+    /// The same, in a captured run, which knows of no proxy.
+    Captured,
 }
 
 impl Style {
@@ -103,9 +105,14 @@ impl Notice {
         Self::malformed("head", malformed.to_string(), "send one plain HTTP/1.1 request")
     }
 
-    /// A request that names another host than the tunnel it came through (threats 75 and 78).
-    pub(crate) fn misdirected(message: impl Into<String>) -> Self {
-        let remedy = "open a tunnel to that host, so that it is decided on its own";
+    /// A request that names another host than its connection leads to (threats 75 and 78).
+    pub(crate) fn misdirected(message: impl Into<String>, place: Place) -> Self {
+        let remedy = match place {
+            Place::Captured => "connect to that host itself, so that it is decided on its own",
+            Place::Proxy | Place::Tunnel => {
+                "open a tunnel to that host, so that it is decided on its own"
+            }
+        };
         Self::new(StatusCode::MISDIRECTED_REQUEST, "malformed.host", message, remedy)
     }
 
@@ -232,6 +239,14 @@ impl Notice {
             reference: self.reference(),
             is_hold: self.is_hold && self.approval.is_some(),
         })
+    }
+
+    /// Its code and what explains it, for a client that reads one line.
+    pub(crate) fn brief(&self) -> String {
+        match self.reference() {
+            Some(reference) => format!("{}, {reference}", self.code),
+            None => self.code.clone(),
+        }
     }
 
     fn reference(&self) -> Option<String> {

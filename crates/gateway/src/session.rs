@@ -39,15 +39,28 @@ impl Session {
         }
     }
 
+    /// A connection that is that run's from the beginning, because a door of the run proves it.
+    ///
+    /// # Errors
+    /// As for [`Session::belong_to`].
+    pub(crate) fn of_run(shared: Arc<Shared>, live: &Arc<LiveRun>) -> Result<Self, Notice> {
+        let place = place_in(&shared, live)?;
+        Ok(Self {
+            shared,
+            run: SetOnce::new_with(Some(Member { live: Arc::clone(live), place })),
+            stranger: Mutex::new(None),
+            crowded_out: CancellationToken::new(),
+            in_flight: AtomicUsize::new(0),
+        })
+    }
+
     /// Makes the connection that run's; says so where it is another's already, or where the run
     /// has no place left for it.
     pub(crate) fn belong_to(&self, live: &Arc<LiveRun>) -> Result<(), Notice> {
         if !self.run.initialized() {
-            let place = self.shared.places.of_tree(live.root);
-            let place = place.inspect_err(|_| tally::ended("crowded"))?;
+            let place = place_in(&self.shared, live)?;
             // Losing this race to another request of the same run is fine.
             let _first = self.run.set(Member { live: Arc::clone(live), place });
-            self.shared.attend(live);
             *self.stranger.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
         match self.run.get() {
@@ -87,6 +100,12 @@ impl Session {
     pub(crate) fn is_answering(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed) > 0
     }
+}
+
+fn place_in(shared: &Arc<Shared>, live: &Arc<LiveRun>) -> Result<RunPlace, Notice> {
+    let place = shared.places.of_tree(live.root).inspect_err(|_| tally::ended("crowded"))?;
+    shared.attend(live);
+    Ok(place)
 }
 
 struct Member {

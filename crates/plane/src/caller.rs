@@ -1,7 +1,7 @@
 //! Stage 1, `caller`: who asks, proven how?
 //!
-//! The only place where an [`Acting`] comes into being: an [`Acting<Run>`] from a run's secret, an
-//! [`Acting<User>`] from a human's factor. A verb that takes one cannot be reached with the other.
+//! The only place where an [`Acting`] comes into being: an [`Acting<Run>`] from a run's secret or a
+//! door of it, an [`Acting<User>`] from a human's factor. A verb that takes one cannot be reached with the other.
 
 mod human;
 mod peer;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use marque_crypto::Secret;
 use marque_crypto::machine::{self, MachineHashKey};
-use marque_domain::{Code, Id, Refusal, Run, RunState, UserRef};
+use marque_domain::{Code, Id, Refusal, Run, RunState, Tier, UserRef};
 
 pub use human::Factor;
 pub(crate) use human::{Decoy, Humans, Tried, who_is_meant};
@@ -81,7 +81,7 @@ impl Acting<Run> {
     pub(crate) fn live(&self) -> &Arc<LiveRun> {
         match &self.who {
             Who::Run(live) => live,
-            Who::User(_) => unreachable!("INVARIANT: an acting run is made of its secret only"),
+            Who::User(_) => unreachable!("INVARIANT: an acting run is made of its own proof only"),
         }
     }
 
@@ -90,9 +90,29 @@ impl Acting<Run> {
     }
 }
 
+/// Who asks, on the road: whoever holds the proof, but a captured run by its doors alone. Its secret
+/// is its launcher's, and whoever else has come by it has nothing (threat 98).
+pub(crate) fn prove(
+    world: &World,
+    key: &MachineHashKey,
+    presented: &Presented,
+) -> Result<Arc<LiveRun>, Refusal> {
+    let live = identify(world, key, presented)?;
+    let run = world.runs.get(live.run);
+    let is_captured = run.is_none_or(|run| run.fact.tier == Tier::Captured);
+    match presented {
+        Presented::RunSecret { .. } if is_captured => Err(Refusal::new(
+            Code::CallerDoor,
+            format!("run `{}` is captured: it speaks through its own doors only", live.run),
+            "send the request from inside the run, without proxy credentials",
+        )),
+        _ => Ok(live),
+    }
+}
+
 /// Whose proof this is. The secret is random, so a keyed hash finds it in constant time with
 /// regard to its bytes; the id beside it must agree, so that a mix-up is told and not served.
-pub(crate) fn prove(
+pub(crate) fn identify(
     world: &World,
     key: &MachineHashKey,
     presented: &Presented,

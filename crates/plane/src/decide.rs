@@ -85,6 +85,7 @@ fn walk(plane: &Plane, world: &World, ask: &Ask, draft: &mut Draft) -> Result<Cl
 
     draft.asked_by(world, live.run);
     let standing = run::stand(world, live.run, now)?;
+    run::must_be_held(world, &standing, plane.settings().tier_floor, now)?;
     laps.passed(Stage::Run);
 
     let mandated = mandate::rule(world, &standing, operation, now);

@@ -13,7 +13,7 @@ use crate::caller::{Acting, Peer};
 use crate::error::{AdminError, AdminKind};
 use crate::live::LiveRun;
 use crate::plane::Plane;
-use crate::verbs::runs::must_be_launcher;
+use crate::verbs::runs::{must_be_launcher, not_the_launcher};
 
 /// That something came in through a door of a run. Made by [`Plane::hand_over`] only.
 pub struct DoorProof {
@@ -24,6 +24,12 @@ impl DoorProof {
     /// The run.
     pub fn live(&self) -> &Arc<LiveRun> {
         &self.live
+    }
+
+    /// Takes room for so many more doors; `false` once the run has handed over all it may.
+    #[must_use]
+    pub fn make_room(&self, more: usize) -> bool {
+        self.live.make_room(more)
     }
 
     /// The same proof again, for the next connection.
@@ -68,6 +74,30 @@ pub struct HandedDoors {
 }
 
 impl Plane {
+    /// Whether a process is the launcher of a run at all. Not a decision: nothing but reading what
+    /// it sends may be done because of it.
+    pub fn must_launch(&self, peer: &Peer) -> Result<(), AdminError> {
+        let process = peer.process();
+        let world = self.world();
+        if process.is_some() && world.all_live().any(|live| Some(live.launcher) == process) {
+            return Ok(());
+        }
+        Err(not_the_launcher())
+    }
+
+    /// Whether a process that came in through a door belongs to its run, as far as descent tells.
+    /// One of a run below it does not: it has doors of its own, and this one would make it more.
+    pub fn speaks_through(&self, peer: &Peer, door: &DoorProof) -> bool {
+        let world = self.world();
+        let Some(run) = world.runs.get(door.live().run) else { return false };
+        let is_of_chain = |live: &LiveRun| {
+            // Runs of one launcher cannot be told apart by descent.
+            live.launcher == door.live().launcher
+                || run.fact.chain.actors.iter().any(|actor| actor.run == live.run)
+        };
+        world.all_live().filter(|live| peer.is_inside(&live.launcher)).all(|live| is_of_chain(live))
+    }
+
     /// The run's launcher hands over doors of a captured run.
     pub fn hand_over(&self, who: &Acting<Run>, peer: &Peer) -> Result<DoorProof, AdminError> {
         must_be_launcher(who, peer)?;
@@ -76,6 +106,10 @@ impl Plane {
         if run.fact.tier != Tier::Captured {
             let message = format!("run `{}` is not captured: it has no doors", who.run());
             return Err(AdminError::new(AdminKind::Invalid, message));
+        }
+        if !run.fact.is_open(self.now()) {
+            let message = format!("run `{}` is over", who.run());
+            return Err(AdminError::new(AdminKind::Conflict, message));
         }
         Ok(DoorProof { live: Arc::clone(who.live()) })
     }

@@ -29,6 +29,8 @@ pub enum AdminKind {
     Invalid,
     /// This human may not do that.
     Forbidden,
+    /// The run would be held less firmly than somebody asks for.
+    TierBelowFloor,
     /// The plane cannot do it now.
     Unavailable,
 }

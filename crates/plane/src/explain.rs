@@ -109,6 +109,10 @@ fn walk_again(world: &World, decision: &Decision) -> String {
     let Some(actor) = &decision.actor else {
         return "not replayed: the caller could not be told, so no fact was used".to_owned();
     };
+    if decision.answer.code() == Some(Code::TierBelowFloor) {
+        // Who asks is a setting of the server, or a grant that speaks of no operation.
+        return "not replayed: the floor of tiers is not among the facts of a decision".to_owned();
+    }
     let now = decision.at;
     let operation = operation_of(decision);
     let answer = run::stand(world, actor.run, now).and_then(|standing| {

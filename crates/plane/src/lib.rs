@@ -39,6 +39,7 @@ mod start;
 mod step;
 #[cfg(test)]
 mod testing;
+mod tier;
 mod told;
 mod trust;
 mod verbs;

@@ -5,7 +5,7 @@
 //! opened it kept.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,6 +21,9 @@ use crate::log_key::LogSigner;
 
 /// The table a sealed authority is bound to.
 const LIVE_TABLE: &str = "live";
+
+/// Most doors a run may hand over in its life.
+const MAX_DOORS: usize = 128;
 
 /// The living side of one run.
 pub struct LiveRun {
@@ -42,6 +45,7 @@ pub struct LiveRun {
     kept: Option<String>,
     cancel: CancellationToken,
     is_held: AtomicBool,
+    doors: AtomicUsize,
 }
 
 /// What a run is born with.
@@ -90,6 +94,7 @@ impl LiveRun {
             kept: None,
             cancel: CancellationToken::new(),
             is_held: AtomicBool::new(false),
+            doors: AtomicUsize::new(0),
         }
     }
 
@@ -144,6 +149,15 @@ impl LiveRun {
     /// Takes the run's one hold; `false` if it is taken.
     pub(crate) fn take_hold(&self) -> bool {
         !self.is_held.swap(true, Ordering::AcqRel)
+    }
+
+    /// Takes room for so many more doors of a captured run; `false` if that were too many. Room is
+    /// not given back: doors live as long as their run.
+    pub(crate) fn make_room(&self, more: usize) -> bool {
+        let taken = self.doors.fetch_update(Ordering::AcqRel, Ordering::Acquire, |doors| {
+            doors.checked_add(more).filter(|doors| *doors <= MAX_DOORS)
+        });
+        taken.is_ok()
     }
 
     /// Whether its launcher ever took hold of it.

@@ -13,7 +13,7 @@ use marque_crypto::intercept::InterceptAuthority;
 use marque_crypto::machine::MachineHashKey;
 use marque_crypto::seal::KeyManager;
 use marque_domain::{
-    Code, Connection, Endpoint, Id, Named, Refusal, Revised, Run, Timestamp, User, UserRef,
+    Code, Connection, Endpoint, Id, Named, Refusal, Revised, Run, Tier, Timestamp, User, UserRef,
 };
 use marque_policy::PolicySet;
 use marque_store::Store;
@@ -70,6 +70,8 @@ pub struct Settings {
     pub max_depth: usize,
     /// The score below which every run is refused, 0 to 100.
     pub trust_floor: u8,
+    /// How firmly every run must at least be held.
+    pub tier_floor: Tier,
 }
 
 impl Default for Settings {
@@ -80,6 +82,7 @@ impl Default for Settings {
             max_run_ttl: Duration::from_secs(24 * 3_600),
             max_depth: marque_domain::chain::DEFAULT_DEPTH,
             trust_floor: 0,
+            tier_floor: Tier::Advisory,
         }
     }
 }
@@ -258,9 +261,10 @@ impl Plane {
         Ok(Acting::proven(user, is_dry_run))
     }
 
-    /// Proves a run by its secret.
+    /// Proves a run by its secret, or by a door of it. For what a run may ask of the plane itself:
+    /// the secret of a captured run serves here, for its launcher has nothing else, and on no road.
     pub fn identify_run(&self, presented: &Presented) -> Result<Acting<Run>, AdminError> {
-        let live = self.caller(presented)?;
+        let live = caller::identify(&self.world(), self.machine_key(), presented)?;
         Ok(Acting::of_run(live))
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use marque_domain::{
     Answer, Approval, Body, Code, Connection, Decision, Digest, Event, Grant, Id, Operation,
-    Refusal, Revised, Run, Stage,
+    Refusal, Revised, Run, Stage, Tier,
 };
 use marque_store::Intent;
 
@@ -25,7 +25,7 @@ use crate::lease::Lease;
 use crate::live::LiveRun;
 use crate::mandate::{self, Mandated};
 use crate::plane::Plane;
-use crate::run::Standing;
+use crate::run::{self, Standing};
 use crate::sequence::Durability;
 use crate::spending::{self, Spending, Unspent};
 use crate::step::Step;
@@ -143,11 +143,12 @@ pub(crate) async fn allow(
     draft.approval = cleared.approval.as_ref().map(|approval| approval.fact.id);
     let mut laps = Laps::start(plane.clock());
     let durability = Durability::of(draft.operation.class);
+    let tier_floor = plane.settings().tier_floor;
     let decision = plane.id();
     let cleared = Arc::new(cleared);
     let (inside, record) = (Arc::clone(&cleared), draft.decided(decision, Answer::Allowed));
     let recorded = plane.sequencer().submit(durability, move |step| {
-        must_be_unchanged(step, &inside)?;
+        must_be_unchanged(step, &inside, tier_floor)?;
         let portion = spend(step, &inside, decision)?;
         consume(step, &inside, decision)?;
         let appended = step.append(Event::Decided(Box::new(record.clone())))?;
@@ -190,7 +191,7 @@ pub(crate) async fn allow(
 }
 
 // Every fact the decision rests on, at the revision it rests on, and no newer kill.
-fn must_be_unchanged(step: &Step<'_, '_>, cleared: &Cleared) -> Result<(), Stop> {
+fn must_be_unchanged(step: &Step<'_, '_>, cleared: &Cleared, tier_floor: Tier) -> Result<(), Stop> {
     let world = &*step.world;
     let standing = &cleared.standing;
     let stands = is_current(world, &*standing.run)
@@ -207,13 +208,16 @@ fn must_be_unchanged(step: &Step<'_, '_>, cleared: &Cleared) -> Result<(), Stop>
             .all(|grant| is_current(world, &**grant) && grant.fact.is_live(step.now))
         && cleared.named.as_ref().is_none_or(|named| is_current(world, &*named.credential))
         && cleared.approval.as_ref().is_none_or(|approval| is_current(world, &**approval));
-    if stands && is_still_covered(step, cleared) { Ok(()) } else { Err(Stop::Stale) }
+    if stands && is_still_covered(step, cleared, tier_floor) { Ok(()) } else { Err(Stop::Stale) }
 }
 
-// A fact nobody used when the road was walked can forbid by now: a grant with a new `never`, or a
-// second connection at the endpoint.
-fn is_still_covered(step: &Step<'_, '_>, cleared: &Cleared) -> bool {
+// A fact nobody used when the road was walked can forbid by now: a grant with a new `never` or that
+// asks for a firmer tier, or a second connection at the endpoint.
+fn is_still_covered(step: &Step<'_, '_>, cleared: &Cleared, tier_floor: Tier) -> bool {
     let (standing, then) = (&cleared.standing, &cleared.mandated);
+    if run::must_be_held(step.world, standing, tier_floor, step.now).is_err() {
+        return false;
+    }
     let now = mandate::rule(step.world, standing, &cleared.operation, step.now);
     now.is_ok_and(|now| {
         let ids = |grants: &[Arc<Revised<Grant>>]| -> Vec<_> {

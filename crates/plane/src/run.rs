@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use marque_domain::{
-    Agent, AgentVersion, Closing, Code, Id, Refusal, Revised, Run, RunState, Timestamp, User,
+    Agent, AgentVersion, Closing, Code, Id, Refusal, Revised, Run, RunState, Tier, Timestamp, User,
 };
 
+use crate::tier::Floor;
 use crate::world::World;
 
 /// A run that may act, and everybody it stands on.
@@ -76,6 +77,18 @@ pub(crate) fn stand(world: &World, run: Id<Run>, now: Timestamp) -> Result<Stand
         opener: Arc::clone(opener),
         person,
     })
+}
+
+/// Whether the run is held as firmly as everybody asks who has a say in it now.
+pub(crate) fn must_be_held(
+    world: &World,
+    standing: &Standing,
+    organisation_floor: Tier,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let run = &standing.run.fact;
+    let agents = run.chain.actors.iter().map(|actor| actor.agent);
+    Floor::of_organisation(organisation_floor).with_grants(world, agents, now).judge(run.tier)
 }
 
 fn must_be_open(run: &Run, now: Timestamp) -> Result<(), Refusal> {

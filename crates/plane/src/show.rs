@@ -109,6 +109,7 @@ impl Show<'_> {
             allow: lines::print(&grant.authority.allow),
             ask: lines::print(&grant.authority.ask),
             never: lines::print(&grant.authority.never),
+            tier_floor: grant.tier_floor,
             until: grant.until,
             state: grant.word(self.now).to_owned(),
         }

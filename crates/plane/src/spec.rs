@@ -110,6 +110,9 @@ pub struct GrantSpec {
     /// Who may open runs under it; the caller if empty.
     #[serde(default)]
     pub openers: BTreeSet<UserName>,
+    /// How firmly every run of the agent must at least be held as long as the grant is live.
+    #[serde(default)]
+    pub tier_floor: Option<Tier>,
 }
 
 /// A run to open.
@@ -132,8 +135,11 @@ pub struct RunSpec {
     pub limits: Limits,
     /// How long it may last, in seconds.
     pub ttl_secs: u64,
-    /// How it is held.
+    /// How its launcher holds it; a child run is held as its parent is, whatever this says.
     pub tier: Tier,
+    /// How firmly its mandate asks that it be held; it is not opened otherwise.
+    #[serde(default)]
+    pub tier_floor: Option<Tier>,
 }
 
 /// What to kill.

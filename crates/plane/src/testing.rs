@@ -61,6 +61,7 @@ impl Scene {
                 given_at: NOW,
                 openers: BTreeSet::from([owner.id]),
                 authority: authority.clone(),
+                tier_floor: None,
                 until: NOW.plus(Duration::from_secs(3_600)),
                 state: GrantState::Live,
             },

@@ -183,6 +183,9 @@ pub struct GrantView {
     pub ask: Vec<String>,
     /// Lines that never are.
     pub never: Vec<String>,
+    /// How firmly every run of the agent must at least be held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier_floor: Option<Tier>,
     /// When it ends by itself.
     pub until: Timestamp,
     /// `live`, `revoked` or `expired`.
@@ -247,6 +250,13 @@ pub struct OpenedRunView {
     pub ca_pem: String,
     /// Lines of the repository's file that lie beyond the grants and were left out.
     pub left_out: Vec<String>,
+    /// TCP ports a captured run needs doors at beside 80, 443, 22, 5432 and 53: those of the
+    /// connections its mandate names, sorted, at most 32.
+    #[serde(default)]
+    pub ports: Vec<u16>,
+    /// Hosts of the connections its mandate names that speak git, sorted.
+    #[serde(default)]
+    pub git_hosts: Vec<String>,
 }
 
 /// An approval, as a human must see it.

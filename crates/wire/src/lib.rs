@@ -6,11 +6,14 @@
 //! that are sent on.
 
 pub mod address;
+pub mod dns;
 pub mod git;
 pub mod host;
 pub mod http1;
 pub mod http2;
 pub mod path;
+pub mod postgres;
 pub mod proxy_auth;
+pub mod ssh;
 pub mod target;
 pub mod websocket;

@@ -57,6 +57,7 @@ fn text(grant: &GrantView) -> String {
         .with("until", grant.until)
         .with("given by", &grant.given_by)
         .each("may be run by", &grant.openers)
+        .each("at least", grant.tier_floor)
         .each("allow", &grant.allow)
         .each("ask", &grant.ask)
         .each("never", &grant.never)

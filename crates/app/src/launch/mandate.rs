@@ -1,10 +1,11 @@
 //! Mandates written in files.
 //!
-//! A file a human names on the command line asks, like lines they type. A `marque.toml` that lies
+//! Permission lines, and how firmly a run must be held to have them. A file a human names on the command line asks, like lines they type. A `marque.toml` that lies
 //! in the repository can only narrow: an agent may have written it.
 
 use std::path::Path;
 
+use marque_domain::Tier;
 use marque_plane::spec::Lines;
 use serde::Deserialize;
 
@@ -18,11 +19,38 @@ const MAX_BYTES: u64 = 256 * 1024;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    mandate: Lines,
+    mandate: Table,
 }
 
-/// The lines of a file.
-pub(crate) fn read(path: &Path) -> Result<Lines, Failure> {
+// `flatten` would let unknown keys pass.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[derive(Default)]
+struct Table {
+    allow: Vec<String>,
+    ask: Vec<String>,
+    never: Vec<String>,
+    tier: Option<Tier>,
+}
+
+/// What a file says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Its permission lines.
+    pub(crate) lines: Lines,
+    /// How firmly the run must at least be held.
+    pub(crate) tier_floor: Option<Tier>,
+}
+
+impl From<Table> for Written {
+    fn from(table: Table) -> Self {
+        let Table { allow, ask, never, tier } = table;
+        Self { lines: Lines { allow, ask, never }, tier_floor: tier }
+    }
+}
+
+/// What that file says.
+pub(crate) fn read(path: &Path) -> Result<Written, Failure> {
     let failed = |why: &str| {
         let why = why.replace('\n', " ");
         Failure::new(Exit::Failed, format!("cannot use `{}` as a mandate: {why}", path.display()))
@@ -34,20 +62,23 @@ pub(crate) fn read(path: &Path) -> Result<Lines, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| failed(&error.to_string()))?;
     let file: File = toml::from_str(&text).map_err(|error| {
         failed(error.message()).hint(
-            "write a table `[mandate]` with `allow`, `ask` and `never`, lists of permission lines",
+            "write a table `[mandate]` with `allow`, `ask` and `never`, lists of permission lines, \
+             and perhaps `tier`, such as \"captured\"",
         )
     })?;
-    Ok(file.mandate)
+    Ok(file.mandate.into())
 }
 
-/// The lines of the repository's file, if there is one in `directory`.
-pub(crate) fn of_repository(directory: &Path) -> Result<Option<Lines>, Failure> {
+/// What the repository's file says, if there is one in `directory`.
+pub(crate) fn of_repository(directory: &Path) -> Result<Option<Written>, Failure> {
     let path = directory.join(REPOSITORY_FILE);
     if path.exists() { read(&path).map(Some) } else { Ok(None) }
 }
 
 #[cfg(test)]
 mod tests {
+    use marque_domain::Tier;
+
     use super::of_repository;
 
     #[test]
@@ -56,8 +87,14 @@ mod tests {
         assert_eq!(of_repository(dir.path()).unwrap(), None);
         let file = dir.path().join("marque.toml");
         std::fs::write(&file, "[mandate]\nallow = [\"tracker:GET /v1/**\"]\n").unwrap();
-        let lines = of_repository(dir.path()).unwrap().unwrap();
-        assert_eq!(lines.allow, ["tracker:GET /v1/**"]);
+        let written = of_repository(dir.path()).unwrap().unwrap();
+        assert_eq!(written.lines.allow, ["tracker:GET /v1/**"]);
+        assert_eq!(written.tier_floor, None);
+        std::fs::write(&file, "[mandate]\nnever = []\ntier = \"captured\"\n").unwrap();
+        let written = of_repository(dir.path()).unwrap().unwrap();
+        assert_eq!(written.tier_floor, Some(Tier::Captured));
+        std::fs::write(&file, "[mandate]\ntier = \"caged\"\n").unwrap();
+        assert!(of_repository(dir.path()).is_err());
         std::fs::write(&file, "[mandate]\nallows = []\n").unwrap();
         assert!(of_repository(dir.path()).is_err());
     }

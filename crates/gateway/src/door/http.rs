@@ -49,6 +49,12 @@ impl Socket for TcpStream {
     }
 }
 
+impl Socket for ReadAhead<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref()
+    }
+}
+
 impl Socket for TlsStream<ReadAhead<TcpStream>> {
     fn tcp(&self) -> &TcpStream {
         self.get_ref().0.get_ref()

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 
 use super::http::{close, serve as serve_http};
 use super::switch::{self, Manner, Switch, can_switch};
-use super::tunnel::{self, Tunnel};
+use super::tunnel::{self, Tunnel, Way};
 use super::{Own, Reply, endpoint, reply};
 use crate::guarded::{Guarded, SharedGuard};
 use crate::pipeline::{self, Exchange, Forwarded};
@@ -127,10 +127,15 @@ impl Proxy {
         match plane.meet(&presented).await {
             Ok(live) if is_served && !live.is_cancelled() => {
                 self.session.belong_to(&live)?;
-                Ok(Tunnel { authority, endpoint, presented, live })
+                let way = Way { authority, place: Place::Tunnel, scheme: "https" };
+                Ok(Tunnel { way, endpoint, presented, live })
             }
             // A stranger, a run that is over, or a host nobody registered: the road says which.
-            _ => Err(pipeline::refuse_tunnel(&self.session, presented, &endpoint).await),
+            _ => {
+                let whose = (presented, Place::Proxy);
+                let asked = ("https", &endpoint);
+                Err(pipeline::refuse_opaque(&self.session, whose, asked).await.into())
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 mod agent;
+mod captured;
 mod echo;
 mod frames;
 mod hosts;

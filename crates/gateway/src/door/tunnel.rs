@@ -1,7 +1,9 @@
-//! An intercepted tunnel: the client's TLS ends here, under a leaf of its run's own authority.
+//! A connection that leads to one host: the client's TLS ends here, under a leaf of its run's own
+//! authority.
 //!
-//! Owns the agreement of CONNECT, SNI and `Host` (threats 75 and 78). The run is fixed by the
-//! CONNECT; each request inside is a decision of its own.
+//! Owns the agreement of CONNECT, or of the address a captured run dialled, with SNI and `Host`
+//! (threats 75 and 78). The run and the host are fixed before; each request inside is a decision
+//! of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +24,7 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
-use super::http::serve;
+use super::http::{Socket, serve};
 use super::switch::{self, Manner, Switch, can_switch};
 use super::{Reply, h2};
 use crate::body::Upload;
@@ -44,12 +46,21 @@ const UNRECOGNIZED_NAME: u8 = 112;
 /// RFC 8446 §6.2: somebody decided not to go on.
 const ACCESS_DENIED: u8 = 49;
 
-/// A tunnel that a CONNECT opened.
+/// What is fixed before the first request: by a CONNECT, or by the door of a captured run.
 pub(super) struct Tunnel {
-    pub(super) authority: Authority,
+    pub(super) way: Way,
     pub(super) endpoint: Endpoint,
     pub(super) presented: Presented,
     pub(super) live: Arc<LiveRun>,
+}
+
+/// Where a connection leads, and how.
+pub(super) struct Way {
+    pub(super) authority: Authority,
+    /// Where the client stands.
+    pub(super) place: Place,
+    /// `https` or `http`, as the client speaks it.
+    pub(super) scheme: &'static str,
 }
 
 /// Serves the requests inside a tunnel.
@@ -57,15 +68,20 @@ pub(super) async fn intercept(session: Arc<Session>, tunnel: Tunnel, stream: Tcp
     let shaken = timeout(HANDSHAKE_TIMEOUT, shake(&session, &tunnel, stream)).await;
     let Ok(Some(mut stream)) = shaken else { return };
     stream.get_mut().1.set_buffer_limit(Some(RECORDS_MAX_BYTES));
-    let inside = |switch| Arc::new(Inside { session: Arc::clone(&session), tunnel, switch });
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        let inside = inside(None);
+        let inside = Arc::new(Inside { session: Arc::clone(&session), tunnel, switch: None });
         let answer = move |request| Arc::clone(&inside).answer(request);
         return h2::serve(stream, &session, answer).await;
     }
+    Box::pin(speak(session, tunnel, stream)).await;
+}
+
+/// Serves requests of HTTP/1.1, whatever protects them.
+pub(super) async fn speak<IO: Socket>(session: Arc<Session>, tunnel: Tunnel, stream: IO) {
     let io = Guarded::new(stream, RequestGuard::new(), session.shared.settings.silence);
     let switch = Arc::new(Switch::new(io.guard()));
-    let inside = inside(Some(Arc::clone(&switch)));
+    let with = Some(Arc::clone(&switch));
+    let inside = Arc::new(Inside { session: Arc::clone(&session), tunnel, switch: with });
     let answer = move |request| Arc::clone(&inside).answer(request);
     if let Some(rest) = serve(io, &session, answer).await {
         Box::pin(switch.finish(&session, rest)).await;
@@ -82,7 +98,7 @@ async fn shake(
         LazyConfigAcceptor::new(Acceptor::default(), Tap::new(ReadAhead::new(stream))).await;
     let StartHandshake { accepted, io, .. } = begun.ok()?;
     let (seen, mut stream) = io.into_parts();
-    let host = &tunnel.authority.host;
+    let host = &tunnel.way.authority.host;
     let name = accepted.client_hello().server_name().map(str::to_owned);
     if let Err(alert) = agree(host, name.as_deref(), client_hello::is_encrypted(&seen)) {
         tracing::info!(run = %tunnel.live.run, %host, alert, "a tunnel's TLS was refused");
@@ -128,7 +144,7 @@ impl Inside {
     async fn forward(&self, request: Request<Incoming>) -> Result<Forwarded, Stop> {
         let (head, body) = request.into_parts();
         let target = head.uri.to_string();
-        let path = inner_path(&self.tunnel.authority, &head.method, &target, &head.headers);
+        let path = inner_path(&self.tunnel.way, &head.method, &target, &head.headers);
         let path = match path {
             Ok(path) => path,
             Err(notice) => {
@@ -138,8 +154,8 @@ impl Inside {
         };
         let exchange = Exchange {
             presented: self.tunnel.presented.duplicate(),
-            place: Place::Tunnel,
-            scheme: "https",
+            place: self.tunnel.way.place,
+            scheme: self.tunnel.way.scheme,
             endpoint: self.tunnel.endpoint.clone(),
             method: head.method,
             path,
@@ -151,25 +167,28 @@ impl Inside {
     }
 }
 
-/// The path of a request inside a tunnel to `authority`, which its `Host` must name.
+/// The path of a request on a connection that leads to `authority`, which its `Host` must name.
 fn inner_path(
-    authority: &Authority,
+    way: &Way,
     method: &Method,
     target: &str,
     headers: &HeaderMap,
 ) -> Result<Path, Notice> {
+    let Way { authority, place, scheme } = way;
+    let word = if *place == Place::Captured { "connection" } else { "tunnel" };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let named = host.and_then(|host| Authority::parse_or(host, 443).ok());
+    let default_port = if *scheme == "https" { 443 } else { 80 };
+    let named = host.and_then(|host| Authority::parse_or(host, default_port).ok());
     if named.as_ref() != Some(authority) {
-        return Err(Notice::misdirected(format!(
-            "this tunnel leads to `{authority}`, and `host` names another"
-        )));
+        let message = format!("this {word} leads to `{authority}`, and `host` names another");
+        return Err(Notice::misdirected(message, *place));
     }
     match RequestTarget::parse(method, target) {
         Ok(RequestTarget::Origin(path)) => Ok(path),
-        Ok(_) => Err(Notice::misdirected(format!(
-            "inside the tunnel to `{authority}` a request names only its path"
-        ))),
+        Ok(_) => {
+            let message = format!("a request in the {word} to `{authority}` names only its path");
+            Err(Notice::misdirected(message, *place))
+        }
         Err(bad) => Err(Notice::malformed(
             "target",
             bad.to_string(),

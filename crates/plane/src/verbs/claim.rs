@@ -100,7 +100,8 @@ impl Plane {
     /// Who asks.
     pub fn whoami(&self, peer: &Peer, presented: &Presented) -> WhoamiView {
         let world = self.world();
-        let run = self.caller(presented).ok().map(|live| live.run).or_else(|| self.run_of(peer));
+        let proven = self.identify_run(presented).ok().map(|acting| acting.run());
+        let run = proven.or_else(|| self.run_of(peer));
         if let Some(run) = run.and_then(|run| world.runs.get(run)) {
             return WhoamiView::Run(Box::new(self.show(&world).run(&run.fact)));
         }

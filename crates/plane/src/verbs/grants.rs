@@ -51,6 +51,7 @@ impl Plane {
                 given_at: step.now,
                 openers: openers.clone(),
                 authority,
+                tier_floor: spec.tier_floor,
                 until: spec.until,
                 state: GrantState::Live,
             })?;
@@ -60,6 +61,10 @@ impl Plane {
                 .detail("ask", lines::joined(&authority.ask))
                 .detail("never", lines::joined(&authority.never))
                 .detail("until", grant.fact.until);
+            let entry = match grant.fact.tier_floor {
+                Some(tier) => entry.detail("tier", tier),
+                None => entry,
+            };
             step.append(entry.event())?;
             Ok(plane.show(step.world).grant(&grant.fact))
         })

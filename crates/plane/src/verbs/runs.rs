@@ -2,6 +2,7 @@
 
 mod bounds;
 mod open;
+mod reached;
 
 use std::sync::Arc;
 
@@ -123,9 +124,13 @@ pub(crate) fn must_be_launcher(who: &Acting<Run>, peer: &Peer) -> Result<(), Adm
     if peer.process() == Some(who.live().launcher) {
         return Ok(());
     }
+    Err(not_the_launcher())
+}
+
+pub(crate) fn not_the_launcher() -> AdminError {
     let message = "only the launcher of a run can hold it, hand over its doors, or end it";
-    Err(AdminError::new(AdminKind::Forbidden, message)
-        .hint("a run ends when its command does; a human can end it with `marque kill`"))
+    AdminError::new(AdminKind::Forbidden, message)
+        .hint("a run ends when its command does; a human can end it with `marque kill`")
 }
 
 /// The setting that says a task is closed.

@@ -30,5 +30,6 @@ mod random;
 mod rehearsal;
 mod replicas;
 mod road;
+mod tiers;
 mod trust;
 mod twins;

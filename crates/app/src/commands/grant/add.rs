@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use marque_domain::{Name, Timestamp, UserName};
+use marque_domain::{Name, Tier, Timestamp, UserName};
 use marque_plane::Clock as _;
 use marque_plane::spec::GrantSpec;
 use marque_plane::view::GrantView;
@@ -41,6 +41,10 @@ pub(crate) struct Add {
     /// Who may open runs under it; may be repeated [default: you]
     #[arg(long = "opener", value_name = "USER")]
     openers: Vec<UserName>,
+    /// Hold every run of the agent at least like this as long as the grant is live: `confined` or
+    /// `captured`
+    #[arg(long = "tier", value_name = "TIER")]
+    tier_floor: Option<Tier>,
     #[command(flatten)]
     rehearsal: Rehearsal,
 }
@@ -52,6 +56,7 @@ impl Add {
             lines: self.lines.into(),
             until: self.until,
             openers: self.openers.into_iter().collect(),
+            tier_floor: self.tier_floor,
         };
         let request = Request::post("/v1/grants").json(&spec)?.dry_run(self.rehearsal.dry_run);
         let grant: GrantView = context.human().await?.send(&request).await?;

@@ -77,11 +77,12 @@ impl Open {
         }
         let ca = Laid { name: "ca.pem".into(), text: bundle, mode: 0o644 };
         let mut ports = PORTS.to_vec();
+        ports.extend(&opened.ports);
         ports.sort_unstable();
         ports.dedup();
         let trusted_at = SYSTEM.iter().filter_map(|place| Path::new(place).canonicalize().ok());
         let listeners = stage.open(ports, vec![ca], trusted_at.collect())?;
-        let _ = doors::hand_over(socket, opened, &listeners);
+        doors::hand_over(socket, opened, &listeners)?;
         drop(listeners);
         let variables = launch::of_run(
             &context.environment,

@@ -40,10 +40,3 @@ impl Held {
         }
     }
 }
-
-/// A tier by its name.
-pub(super) fn tier(word: &str) -> Result<Tier, String> {
-    let all = [Tier::Advisory, Tier::Confined, Tier::Captured];
-    let found = all.into_iter().find(|tier| tier.to_string() == word);
-    found.ok_or_else(|| "it is `captured`, `confined` or `advisory`".to_owned())
-}

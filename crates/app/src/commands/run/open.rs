@@ -12,7 +12,7 @@ use marque_plane::spec::{Lines, RunSpec};
 use marque_plane::view::{CheckpointView, EndedView, OpenedRunView, StatusView};
 use marque_tlog::{Checkpoint, VerifierKey};
 
-use super::held::{self, Held, HomeProfile};
+use super::held::{Held, HomeProfile};
 use super::shown;
 use crate::client::{Client, Request, RunProof, connect_or_start};
 use crate::commands::grant::LineArgs;
@@ -58,7 +58,7 @@ pub(crate) struct Open {
     anchors: Option<PathBuf>,
     /// Run in this tier or not at all: `captured`, or `advisory` to go without what holds a run
     /// [default: the best that this machine allows]
-    #[arg(long, value_name = "TIER", value_parser = held::tier)]
+    #[arg(long, value_name = "TIER")]
     pub(super) tier: Option<Tier>,
     /// How much of your home directory the command sees, in the tier `captured`
     #[arg(long, value_name = "HOW", value_enum, default_value = "private")]
@@ -167,12 +167,16 @@ impl Open {
             ask: self.lines.ask.clone(),
             never: self.lines.never.clone(),
         };
+        let mut tier_floor = None;
         if let Some(file) = &self.mandate {
             let named = mandate::read(file)?;
-            lines.allow.extend(named.allow);
-            lines.ask.extend(named.ask);
-            lines.never.extend(named.never);
+            tier_floor = named.tier_floor;
+            lines.allow.extend(named.lines.allow);
+            lines.ask.extend(named.lines.ask);
+            lines.never.extend(named.lines.never);
         }
+        let of_repository = mandate::of_repository(Path::new("."))?;
+        let tier_floor = tier_floor.max(of_repository.as_ref().and_then(|file| file.tier_floor));
         let ttl = match self.ttl {
             Some(ttl) => ttl,
             None => context.config()?.run.default_ttl,
@@ -182,7 +186,7 @@ impl Open {
             task: self.task.clone(),
             on_behalf_of: self.on_behalf_of.clone(),
             mandate: lines,
-            file_mandate: mandate::of_repository(Path::new("."))?,
+            file_mandate: of_repository.map(|file| file.lines),
             limits: Limits {
                 calls_per_minute: self.limit_rate,
                 burst: None,
@@ -191,6 +195,7 @@ impl Open {
             },
             ttl_secs: ttl.0.as_secs(),
             tier: Tier::Advisory,
+            tier_floor,
         })
     }
 

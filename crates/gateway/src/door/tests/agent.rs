@@ -87,6 +87,13 @@ impl Agent {
     /// Speaks HTTP/2 with `host`.
     pub(super) async fn speaks_http2(&self, host: &str) -> Http2 {
         let stream = self.shakes_hands(host, host, &trusting(&[self], &["h2"])).await.unwrap();
+        Http2::over(stream).await
+    }
+}
+
+impl Http2 {
+    /// Speaks it over a connection that was agreed on.
+    pub(super) async fn over(stream: TlsStream<TcpStream>) -> Self {
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
         // Tests leave answers unread, however many small frames they come in.
         let mut builder = h2::client::Builder::new();
@@ -95,7 +102,7 @@ impl Agent {
         let driver = tokio::spawn(async move {
             let _ended = driver.await;
         });
-        Http2 { sender, driver }
+        Self { sender, driver }
     }
 }
 

@@ -13,10 +13,11 @@ use marque_crypto::machine::MachineHashKey;
 use marque_crypto::seal::FileKeyManager;
 use marque_crypto::sign::LogKey;
 use marque_crypto::{Secret, SystemRandom};
-use marque_domain::{Event, Limits, Outcome, Slot, Tier, Timestamp, User};
+use marque_domain::{Answer, Event, Limits, Outcome, Slot, Tier, Timestamp, User};
 use marque_plane::spec::{AgentSpec, ConnectionSpec, GrantSpec, KillTarget, Lines, RunSpec};
 use marque_plane::{
-    Acting, Clock, Factor, LogKeyFiles, LogSigner, Parts, Peer, Plane, ProcessKey, Settings,
+    Acting, Clock, DoorProof, Factor, HandedDoors, LogKeyFiles, LogSigner, Parts, Peer, Plane,
+    Presented, ProcessKey, Settings,
 };
 use marque_policy::PolicySet;
 use marque_store::{LogQuery, Store};
@@ -24,6 +25,7 @@ use rustls::ServerConfig;
 use rustls_pki_types::PrivateKeyDer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -58,6 +60,8 @@ pub(super) struct World {
     pub(super) bot: Agent,
     alice: Acting<User>,
     proxy: SocketAddr,
+    /// Where the API hands doors of captured runs over.
+    pub(super) handed: mpsc::Sender<HandedDoors>,
     seen: Arc<Seen>,
     stop: CancellationToken,
 }
@@ -86,7 +90,8 @@ impl World {
         let proxy = listener.local_addr().unwrap();
         plane.set_proxy_address(proxy);
         let gateway = Gateway::new(plane.clone(), settings);
-        tokio::spawn(gateway.serve(listener, stop.clone()));
+        let (handed, doors) = mpsc::channel(4);
+        tokio::spawn(gateway.serve(listener, doors, stop.clone()));
 
         plane.claim(&peer(), factor()).await.unwrap();
         let alice = plane.identify(&peer(), Some(factor()), false).await.unwrap();
@@ -133,13 +138,28 @@ impl World {
         };
         plane.add_grant(&alice, grant(&plane, lines)).await.unwrap();
         let run = plane.open_run(&alice, &launcher(), run_spec(Limits::default())).await.unwrap();
-        Self { plane, bot: Agent::new(proxy, run), alice, proxy, seen, stop }
+        Self { plane, bot: Agent::new(proxy, run), alice, proxy, handed, seen, stop }
     }
 
     /// Another run of the same agent, within these limits.
     pub(super) async fn opens_a_run(&self, limits: Limits) -> Agent {
         let run = self.plane.open_run(&self.alice, &launcher(), run_spec(limits)).await.unwrap();
         Agent::new(self.proxy, run)
+    }
+
+    /// A captured run of the same agent, without doors yet.
+    pub(super) async fn opens_a_captured_run(&self) -> Agent {
+        let spec = RunSpec { tier: Tier::Captured, ..run_spec(Limits::default()) };
+        let run = self.plane.open_run(&self.alice, &launcher(), spec).await.unwrap();
+        Agent::new(self.proxy, run)
+    }
+
+    /// What proves a captured run to whoever serves its doors.
+    pub(super) fn proves(&self, agent: &Agent) -> DoorProof {
+        let secret = Secret::from_string(agent.run.secret.clone());
+        let presented = Presented::RunSecret { run: agent.run.run.id.to_string(), secret };
+        let acting = self.plane.identify_run(&presented).unwrap();
+        self.plane.hand_over(&acting, &launcher()).unwrap()
     }
 
     /// Registers a connection that goes wherever its name leads, and lets the agent GET there.
@@ -251,7 +271,11 @@ impl World {
     }
 
     pub(super) async fn kills_the_run(&self) {
-        let target = KillTarget::Run(self.bot.run.run.id.to_string());
+        self.kills(&self.bot).await;
+    }
+
+    pub(super) async fn kills(&self, agent: &Agent) {
+        let target = KillTarget::Run(agent.run.run.id.to_string());
         self.plane.kill(&self.alice, target).await.unwrap();
     }
 
@@ -301,6 +325,25 @@ impl World {
             _ => None,
         });
         outcomes.collect()
+    }
+
+    /// Where that run wanted to go and was refused, as the log has it.
+    pub(super) async fn refused_targets(&self, agent: &Agent) -> Vec<String> {
+        let query = LogQuery {
+            event: Some("decided".to_owned()),
+            run: Some(agent.run.run.id),
+            limit: 100,
+            ..LogQuery::default()
+        };
+        let entries = self.plane.log_query(&self.alice, query).await.unwrap();
+        let targets = entries.into_iter().filter_map(|entry| match entry.event {
+            Event::Decided(decision) => match decision.answer {
+                Answer::Refused { .. } => Some(decision.operation.target),
+                _ => None,
+            },
+            _ => None,
+        });
+        targets.collect()
     }
 
     /// Who administers the plane, and where its proxy is.
@@ -426,6 +469,7 @@ fn grant(plane: &Plane, lines: Lines) -> GrantSpec {
         lines,
         until: plane.clock().now().plus(PATIENCE * 99),
         openers: std::collections::BTreeSet::new(),
+        tier_floor: None,
     }
 }
 
@@ -439,6 +483,7 @@ fn run_spec(limits: Limits) -> RunSpec {
         limits,
         ttl_secs: 300,
         tier: Tier::Advisory,
+        tier_floor: None,
     }
 }
 

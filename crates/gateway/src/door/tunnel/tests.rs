@@ -2,7 +2,8 @@ use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method};
 use marque_wire::host::{Authority, Host};
 
-use super::{ACCESS_DENIED, UNRECOGNIZED_NAME, agree, inner_path};
+use super::{ACCESS_DENIED, UNRECOGNIZED_NAME, Way, agree, inner_path};
+use crate::refuse::Place;
 
 fn hello_for(host: &str, name: Option<&str>) -> Result<(), u8> {
     agree(&Host::parse(host).unwrap(), name, Some(false))
@@ -10,12 +11,21 @@ fn hello_for(host: &str, name: Option<&str>) -> Result<(), u8> {
 
 /// The path of a GET inside a tunnel, or the first line of the refusal.
 fn inside(tunnel: &str, host: Option<&'static str>, target: &str) -> Result<String, String> {
-    let authority = Authority::parse(tunnel).unwrap();
+    inside_of(tunnel, (Place::Tunnel, "https"), host, target)
+}
+
+fn inside_of(
+    authority: &str,
+    (place, scheme): (Place, &'static str),
+    host: Option<&'static str>,
+    target: &str,
+) -> Result<String, String> {
+    let way = Way { authority: Authority::parse(authority).unwrap(), place, scheme };
     let mut headers = HeaderMap::new();
     if let Some(host) = host {
         headers.insert(HOST, HeaderValue::from_static(host));
     }
-    inner_path(&authority, &Method::GET, target, &headers)
+    inner_path(&way, &Method::GET, target, &headers)
         .map(|path| path.to_string())
         .map_err(|notice| format!("{notice:?}"))
 }
@@ -67,6 +77,28 @@ fn the_host_inside_must_be_the_host_of_the_connect() {
         let refused = inside(tunnel, host, target).unwrap_err();
         assert!(refused.contains("status: 421"), "{tunnel} {host:?} {target}: {refused}");
     }
+}
+
+// threat 75, threat 78, threat 100
+#[test]
+fn the_host_of_a_request_in_a_captured_run_must_be_the_one_it_dialled() {
+    let captured = (Place::Captured, "http");
+    let ask = |host, target| inside_of("api.test:80", captured, Some(host), target);
+    for host in ["api.test", "API.test:80"] {
+        assert_eq!(ask(host, "/v1"), Ok("/v1".to_owned()), "{host}");
+    }
+    for (host, target) in [
+        ("other.test", "/v1"),
+        ("api.test:443", "/v1"),
+        ("api.test", "http://api.test/v1"),
+        ("api.test", "http://other.test/v1"),
+    ] {
+        let refused = ask(host, target).unwrap_err();
+        assert!(refused.contains("status: 421"), "{host} {target}: {refused}");
+        assert!(!refused.contains("tunnel"), "{host} {target}: {refused}");
+    }
+    assert!(inside_of("api.test:8080", captured, Some("api.test"), "/").is_err());
+    assert!(inside_of("api.test:8080", captured, Some("api.test:8080"), "/").is_ok());
 }
 
 // threat 84

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use marque_domain::authority::{beyond, narrow};
-use marque_domain::{Agent, Authority, Grant, Id, Revised, Timestamp, User, UserRef};
+use marque_domain::{Agent, Authority, Grant, Id, Revised, Tier, Timestamp, User, UserRef};
 
 use super::open::Opening;
 use crate::error::{AdminError, AdminKind};
 use crate::spec::{Lines, RunSpec};
+use crate::step::Step;
+use crate::tier::Floor;
 use crate::verbs::agents::find_agent;
 use crate::verbs::lines;
 use crate::world::World;
@@ -56,6 +58,26 @@ pub(super) fn grants_for(
         )));
     }
     Ok(grants)
+}
+
+// How firmly the run will be held, against everybody who asks for more.
+pub(super) fn must_be_held(
+    step: &Step<'_, '_>,
+    opening: &Opening,
+    spec: &RunSpec,
+    (agent, organisation_floor): (&Agent, Tier),
+) -> Result<(), AdminError> {
+    let above = opening.parent.as_ref().map_or(&[][..], |parent| &parent.fact.chain.actors);
+    let agents = above.iter().map(|actor| actor.agent).chain([agent.id]);
+    let floor = Floor::of_organisation(organisation_floor)
+        .with_grants(step.world, agents, step.now)
+        .with_mandate(spec.tier_floor);
+    let Err(refusal) = floor.judge(opening.tier(spec)) else { return Ok(()) };
+    Err(AdminError {
+        kind: AdminKind::TierBelowFloor,
+        message: refusal.message,
+        remedy: refusal.remedy,
+    })
 }
 
 pub(super) fn on_behalf_of(

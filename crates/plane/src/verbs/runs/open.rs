@@ -11,6 +11,7 @@ use marque_domain::{
     Timestamp, User, UserRef,
 };
 
+use super::reached::Reached;
 use super::{bounds, closed_task};
 use crate::caller::{Acting, Peer, TerminalSession};
 use crate::error::{AdminError, AdminKind};
@@ -33,6 +34,13 @@ const MAX_TREE: usize = 64;
 pub(super) struct Opening {
     pub(super) opener: UserRef,
     pub(super) parent: Option<Arc<Revised<Run>>>,
+}
+
+impl Opening {
+    // A child lives where its parent does, so it is held as its parent is.
+    pub(super) fn tier(&self, spec: &RunSpec) -> Tier {
+        self.parent.as_ref().map_or(spec.tier, |parent| parent.fact.tier)
+    }
 }
 
 impl Plane {
@@ -95,10 +103,6 @@ impl Plane {
         parent: Option<Id<Run>>,
         spec: &RunSpec,
     ) -> Result<Arc<Prepared>, AdminError> {
-        if spec.tier == Tier::Confined {
-            let message = format!("this version of marque holds no run in tier {}", spec.tier);
-            return Err(AdminError::new(AdminKind::Invalid, message));
-        }
         let ttl = Duration::from_secs(spec.ttl_secs).min(self.settings().max_run_ttl);
         if ttl.is_zero() {
             return Err(AdminError::new(AdminKind::Invalid, "a run lasts at least one second"));
@@ -128,9 +132,11 @@ impl Plane {
         opening: &Opening,
         spec: &RunSpec,
         prepared: &Prepared,
-    ) -> Result<(RunView, Vec<String>), AdminError> {
+    ) -> Result<Granted, AdminError> {
         let agent = bounds::wanted_agent(step.world, opening, spec)?;
         let grants = bounds::grants_for(step.world, &agent, &opening.opener, step.now)?;
+        let organisation_floor = self.settings().tier_floor;
+        bounds::must_be_held(step, opening, spec, (&agent, organisation_floor))?;
         let (mandate, left_out) = bounds::mandate(step.world, opening, spec, &grants)?;
         let run = self.bounded(step, opening, spec, (&agent, mandate, prepared))?;
         let run = step.save(run)?;
@@ -139,7 +145,8 @@ impl Plane {
         facts.extend(step.world.agents.get(agent.id).map(|agent| agent.reference()));
         facts.extend(grants.iter().map(|grant| grant.reference()));
         step.append(Event::RunOpened(Box::new(opened(&run.fact, &agent, opening, facts))))?;
-        Ok((self.show(step.world).run(&run.fact), left_out))
+        let reached = Reached::by(step.world, &run.fact.mandate);
+        Ok(Granted { run: self.show(step.world).run(&run.fact), left_out, reached })
     }
 
     fn bounded(
@@ -179,7 +186,7 @@ impl Plane {
             chain,
             mandate,
             limits: spec.limits,
-            tier: parent.map_or(spec.tier, |parent| parent.tier),
+            tier: opening.tier(spec),
             opened_at: step.now,
             expires_at: parent.map_or(expires_at, |parent| expires_at.min(parent.expires_at)),
             state: RunState::Open,
@@ -195,14 +202,24 @@ struct Prepared {
     ttl: Duration,
 }
 
+// What came of opening it.
+struct Granted {
+    run: RunView,
+    left_out: Vec<String>,
+    reached: Reached,
+}
+
 impl Prepared {
-    fn hand_out(&self, (run, left_out): (RunView, Vec<String>)) -> OpenedRunView {
+    fn hand_out(&self, granted: Granted) -> OpenedRunView {
+        let Granted { run, left_out, reached } = granted;
         OpenedRunView {
             run,
             secret: self.secret.to_string(),
             proxy: self.proxy.to_string(),
             ca_pem: self.live.intercept.ca_pem(),
             left_out,
+            ports: reached.ports,
+            git_hosts: reached.git_hosts,
         }
     }
 }

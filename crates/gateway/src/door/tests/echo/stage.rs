@@ -84,6 +84,7 @@ impl Stage {
             lines: Lines { allow, ..Lines::default() },
             until: world.plane.clock().now().plus(PATIENCE * 99),
             openers: BTreeSet::new(),
+            tier_floor: None,
         };
         world.plane.add_grant(alice, grant).await.unwrap();
         let run = open(&world).await;
@@ -309,6 +310,7 @@ async fn open(world: &World) -> OpenedRunView {
         limits: Limits::default(),
         ttl_secs: 300,
         tier: Tier::Advisory,
+        tier_floor: None,
     };
     world.plane.open_run(world.admin().0, &launcher, spec).await.unwrap()
 }

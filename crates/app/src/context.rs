@@ -92,7 +92,9 @@ impl Context {
         };
         let client = Client::new(PathBuf::from(wanted("MARQUE_SOCKET")?), self.factor.clone());
         // The socket of a captured run proves it: there is no secret inside.
-        let Some(secret) = self.environment.os("MARQUE_RUN_SECRET") else { return Ok(Some(client)) };
+        let Some(secret) = self.environment.os("MARQUE_RUN_SECRET") else {
+            return Ok(Some(client));
+        };
         let secret = Secret::from_string(secret.to_string_lossy().into_owned());
         Ok(Some(client.speaking_as(RunProof { run: run.to_owned(), secret })))
     }

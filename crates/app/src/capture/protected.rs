@@ -180,7 +180,8 @@ impl Executed {
 
     /// What is new or different in `self`, compared with `before`.
     pub(super) fn since(&self, before: &Self) -> Vec<PathBuf> {
-        let changed = self.seen.iter().filter(|(path, state)| before.seen.get(*path) != Some(state));
+        let changed =
+            self.seen.iter().filter(|(path, state)| before.seen.get(*path) != Some(state));
         changed.map(|(path, _)| path.clone()).collect()
     }
 

@@ -46,8 +46,11 @@ impl Stage {
         let built = enter().and_then(|channel| {
             let streams = streams();
             let terminals = streams.each_ref().map(isatty);
-            let passed: Vec<BorrowedFd<'_>> =
-                streams.iter().filter(|stream| !isatty(stream)).map(|stream| stream.as_fd()).collect();
+            let passed: Vec<BorrowedFd<'_>> = streams
+                .iter()
+                .filter(|stream| !isatty(stream))
+                .map(|stream| stream.as_fd())
+                .collect();
             let size = streams.iter().find_map(|stream| rustix::termios::tcgetwinsize(stream).ok());
             let size = size.map(|size| (size.ws_row, size.ws_col));
             channel.send(&ToInside::Build(Build { sights, terminals, size }), &passed)?;

@@ -59,7 +59,8 @@ pub(crate) async fn supervise(
     let (program, arguments) =
         words.split_first().ok_or_else(|| Failure::new(Exit::Usage, "there is no command"))?;
     children::adopt().map_err(|error| failed("adopt what the command leaves", &error))?;
-    let mut signals = Signals::listen(io::stdin().is_terminal()).map_err(|error| failed("listen for signals", &error))?;
+    let mut signals = Signals::listen(io::stdin().is_terminal())
+        .map_err(|error| failed("listen for signals", &error))?;
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(variables);
     let mut child = command.spawn().map_err(|error| cannot_start(program, &error))?;

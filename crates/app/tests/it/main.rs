@@ -14,6 +14,7 @@
 mod approval;
 mod background;
 mod canary;
+mod captured;
 mod cli;
 mod crash;
 mod demo;

@@ -30,7 +30,8 @@ pub(super) fn enter() -> ExitCode {
 // streams are ours, and of those only the channel is used.
 fn let_go_of_the_rest() {
     let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return };
-    let numbers = open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let numbers =
+        open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     // ORDER: the list is read to its end first, for reading it takes a descriptor of its own.
     for number in numbers.filter(|number| *number > 2).collect::<Vec<_>>() {
         let _closed = nix::unistd::close(number);

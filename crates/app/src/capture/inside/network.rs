@@ -17,8 +17,7 @@ use netlink_packet_route::route::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rustix::fd::OwnedFd;
 use rustix::net::{
-    AddressFamily as Family, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send,
-    socket_with,
+    AddressFamily as Family, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
 };
 
 /// The loopback's number in every network namespace.
@@ -29,12 +28,7 @@ const ANSWER_MAX_BYTES: usize = 4_096;
 
 /// Brings the loopback up and leads every address to it.
 pub(super) fn capture_everything() -> io::Result<()> {
-    let kernel = socket_with(
-        Family::NETLINK,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
+    let kernel = socket_with(Family::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
     ask(&kernel, RouteNetlinkMessage::SetLink(up()), 0)?;
     let create = NLM_F_CREATE | NLM_F_EXCL;
     for all in [IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from(Ipv6Addr::UNSPECIFIED)] {

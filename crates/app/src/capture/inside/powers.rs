@@ -18,10 +18,7 @@ const NUMBERS: std::ops::Range<u32> = 0..64;
 pub(super) fn keep_through_start() -> io::Result<()> {
     let now = capabilities(None)?;
     let kept = now.permitted;
-    set_capabilities(
-        None,
-        CapabilitySets { effective: kept, permitted: kept, inheritable: kept },
-    )?;
+    set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: kept })?;
     each(kept).try_for_each(|one| Ok(configure_capability_in_ambient_set(one, true)?))
 }
 
@@ -64,5 +61,7 @@ fn must_be_gone() -> io::Result<()> {
 }
 
 fn each(set: CapabilitySet) -> impl Iterator<Item = CapabilitySet> {
-    NUMBERS.map(|number| CapabilitySet::from_bits_retain(1 << number)).filter(move |one| set.contains(*one))
+    NUMBERS
+        .map(|number| CapabilitySet::from_bits_retain(1 << number))
+        .filter(move |one| set.contains(*one))
 }

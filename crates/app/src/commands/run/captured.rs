@@ -124,7 +124,9 @@ fn tell_changes(context: &Context, stage: &Stage) {
         ));
     }
     if !is_whole {
-        context.output.warning("not all of the working directory was looked through for such files");
+        context
+            .output
+            .warning("not all of the working directory was looked through for such files");
     }
 }
 

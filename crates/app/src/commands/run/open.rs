@@ -106,9 +106,7 @@ impl Open {
                 let door = context.data.doors();
                 self.launch_captured(context, hold.as_mut(), (&opened, stage, &door)).await
             }
-            Held::Advisory(_) => {
-                self.launch(context, hold.as_mut(), (&opened, run.socket())).await
-            }
+            Held::Advisory(_) => self.launch(context, hold.as_mut(), (&opened, run.socket())).await,
         };
         let is_clean = ended.as_ref().is_ok_and(|ended| ended.is_clean);
         // ORDER: the server takes an end for the word that no process of the run is left at this

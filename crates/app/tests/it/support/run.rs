@@ -31,11 +31,17 @@ pub(crate) struct Typed {
 }
 
 impl Run {
-    /// Opens `marque run WORDS -- sh`.
+    /// Opens `marque run --tier advisory WORDS -- sh`: its proof can be read, and used by a test.
     pub(crate) fn open(marque: &Marque, words: &[&str]) -> Self {
+        Self::open_in("advisory", marque, words)
+    }
+
+    /// The same in that tier.
+    pub(crate) fn open_in(tier: &str, marque: &Marque, words: &[&str]) -> Self {
+        let words = &[&["--tier", tier], words].concat();
         let name = format!("run-{:?}.err", std::time::SystemTime::now());
         let errors = marque.path(&name.replace(['{', '}', ' ', ':'], ""));
-        let mut command = marque.words(&[&["run"], words, &["--", "sh"]].concat());
+        let mut command = marque.words(&[&["run"], words.as_slice(), &["--", "sh"]].concat());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(File::create(&errors).unwrap());
         let mut launcher = command.spawn().unwrap();

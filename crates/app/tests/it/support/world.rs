@@ -81,7 +81,12 @@ impl World {
         Run::open(self, &["--agent", "bot", "--task", "ticket:OPS-12"])
     }
 
-    /// The same, and the proxy with its proof.
+    /// A captured run of `bot` with a shell in it.
+    pub(crate) fn captured(&self) -> Run {
+        Run::open_in("captured", self, &["--agent", "bot", "--task", "ticket:OPS-12"])
+    }
+
+    /// [`World::run`], and the proxy with its proof.
     pub(crate) fn door(&self) -> (Run, Proxy) {
         let mut run = self.run();
         let proxy = run.proxy();

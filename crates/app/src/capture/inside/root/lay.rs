@@ -138,7 +138,8 @@ fn directories_to(from: &Path, top: &Path, directory: &Path) -> io::Result<()> {
         let made = top.join(&so_far);
         if !made.exists() {
             std::fs::create_dir(&made)?;
-            let mode = from.join(&so_far).metadata().map_or(0o700, |found| found.permissions().mode());
+            let mode =
+                from.join(&so_far).metadata().map_or(0o700, |found| found.permissions().mode());
             std::fs::set_permissions(made, Permissions::from_mode(mode & 0o777))?;
         }
     }

@@ -59,9 +59,7 @@ fn owed(at: &Path, sights: &[Sight]) -> Option<MountFlags> {
         ) => Some(MountFlags::RDONLY | no_powers),
         Some(What::Write) => Some(no_powers),
         // Made with the flags they need.
-        Some(
-            What::Scratch { .. } | What::Layered { .. } | What::Processes | What::Devices,
-        ) => None,
+        Some(What::Scratch { .. } | What::Layered { .. } | What::Processes | What::Devices) => None,
     }
 }
 

@@ -1,0 +1,3 @@
+//! Captured runs: tools that know nothing of Marque, from inside namespaces of their own.
+
+mod tools;

@@ -8,12 +8,14 @@
 
 mod channel;
 pub(crate) mod doors;
+mod first;
 mod hidden;
 mod inside;
 pub(crate) mod message;
 pub(crate) mod places;
 mod protected;
 mod stage;
+pub(crate) mod stubs;
 mod supervise;
 mod terminal;
 mod view;

@@ -60,7 +60,7 @@ impl Context {
     }
 
     /// Whether this process was started by a run and still says so.
-    fn is_inside_a_run(&self) -> bool {
+    pub(crate) fn is_inside_a_run(&self) -> bool {
         self.environment.os("MARQUE_RUN").is_some()
     }
 

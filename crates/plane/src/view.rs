@@ -257,6 +257,9 @@ pub struct OpenedRunView {
     /// Hosts of the connections its mandate names that speak git, sorted.
     #[serde(default)]
     pub git_hosts: Vec<String>,
+    /// Hosts of every connection the mandate names, sorted.
+    #[serde(default)]
+    pub hosts: Vec<String>,
 }
 
 /// An approval, as a human must see it.

@@ -24,6 +24,8 @@ pub(super) enum ToInside {
 /// Said by it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum FromInside {
+    /// The first process inside was started, under that number outside.
+    Entered(i32),
     /// Everything is built. With it comes the terminal's other side, if one was wanted.
     Built,
     /// The listeners, in the order of the descriptors that come with it.

@@ -10,8 +10,9 @@ use marque_plane::DoorKind;
 use rustix::termios::isatty;
 
 use super::channel::Channel;
+use super::first::First;
 use super::inside::Part;
-use super::message::{Build, FromInside, Laid, Open, Start, ToInside};
+use super::message::{Build, FromInside, Laid, Open, Sight, Start, ToInside};
 use super::protected::Executed;
 use super::view::{View, Wanted, view};
 use crate::exit::{Exit, Failure};
@@ -31,6 +32,7 @@ pub(crate) struct Unfit {
 /// The inside of a run. Dropping it ends whatever is inside.
 pub(crate) struct Stage {
     channel: Channel,
+    first: First,
     terminal: Option<OwnedFd>,
     directory: PathBuf,
     git: Vec<PathBuf>,
@@ -43,22 +45,16 @@ impl Stage {
     /// Blocks for some milliseconds.
     pub(crate) fn build(wanted: &Wanted<'_>) -> Result<Result<Self, Unfit>, Failure> {
         let View { sights, git } = view(wanted)?;
-        let built = enter().and_then(|channel| {
-            let streams = streams();
-            let terminals = streams.each_ref().map(isatty);
-            let passed: Vec<BorrowedFd<'_>> = streams
-                .iter()
-                .filter(|stream| !isatty(stream))
-                .map(|stream| stream.as_fd())
-                .collect();
-            let size = streams.iter().find_map(|stream| rustix::termios::tcgetwinsize(stream).ok());
-            let size = size.map(|size| (size.ws_row, size.ws_col));
-            channel.send(&ToInside::Build(Build { sights, terminals, size }), &passed)?;
-            let answer = channel.receive::<FromInside>()?;
-            Ok((channel, answer))
+        let entered = enter().and_then(|entered| match entered {
+            Ok((channel, first)) => {
+                let answer = furnish(&channel, sights)?;
+                Ok(Ok((channel, first, answer)))
+            }
+            Err(unfit) => Ok(Err(unfit)),
         });
-        let (channel, answer) = match built {
-            Ok(built) => built,
+        let (channel, first, answer) = match entered {
+            Ok(Ok(entered)) => entered,
+            Ok(Err(unfit)) => return Ok(Err(unfit)),
             Err(error) => {
                 let step = "start the first process inside".to_owned();
                 return Ok(Err(Unfit { step, why: error.to_string() }));
@@ -69,7 +65,7 @@ impl Stage {
             (FromInside::Built, terminal) => {
                 let before = Executed::of(&directory, &git);
                 let terminal = terminal.into_iter().next();
-                Ok(Self { channel, terminal, directory, git, before })
+                Ok(Self { channel, first, terminal, directory, git, before })
             }
             (FromInside::Failed { step, why, .. }, _) => Err(Unfit { step, why }),
             (other, _) => Err(Unfit { step: "build".to_owned(), why: format!("{other:?}") }),
@@ -111,6 +107,11 @@ impl Stage {
         &self.directory
     }
 
+    /// The first process inside.
+    pub(super) fn first(&self) -> &First {
+        &self.first
+    }
+
     /// The channel to the inside, and its terminal's other side.
     pub(super) fn split(&self) -> io::Result<(Channel, Option<OwnedFd>)> {
         let channel = Channel::of(self.channel.stream().try_clone()?.into());
@@ -137,29 +138,35 @@ fn failed(answer: FromInside) -> Failure {
     }
 }
 
-/// Starts the first process inside; the channel to it.
-fn enter() -> io::Result<Channel> {
+/// Starts the first process inside: it, and the channel to it.
+fn enter() -> io::Result<Result<(Channel, First), Unfit>> {
     let (ours, theirs) = Channel::pair()?;
     ours.stream().set_read_timeout(Some(STEP))?;
     let mut command = Part::Enter.command();
-    // Only that it ended matters: whatever it has to say comes over the channel.
+    // What it has to say comes over the channel.
     command.env_clear().stdin(Stdio::from(OwnedFd::from(theirs.into_stream())));
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let status = command.status()?;
-    // Our copy of their end is gone with `command`, so that theirs is the last.
+    // Our copy of their end is gone with it, so that theirs is the last.
     drop(command);
-    if status.success() || has_word(&ours) {
-        return Ok(ours);
+    match ours.receive::<FromInside>() {
+        Ok((FromInside::Entered(number), _)) => Ok(Ok((ours, First::new(number)?))),
+        Ok((FromInside::Failed { step, why, .. }, _)) => Ok(Err(Unfit { step, why })),
+        Ok((other, _)) => Err(io::Error::other(format!("it said {other:?}"))),
+        Err(error) => Err(io::Error::other(format!("{error}; it ended: {status}"))),
     }
-    Err(io::Error::other(format!("it ended: {status}")))
 }
 
-// Whether it said why it failed.
-fn has_word(channel: &Channel) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let mut ready = [PollFd::new(channel.stream(), PollFlags::IN)];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    matches!(poll(&mut ready, Some(&now)), Ok(1))
+/// Has it build what is seen, and passes it the standard streams that are no terminal.
+fn furnish(channel: &Channel, sights: Vec<Sight>) -> io::Result<(FromInside, Vec<OwnedFd>)> {
+    let streams = streams();
+    let terminals = streams.each_ref().map(isatty);
+    let passed: Vec<BorrowedFd<'_>> =
+        streams.iter().filter(|stream| !isatty(stream)).map(|stream| stream.as_fd()).collect();
+    let size = streams.iter().find_map(|stream| rustix::termios::tcgetwinsize(stream).ok());
+    let size = size.map(|size| (size.ws_row, size.ws_col));
+    channel.send(&ToInside::Build(Build { sights, terminals, size }), &passed)?;
+    channel.receive()
 }
 
 fn streams() -> [BorrowedFd<'static>; 3] {

@@ -41,7 +41,7 @@ pub(crate) async fn supervise(
     let inside = Inside::new(channel).map_err(|error| failed("hear the inside", &error))?;
     let (code, cause) = inside.wait(&mut signals, relay.as_ref(), hold).await;
     // ORDER: whoever writes to the run's terminal is gone before its last bytes are waited for.
-    let is_clean = children::end_all().await;
+    let is_clean = stage.first().is_gone().await;
     if let Some(relay) = relay {
         relay.finish();
     }

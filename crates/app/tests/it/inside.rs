@@ -157,8 +157,10 @@ fn a_repository_file_narrows_a_run_and_never_widens_it() {
 #[test]
 fn a_run_passes_on_what_its_command_returned_and_leaves_nothing_running() {
     let world = World::new();
-    let ends =
-        |command: &str| world.cli(&["run", "--agent", "bot", "--", "sh", "-c", command]).code;
+    let ends = |command: &str| {
+        let words = ["run", "--tier", "advisory", "--agent", "bot", "--", "sh", "-c", command];
+        world.cli(&words).code
+    };
     assert_eq!(ends("exit 7"), 7);
     assert_eq!(ends("kill -TERM $$"), 143);
     let missing = world.cli(&["run", "--agent", "bot", "--", "no-such-command"]);

@@ -17,13 +17,14 @@ pub(super) fn enter() -> ExitCode {
     let_go_of_the_rest();
     let Ok(end) = io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::FAILURE };
     let channel = Channel::of(end);
-    match make() {
-        Ok(()) => ExitCode::SUCCESS,
+    let (said, exit) = match make() {
+        Ok(first) => (FromInside::Entered(first), ExitCode::SUCCESS),
         Err(Trouble { step, why, code }) => {
-            let _told = channel.send(&FromInside::Failed { step, why, code }, &[]);
-            ExitCode::FAILURE
+            (FromInside::Failed { step, why, code }, ExitCode::FAILURE)
         }
-    }
+    };
+    let _told = channel.send(&said, &[]);
+    exit
 }
 
 // What a shell or an editor left open for `marque run` is none of the run's. Only the standard
@@ -38,7 +39,8 @@ fn let_go_of_the_rest() {
     }
 }
 
-fn make() -> Result<(), Trouble> {
+/// The first process inside, as it is numbered outside.
+fn make() -> Result<i32, Trouble> {
     let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
     let all = CloneFlags::CLONE_NEWUSER
         | CloneFlags::CLONE_NEWNS
@@ -54,7 +56,7 @@ fn make() -> Result<(), Trouble> {
     std::fs::write("/proc/self/gid_map", format!("{group} {group} 1")).during("map the group")?;
     powers::keep_through_start().during("keep capabilities for the first process")?;
     // Its standard input is the channel, as it is ours.
-    Part::Init
+    let first = Part::Init
         .command()
         .env_clear()
         .stdin(Stdio::inherit())
@@ -62,5 +64,5 @@ fn make() -> Result<(), Trouble> {
         .stderr(Stdio::null())
         .spawn()
         .during("start the first process inside")?;
-    Ok(())
+    i32::try_from(first.id()).during("name the first process inside")
 }

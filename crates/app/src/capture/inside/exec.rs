@@ -26,11 +26,11 @@ pub(super) fn exec(mut words: impl Iterator<Item = OsString>) -> ExitCode {
     let may_nest = words.next().is_some_and(|word| word == option::NESTING);
     let Some(program) = words.next() else { return ExitCode::FAILURE };
     if let Err(Trouble { step, why, .. }) = prepare(at_terminal, may_nest) {
-        say(&format!("marque: cannot {step}: {why}; nothing was started"));
+        say(&format!("error: cannot {step}: {why}; nothing was started"));
         return ExitCode::from(126);
     }
     let error = Command::new(&program).args(words).exec();
-    say(&format!("marque: cannot start `{}`: {error}", program.to_string_lossy()));
+    say(&format!("error: cannot start `{}`: {error}", program.to_string_lossy()));
     // As POSIX shells have it (XCU 2.8.2).
     ExitCode::from(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
 }

@@ -10,6 +10,7 @@ use marque_plane::view::{EndedView, OpenedRunView};
 use super::held::Held;
 use super::open::Open;
 use crate::capture::message::{Laid, Start};
+use crate::capture::stubs::{Theirs, stubs};
 use crate::capture::{self, Stage, Unfit, doors, places};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -22,13 +23,16 @@ use crate::place::anchors_dir;
 const PORTS: [u16; 5] = [22, 53, 80, 443, 5432];
 /// Most bytes of the kernel's list of sockets.
 const SOCKETS_MAX_BYTES: u64 = 4 * 1024 * 1024;
+/// Most bytes of a tool's configuration that is passed on.
+const SETTINGS_MAX_BYTES: u64 = 256 * 1024;
 /// Most changed files that are named at the end.
 const NAMED_MAX: usize = 20;
 
 impl Open {
     /// Builds the inside of the run, or falls back where that is allowed.
     pub(super) fn hold_tight(&self, context: &Context) -> Result<Held, Failure> {
-        if self.tier == Some(Tier::Advisory) {
+        // A child is held as its parent is.
+        if self.tier == Some(Tier::Advisory) || context.is_inside_a_run() {
             return Ok(Held::Advisory(None));
         }
         // What is inside becomes ours to end, whatever becomes of the process that starts it.
@@ -75,25 +79,25 @@ impl Open {
         if !has_system {
             context.output.warning("this system's certificate authorities were not found");
         }
-        let ca = Laid { name: "ca.pem".into(), text: bundle, mode: 0o644 };
-        let mut ports = PORTS.to_vec();
-        ports.extend(&opened.ports);
-        ports.sort_unstable();
-        ports.dedup();
+        let stubs = stubs(&opened.run.id.to_string(), &opened.hosts, &theirs(context));
+        let mut files = stubs.files;
+        files.push(Laid { name: "ca.pem".into(), text: bundle, mode: 0o644 });
         let trusted_at = SYSTEM.iter().filter_map(|place| Path::new(place).canonicalize().ok());
-        let listeners = stage.open(ports, vec![ca], trusted_at.collect())?;
+        let listeners = stage.open(ports(opened), files, trusted_at.collect())?;
         doors::hand_over(socket, opened, &listeners)?;
+        // The server has them now: when it is gone, nobody listens.
         drop(listeners);
-        let variables = launch::of_run(
-            &context.environment,
-            &launch::Wanted {
-                opened,
-                reach: Reach::Doors,
-                bundle: Path::new(places::BUNDLE),
-                socket: Path::new(places::CONTROL),
-                also: &self.env,
-            },
-        )?;
+        let wanted = launch::Wanted {
+            opened,
+            reach: Reach::Doors,
+            bundle: Path::new(places::BUNDLE),
+            socket: Path::new(places::CONTROL),
+            also: &self.env,
+        };
+        let mut variables = launch::of_run(&context.environment, &wanted)?;
+        for (name, value) in stubs.variables {
+            variables.entry(name.into()).or_insert_with(|| value.into());
+        }
         stage.start(Start {
             words: self.command.clone(),
             variables: variables.into_iter().collect(),
@@ -104,6 +108,27 @@ impl Open {
         tell_changes(context, stage);
         Ok(ended)
     }
+}
+
+fn ports(opened: &OpenedRunView) -> Vec<u16> {
+    let mut ports = PORTS.to_vec();
+    ports.extend(&opened.ports);
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+/// What the human configured tools with.
+fn theirs(context: &Context) -> Theirs {
+    let home = context.environment.path("HOME");
+    let read = |names: &[&str]| {
+        let home = home.as_deref()?;
+        let found = names.iter().map(|name| home.join(name)).find(|path| path.is_file())?;
+        let mut text = String::new();
+        let file = std::fs::File::open(found).ok()?;
+        file.take(SETTINGS_MAX_BYTES).read_to_string(&mut text).ok().map(|_| text)
+    };
+    Theirs { npm: read(&[".npmrc"]), pip: read(&[".config/pip/pip.conf", ".pip/pip.conf"]) }
 }
 
 /// Names what a human's own tools would execute and the run wrote.

@@ -220,6 +220,7 @@ impl Prepared {
             left_out,
             ports: reached.ports,
             git_hosts: reached.git_hosts,
+            hosts: reached.hosts,
         }
     }
 }

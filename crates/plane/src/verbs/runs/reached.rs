@@ -20,18 +20,22 @@ pub(super) struct Reached {
     pub(super) ports: Vec<u16>,
     /// Hosts that speak git, sorted.
     pub(super) git_hosts: Vec<String>,
+    /// Hosts of every connection, sorted.
+    pub(super) hosts: Vec<String>,
 }
 
 impl Reached {
     /// What that mandate reaches, as the connections are now.
     pub(super) fn by(world: &World, mandate: &Authority) -> Self {
         let (mut ports, mut git_hosts) = (BTreeSet::new(), BTreeSet::new());
+        let mut all = BTreeSet::new();
         let lines = || mandate.allow.iter().chain(&mandate.ask);
         let named: BTreeSet<_> = lines().map(Permission::connection).collect();
         let live = |id| world.connections.get(id).filter(|found| found.fact.is_live());
         for connection in named.into_iter().filter_map(live) {
             let Connection { service, hosts, .. } = &connection.fact;
             ports.extend(hosts.iter().map(|endpoint| endpoint.port));
+            all.extend(hosts.iter().map(|endpoint| endpoint.host.clone()));
             if *service == Service::Git {
                 git_hosts.extend(hosts.iter().map(|endpoint| endpoint.host.clone()));
             }
@@ -41,6 +45,7 @@ impl Reached {
         Self {
             ports: ports.into_iter().take(MAX_PORTS).collect(),
             git_hosts: git_hosts.into_iter().collect(),
+            hosts: all.into_iter().collect(),
         }
     }
 }

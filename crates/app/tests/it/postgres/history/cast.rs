@@ -143,7 +143,19 @@ pub(super) fn opens(cluster: &Cluster, mut dice: Dice) {
 
 fn open_one(cluster: &Cluster, server: usize, agent: &'static str) -> Option<(Child, String)> {
     let script = "printf '%s\\n' \"$http_proxy\"; read -r end";
-    let words = ["run", "--agent", agent, "--task", "ticket:history", "--", "sh", "-c", script];
+    let words = [
+        "run",
+        "--tier",
+        "advisory",
+        "--agent",
+        agent,
+        "--task",
+        "ticket:history",
+        "--",
+        "sh",
+        "-c",
+        script,
+    ];
     let (mut child, line) = cluster.commands(server, &words, |mut command| {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();

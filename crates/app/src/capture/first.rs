@@ -1,0 +1,62 @@
+//! The first process inside, as the launcher holds it: by a handle, and its child.
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
+};
+use tokio::time::sleep;
+
+/// How often it is looked whether it has ended: for two seconds once nobody speaks to it, and for
+/// two once it was killed.
+const LOOKS: u32 = 2_000;
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// A process; none, if it was gone before it could be held.
+pub(super) struct First(Option<OwnedFd>);
+
+impl First {
+    /// The one of that number: a child of this process, which alone takes leave of it.
+    pub(super) fn new(number: i32) -> io::Result<Self> {
+        let number = Pid::from_raw(number).ok_or_else(|| io::Error::other("it has no number"))?;
+        match pidfd_open(number, PidfdFlags::empty()) {
+            Ok(handle) => Ok(Self(Some(handle))),
+            Err(Errno::SRCH) => Ok(Self(None)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits until it is gone, by force after a while. Whether it is: then so is all that was
+    /// inside (pid_namespaces(7)).
+    pub(super) async fn is_gone(&self) -> bool {
+        let Some(handle) = &self.0 else { return true };
+        if !is_gone_soon(handle).await {
+            let _gone = pidfd_send_signal(handle, Signal::KILL);
+            if !is_gone_soon(handle).await {
+                return false;
+            }
+        }
+        // Somebody who heard of its end first may have taken leave of it.
+        let how = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        let _taken = waitid(WaitId::PidFd(handle.as_fd()), how);
+        true
+    }
+}
+
+/// Looks until it is gone, or for two seconds.
+async fn is_gone_soon(handle: &OwnedFd) -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    for _ in 0..LOOKS {
+        // pidfd_open(2): readable once it has ended.
+        let mut looked = [PollFd::new(handle, PollFlags::IN)];
+        if matches!(poll(&mut looked, Some(&now)), Ok(1)) {
+            return true;
+        }
+        sleep(PAUSE).await;
+    }
+    false
+}

@@ -77,6 +77,8 @@ pub(super) enum What {
     Read,
     /// What lies there outside, and what is written there stays.
     Write,
+    /// What lies at another place outside, read-only.
+    From(PathBuf),
     /// An empty directory whose contents go with the run.
     Scratch {
         /// Its permissions.

@@ -8,3 +8,5 @@ pub(crate) const CONTROL: &str = "/run/marque/marque.sock";
 pub(crate) const BUNDLE: &str = "/run/marque/ca.pem";
 /// What it may write there.
 pub(crate) const SCRATCH: &str = "/run/marque/scratch";
+/// Where it finds this program.
+pub(crate) const PROGRAMS: &str = "/run/marque/bin";

@@ -68,6 +68,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) directory: &'a Path,
     /// Further paths that are not seen; those of the server among them.
     pub(crate) hidden: &'a [PathBuf],
+    /// This program.
+    pub(crate) program: Option<&'a Path>,
     /// The kernel's list of sockets (proc_net(5), `unix`).
     pub(crate) sockets: &'a str,
 }
@@ -89,6 +91,10 @@ pub(super) fn view(wanted: &Wanted<'_>) -> Result<View, Failure> {
     let mut sights = Vec::new();
     programs(&mut sights)?;
     machine(&mut sights);
+    if let Some(program) = wanted.program {
+        let at = Path::new(places::PROGRAMS).join("marque");
+        sights.push(Sight { at, what: What::From(program.to_owned()) });
+    }
     if let Some(home) = &home {
         at_home(&mut sights, home, wanted.profile);
     }
@@ -241,6 +247,7 @@ mod tests {
             profile: Home::Private,
             directory,
             hidden: &hidden,
+            program: None,
             sockets,
         })
     }

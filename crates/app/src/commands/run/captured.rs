@@ -43,12 +43,14 @@ impl Open {
         let mut hidden = vec![context.data.path().to_owned(), context.config_file.clone()];
         hidden.extend(anchors_dir(&context.environment));
         hidden.extend(self.hide.iter().cloned());
+        let program = std::env::current_exe().ok();
         let sockets = sockets();
         let built = Stage::build(&capture::Wanted {
             home: home.as_deref(),
             profile: self.home,
             directory: Path::new("."),
             hidden: &hidden,
+            program: program.as_deref(),
             sockets: &sockets,
         })?;
         match built {
@@ -98,6 +100,9 @@ impl Open {
         for (name, value) in stubs.variables {
             variables.entry(name.into()).or_insert_with(|| value.into());
         }
+        let path = variables.entry("PATH".into()).or_default();
+        path.push(":");
+        path.push(places::PROGRAMS);
         stage.start(Start {
             words: self.command.clone(),
             variables: variables.into_iter().collect(),

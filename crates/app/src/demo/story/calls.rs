@@ -79,6 +79,7 @@ pub(super) async fn open(story: &mut Story) -> anyhow::Result<Seen> {
     let shown = story.must(&["run", "show", &run]).await?;
     let part = |name: &str| shown.field(name).unwrap_or_default().to_owned();
     let (agent, task, tier) = (part("agent"), part("task"), part("tier"));
+    story.tier = Some(tier.clone());
     let observed = format!("{run}: {agent} for {task} until {}, {tier}", part("until"));
     let ok = agent == "triage@v1" && task == TASK && part("state") == "open";
     Ok(Seen { command: typed(&words), observed, ok })
@@ -112,7 +113,10 @@ pub(super) async fn direct(story: &mut Story) -> anyhow::Result<Seen> {
          https://{HOST}:{port}/v1/items"
     );
     let answer = story.curl(&words).await?;
-    let ok = answer.status == "401" && answer.arrived == 1;
+    let is_turned_away = answer.status == "401" && answer.arrived == 1;
+    // A captured run does not even get there.
+    let is_held = answer.status == "000" && answer.arrived == 0;
+    let ok = if story.is_captured()? { is_held } else { is_turned_away };
     Ok(answer.refusal(ok))
 }
 
@@ -130,11 +134,11 @@ pub(super) async fn refused(story: &mut Story) -> anyhow::Result<Seen> {
 /// curl shows what a proxy says to a tunnel only among the headers.
 pub(super) async fn unknown_host(story: &mut Story) -> anyhow::Result<Seen> {
     let typed = story.types("curl -sSi https://files.elsewhere.test/").await?;
-    let marks = ["HTTP/1.1 ", "marque-refusal: ", "curl: "];
+    let marks = ["HTTP/", "marque-refusal: ", "curl: "];
     let told = typed.out.lines().filter(|line| marks.iter().any(|mark| line.starts_with(mark)));
     let observed = told.collect::<Vec<_>>().join("\n");
     let said = |part: &str| observed.contains(part);
-    let ok = typed.code != 0 && said(" 403 ") && said("refused.mandate.");
+    let ok = said(" 403 ") && said("refused.mandate.");
     Ok(Seen { command: typed.command, observed, ok })
 }
 

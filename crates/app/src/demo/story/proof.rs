@@ -114,8 +114,10 @@ pub(super) async fn judged(story: &mut Story) -> anyhow::Result<Seen> {
         ),
         faults => faults.join("; "),
     };
-    // Three came without: one to each host before the plane was there, one past it.
-    let ok = judgement.faults.is_empty() && judgement.agreed > 0 && without == 3;
+    // One came without to each host before the plane was there, and one past it, unless the run is
+    // captured.
+    let expected = if story.is_captured()? { 2 } else { 3 };
+    let ok = judgement.faults.is_empty() && judgement.agreed > 0 && without == expected;
     Ok(Seen { command: said.command, observed, ok })
 }
 

@@ -23,11 +23,8 @@ pub(super) fn lay(sight: &Sight) -> Result<(), Trouble> {
     let from = under(OLD, &sight.at);
     let step = format!("lay `{}`", sight.at.display());
     match &sight.what {
-        What::Read | What::Write => {
-            let Ok(found) = from.metadata() else { return Ok(()) };
-            place(&at, found.is_dir()).during(step.clone())?;
-            mount_bind_recursive(&from, &at).during(step)
-        }
+        What::Read | What::Write => bind(&from, &at).during(step),
+        What::From(other) => bind(&under(OLD, other), &at).during(step),
         What::Scratch { mode } => {
             place(&at, true).during(step)?;
             scratch(&at, *mode)
@@ -64,6 +61,12 @@ pub(super) fn lay(sight: &Sight) -> Result<(), Trouble> {
 
 fn under(root: &str, path: &Path) -> PathBuf {
     Path::new(root).join(path.strip_prefix("/").unwrap_or(path))
+}
+
+fn bind(from: &Path, at: &Path) -> io::Result<()> {
+    let Ok(found) = from.metadata() else { return Ok(()) };
+    place(at, found.is_dir())?;
+    Ok(mount_bind_recursive(from, at)?)
 }
 
 /// Something to mount on, where nothing is.

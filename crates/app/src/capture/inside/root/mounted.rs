@@ -52,6 +52,7 @@ fn owed(at: &Path, sights: &[Sight]) -> Option<MountFlags> {
         None
         | Some(
             What::Read
+            | What::From(_)
             | What::Nothing
             | What::Text(_)
             | What::Link(_)

@@ -1,6 +1,9 @@
 //! Stories at the socket, over real HTTP and a real plane.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod control;
+mod doors;
 mod gate;
+mod launcher;
 mod room;
 mod served;

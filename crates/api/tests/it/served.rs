@@ -1,14 +1,18 @@
 //! A plane behind a socket, and those who talk to it.
 
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use marque_api::{Api, Metrics, bind};
+use marque_domain::Tier;
+use marque_plane::spec::RunSpec;
 use marque_plane::view::OpenedRunView;
-use marque_plane::{Peer, ProcessKey};
+use marque_plane::{HandedDoors, Peer, ProcessKey};
 use marque_testkit::{Human, PASSPHRASE, TestPlane, run_of};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,6 +22,8 @@ pub(crate) struct Served {
     dir: tempfile::TempDir,
     shutdown: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    /// Where a gateway would take doors from.
+    pub(crate) gateway: Mutex<Option<mpsc::Receiver<HandedDoors>>>,
 }
 
 pub(crate) struct Answer {
@@ -33,30 +39,39 @@ impl Served {
         let alice = plane.alice_with_bot(&["api:GET /**"]).await;
         let (dir, shutdown) = (tempfile::tempdir().unwrap(), CancellationToken::new());
         let listener = bind(&dir.path().join("marque.sock")).unwrap();
+        let doors = bind(&dir.path().join("doors.sock")).unwrap();
+        let (hand_over, gateway) = mpsc::channel(4);
         let api = Api::new(plane.plane().clone(), metrics, shutdown.clone());
         let tasks = TaskTracker::new();
+        let handing = api.clone();
         tasks.spawn(async move { api.serve(listener).await });
-        (Self { plane, dir, shutdown, tasks }, alice)
+        tasks.spawn(async move { handing.serve_hand_over(doors, hand_over).await });
+        let gateway = Mutex::new(Some(gateway));
+        (Self { plane, dir, shutdown, tasks, gateway }, alice)
     }
 
     pub(crate) async fn asks(&self, line: (&str, &str), authorization: &str, body: &str) -> Answer {
-        let mut stream = self.connects().await;
-        stream.write_all(head(line, authorization, body).as_bytes()).await.unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await.unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, body: body.to_owned() }
+        ask(self.connects().await, line, authorization, body).await
+    }
+
+    /// A path beside the sockets.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     pub(crate) async fn connects(&self) -> UnixStream {
-        UnixStream::connect(self.dir.path().join("marque.sock")).await.unwrap()
+        UnixStream::connect(self.path("marque.sock")).await.unwrap()
     }
 
     /// Opens a run of `bot` from that process.
     pub(crate) async fn opens(&self, alice: &Human, from: u32) -> OpenedRunView {
-        let plane = self.plane.plane();
-        plane.open_run(&alice.acting().await, &launcher(from), run_of("bot")).await.ok().unwrap()
+        self.opens_held(alice, from, Tier::Advisory).await
+    }
+
+    /// As [`Served::opens`], held like that.
+    pub(crate) async fn opens_held(&self, alice: &Human, from: u32, tier: Tier) -> OpenedRunView {
+        let (plane, spec) = (self.plane.plane(), RunSpec { tier, ..run_of("bot") });
+        plane.open_run(&alice.acting().await, &launcher(from), spec).await.ok().unwrap()
     }
 
     /// Starts a process beside the socket `marque.sock`, with this Python to follow.
@@ -77,6 +92,21 @@ impl Served {
         self.tasks.wait().await;
         self.plane.stop().await;
     }
+}
+
+/// Asks one thing on a connection of its own.
+pub(crate) async fn ask(
+    mut stream: UnixStream,
+    line: (&str, &str),
+    authorization: &str,
+    body: &str,
+) -> Answer {
+    stream.write_all(head(line, authorization, body).as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, body: body.to_owned() }
 }
 
 pub(crate) fn head((method, path): (&str, &str), authorization: &str, body: &str) -> String {

@@ -12,6 +12,9 @@ use thiserror::Error;
 /// Longest path with its query, in bytes.
 pub const PATH_MAX_BYTES: usize = 8 * 1024;
 
+/// The one encoded slash of a scoped name.
+const SLASH: &str = "%2F";
+
 /// A canonical path with its query.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Path(String);
@@ -73,6 +76,10 @@ pub enum BadPath {
 /// pattern. `+` and `%2B` stay two things, because servers tell them apart. The query is kept as
 /// it came.
 ///
+/// An encoded slash is refused but for one: in a segment such as `@scope%2Fname`, as clients of
+/// npm's registry write the name of a package. Some servers take that for two segments, so
+/// [`Path::other_reading`] must be allowed as well.
+///
 /// # Errors
 /// [`BadPath`] where the bytes could mean something else to a server than they do here.
 pub fn canonical_path(raw: &str) -> Result<Path, BadPath> {
@@ -118,6 +125,12 @@ impl Path {
         self.0.split_once('?').map(|(_, query)| query)
     }
 
+    /// The path without the query as a server reads it that decodes `@scope%2Fname` first, where
+    /// there is such a segment. It is canonical, too.
+    pub fn other_reading(&self) -> Option<String> {
+        self.path().contains(SLASH).then(|| self.path().replace(SLASH, "/"))
+    }
+
     /// The segments between slashes, still percent-encoded. Only the last can be empty: `/` is
     /// `[""]`, `/v1` is `["v1"]`, `/v1/` is `["v1", ""]`.
     pub fn segments(&self) -> impl Iterator<Item = &str> {
@@ -159,10 +172,13 @@ fn push_segment(segment: &str, text: &mut String) -> Result<(), BadPath> {
     if decoded.windows(3).any(is_escape) {
         return Err(BadPath::DoubleEncoding);
     }
+    let is_scoped = is_scoped_name(&decoded);
     for unit in units(segment) {
         let Unit { byte, is_escaped } = unit?;
         let check = if is_escaped { check_escaped } else { check_raw };
-        check(byte)?;
+        if !(is_scoped && byte == b'/') {
+            check(byte)?;
+        }
         let is_raw = byte != b'*' && (!is_escaped || b":@!$&'(),=~".contains(&byte));
         if is_raw {
             text.push(byte.into());
@@ -173,6 +189,15 @@ fn push_segment(segment: &str, text: &mut String) -> Result<(), BadPath> {
     let decoded = std::str::from_utf8(&decoded).map_err(|_| BadPath::BadUtf8)?;
     // The C1 controls can only be seen once decoded.
     if decoded.chars().any(char::is_control) { Err(BadPath::Control) } else { Ok(()) }
+}
+
+/// Whether a segment is `@scope/name` once decoded, and each of the two could be a segment.
+fn is_scoped_name(decoded: &[u8]) -> bool {
+    let mut parts = decoded.split(|byte| *byte == b'/');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some([b'@', _, ..]), Some(name), None) => !matches!(name, b"" | b"." | b".."),
+        _ => false,
+    }
 }
 
 fn check_raw(byte: u8) -> Result<(), BadPath> {

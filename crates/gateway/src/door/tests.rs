@@ -149,6 +149,25 @@ async fn a_tunnel_leads_only_to_the_host_of_its_connect() {
     assert_eq!(world.upstream_saw(), [""; 0]);
 }
 
+// threat 84
+#[tokio::test]
+async fn a_scoped_name_must_be_allowed_in_both_readings_and_is_sent_as_it_is() {
+    let world = World::new().await;
+    let answer = world.asks("GET /v1/@acme%2fapi", "", "").await;
+    assert!(answer.ends_with("hello"), "{answer}");
+    assert!(world.upstream_saw().concat().starts_with("GET /v1/@acme%2Fapi HTTP/1.1\r\n"));
+    let answer = world.asks("GET /only/@acme%2fapi", "", "").await;
+    is(&answer, 403, "refused.mandate.nothing_allows");
+    assert!(answer.contains("GET /only/@acme/api`"), "{answer}");
+    is(&world.asks("GET /v1/acme%2fapi", "", "").await, 400, "malformed.target");
+    let socket = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let request = world.plain("GET /v1/sockets/open/@acme%2fapi");
+    let request = request.replace("\r\n\r\n", &format!("\r\n{socket}\r\n"));
+    is(&world.says(&request).await, 400, "malformed.target");
+    assert_eq!(world.upstream_saw().len(), 1);
+}
+
 // threat 127, threat 128
 #[tokio::test]
 async fn an_approved_request_goes_through_once_and_a_changed_one_does_not() {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use marque_domain::{Body, Operation, SOCKET_OPENING, Service};
+use marque_domain::{Body, Effect, Operation, SOCKET_OPENING, Service};
 
 use super::{Recognise, Recognised, Seen};
 use crate::headers;
@@ -13,6 +13,11 @@ pub(super) struct Http;
 
 impl Recognise for Http {
     fn recognise(&self, seen: &Seen<'_>) -> Result<Option<Recognised>, Notice> {
+        // Its messages are asked for by the path, which has to mean one thing then.
+        if seen.opens_socket && seen.path.other_reading().is_some() {
+            let message = "a WebSocket is opened at a path without encoded slashes";
+            return Err(Notice::malformed("target", message, "write the slash as it is"));
+        }
         Ok(operation(seen).map(Recognised::plain))
     }
 }
@@ -24,6 +29,12 @@ fn operation(seen: &Seen<'_>) -> Option<Operation> {
     if let Some(query) = seen.path.query() {
         parameters.insert("query".to_owned(), query.to_owned());
     }
+    // Threat 84: a server takes it for one or for the other, so both must be allowed.
+    let also = seen.path.other_reading().map(|path| Effect {
+        name: kind.name.to_owned(),
+        class: kind.class,
+        resource: vec![path],
+    });
     Some(Operation {
         service: Service::Http,
         name: kind.name.to_owned(),
@@ -33,7 +44,7 @@ fn operation(seen: &Seen<'_>) -> Option<Operation> {
         endpoint: seen.endpoint.clone(),
         parameters,
         body: if seen.has_body { Body::Streamed } else { Body::Empty },
-        also: Vec::new(),
+        also: also.into_iter().collect(),
     })
 }
 

@@ -21,7 +21,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::agent::{Agent, Http2, trusting};
-use super::world::{CREDENTIAL, PATIENCE, World, read_answer};
+use super::world::{CREDENTIAL, PATIENCE, World, read_answer, read_head};
 use super::{ANSWERED, is};
 
 const PORTS: [u16; 6] = [53, 80, 443, 22, 5432, 8080];
@@ -172,6 +172,25 @@ async fn a_captured_run_reaches_hosts_by_name_with_credentials_it_never_held() {
     assert_eq!(world.outcomes_of(&run.agent, 3).await, [ANSWERED, ANSWERED, ANSWERED]);
 }
 
+// threat 90
+#[tokio::test]
+async fn a_captured_run_opens_a_websocket() {
+    let world = World::new().await;
+    let run = Captured::new(&world).await;
+    let mut stream = run.reaches("plain.test", 80).await;
+    let fields = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let request = format!("GET /v1/sockets/open/echo HTTP/1.1\r\nHost: plain.test\r\n{fields}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let head = read_head(&mut stream).await;
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    // `hi`, masked with zeros (RFC 6455 §5.2), and back without a mask.
+    stream.write_all(b"\x81\x82\0\0\0\0hi").await.unwrap();
+    let mut frame = [0; 4];
+    timeout(PATIENCE, stream.read_exact(&mut frame)).await.unwrap().unwrap();
+    assert_eq!(&frame, b"\x81\x02hi");
+}
+
 // threat 100
 #[tokio::test]
 async fn a_host_that_no_connection_serves_says_why_and_it_is_recorded() {
@@ -284,7 +303,7 @@ async fn a_kill_closes_the_doors_and_cuts_what_is_open() {
     let run = Captured::new(&world).await;
     let mut stream = run.reaches("plain.test", 80).await;
     stream.write_all(b"GET /slow HTTP/1.1\r\nHost: plain.test\r\n\r\n").await.unwrap();
-    assert!(super::world::read_head(&mut stream).await.starts_with("HTTP/1.1 200"));
+    assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 200"));
     let idle = run.reaches("plain.test", 80).await;
     let (address, door) = (run.resolves("plain.test").await, run.doors[&80]);
     let proof = world.proves(&run.agent);

@@ -129,6 +129,7 @@ impl World {
                 own("GET /v1/**"),
                 own("HEAD /v1/**"),
                 own("GET /slow"),
+                own("GET /only/*"),
                 own("websocket /v1/sockets/**"),
                 own("websocket.send /v1/sockets/open/**"),
             ]

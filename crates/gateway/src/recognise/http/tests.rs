@@ -41,6 +41,20 @@ fn recognised(request: &Request) -> Option<Operation> {
     }
 }
 
+// threat 84
+#[test]
+fn a_scoped_name_is_asked_for_in_both_readings() {
+    let operation = recognised(&Request { path: "/@acme%2fapi/-/x", ..PLAIN }).unwrap();
+    assert_eq!(
+        (operation.class, operation.resource),
+        (Class::Write, vec!["/@acme%2Fapi/-/x".into()])
+    );
+    let [other] = operation.also.as_slice() else { panic!("{:?}", operation.also) };
+    assert_eq!((other.name.as_str(), other.class), ("POST", Class::Write));
+    assert_eq!(other.resource, ["/@acme/api/-/x"]);
+    assert!(recognised(&PLAIN).unwrap().also.is_empty());
+}
+
 #[test]
 fn an_operation_is_the_method_and_the_path_without_its_query() {
     let operation = recognised(&PLAIN).unwrap();

@@ -12,5 +12,6 @@ pub mod http1;
 pub mod http2;
 pub mod path;
 pub mod proxy_auth;
+pub mod sshsig;
 pub mod target;
 pub mod websocket;

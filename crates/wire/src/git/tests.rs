@@ -3,6 +3,7 @@
 mod answers;
 mod fetches;
 mod lfs;
+mod objects;
 mod pkts;
 mod pushes;
 mod repos;

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use marque_domain::GitAuthor;
 use marque_domain::chain::{DEFAULT_DEPTH, MAX_DEPTH};
 use marque_domain::time::parse_span;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     /// Runs, unless they say otherwise themselves.
     pub(crate) run: Runs,
+    /// What runs commit as.
+    pub(crate) git: Git,
     /// Approvals.
     pub(crate) approval: Approvals,
     /// Organisation policies.
@@ -71,6 +74,16 @@ pub(crate) struct Runs {
     pub(crate) max_chain_depth: usize,
     /// The score below which every run is refused, 0 to 100.
     pub(crate) trust_floor: u8,
+}
+
+/// What runs commit as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Git {
+    /// Whether runs have a git identity of their own, and signatures for it.
+    pub(crate) identity: bool,
+    /// Whom a commit of a run may name as its author: `agent`, `person` or `any`.
+    pub(crate) author: GitAuthor,
 }
 
 /// Approvals.
@@ -125,6 +138,12 @@ impl Default for Runs {
             max_chain_depth: DEFAULT_DEPTH,
             trust_floor: 0,
         }
+    }
+}
+
+impl Default for Git {
+    fn default() -> Self {
+        Self { identity: true, author: GitAuthor::Agent }
     }
 }
 

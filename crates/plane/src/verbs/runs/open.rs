@@ -20,7 +20,7 @@ use crate::sequence::Durability;
 use crate::spec::RunSpec;
 use crate::step::Step;
 use crate::verbs::{limits, lines};
-use crate::view::{OpenedRunView, RunView};
+use crate::view::{GitView, OpenedRunView, RunView};
 use crate::world::World;
 
 /// Runs open at once.
@@ -56,7 +56,9 @@ impl Plane {
         if let (Some(session), Err(_)) = (sitting, &opened) {
             self.inner().humans.vacate(session, run);
         }
-        Ok(prepared.hand_out(opened?))
+        let opened = opened?;
+        let git = self.git_of(&opened.0);
+        Ok(prepared.hand_out(opened, git))
     }
 
     /// Opens a child run for a run: inside its mandate, never past its end, closed with it.
@@ -80,7 +82,8 @@ impl Plane {
                 plane.open(step, &opening, &spec, &inside)
             })
             .await?;
-        Ok(prepared.hand_out(opened))
+        let git = self.git_of(&opened.0);
+        Ok(prepared.hand_out(opened, git))
     }
 
     // The root never changes, so any world that knows the parent will do.
@@ -196,13 +199,18 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn hand_out(&self, (run, left_out): (RunView, Vec<String>)) -> OpenedRunView {
+    fn hand_out(
+        &self,
+        (run, left_out): (RunView, Vec<String>),
+        git: Option<GitView>,
+    ) -> OpenedRunView {
         OpenedRunView {
             run,
             secret: self.secret.to_string(),
             proxy: self.proxy.to_string(),
             ca_pem: self.live.intercept.ca_pem(),
             left_out,
+            git,
         }
     }
 }

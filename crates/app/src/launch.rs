@@ -6,6 +6,7 @@
 pub(crate) mod anchor;
 mod bundle;
 mod children;
+pub(crate) mod git;
 pub(crate) mod mandate;
 mod supervise;
 mod variables;

@@ -1,5 +1,5 @@
-//! Git identity: by which name and address commits know agents and people, and what the log keeps of
-//! them.
+//! Git identity: by which name and address commits know agents and people, and what the log keeps
+//! of them.
 //!
 //! Pure: what a commit says is read elsewhere, and comes in as text.
 

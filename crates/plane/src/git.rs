@@ -8,8 +8,10 @@ mod keys;
 mod rotate;
 mod sign;
 
-use marque_domain::GitIdentity;
+use std::collections::BTreeSet;
+
 use marque_domain::git::agents_domain;
+use marque_domain::{GitIdentity, Name, Service};
 use marque_wire::sshsig;
 
 pub(crate) use keys::{GitSigner, SETTING, candidate};
@@ -37,9 +39,23 @@ impl Plane {
         Some(GitView {
             author,
             committer: agent,
+            hosts: self.git_hosts(run),
             key: sshsig::public_line(self.git().keys().current().as_bytes()),
             allowed_signers: self.allowed_signers().text,
         })
+    }
+
+    fn git_hosts(&self, run: &RunView) -> Vec<String> {
+        let world = self.world();
+        let named = run.allow.iter().chain(&run.ask).filter_map(|line| line.split_once(':'));
+        let named: BTreeSet<Name> = named.filter_map(|(name, _)| name.parse().ok()).collect();
+        let connections = named.iter().filter_map(|name| world.connection_named(name));
+        let of_git = connections.filter(|connection| connection.fact.service == Service::Git);
+        let hosts = of_git.flat_map(|connection| &connection.fact.hosts).map(|at| match at.port {
+            443 => at.host.clone(),
+            port => format!("{}:{port}", at.host),
+        });
+        hosts.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     pub(crate) fn git(&self) -> &GitSigner {

@@ -261,6 +261,8 @@ pub struct GitView {
     pub committer: GitIdentity,
     /// The public key that verifies it, as OpenSSH writes it.
     pub key: String,
+    /// The hosts of the git connections that its mandate names.
+    pub hosts: Vec<String>,
     /// What `ssh-keygen` verifies with.
     pub allowed_signers: String,
 }

@@ -1,8 +1,8 @@
 //! Git over HTTP: smart and dumb (gitprotocol-http(5)), and large files (the git-lfs API).
 //!
 //! Owns what a request to a git server asks, the commands of a push, the framing of a fetch, and
-//! refusals that the git client understands; and what a commit or a tag says of who made it. Decides
-//! nothing.
+//! refusals that the git client understands; and what a commit or a tag says of who made it.
+//! Decides nothing.
 
 pub mod answer;
 pub mod fetch;

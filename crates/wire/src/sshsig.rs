@@ -98,7 +98,7 @@ impl SshSignature {
     /// Reads an armoured signature.
     ///
     /// # Errors
-    /// [`BadSshSignature`] for anything but version 1, Ed25519 and SHA-512, and for bytes left over.
+    /// [`BadSshSignature`] for all but version 1, Ed25519 and SHA-512, and for bytes left over.
     pub fn parse(text: &str) -> Result<Self, BadSshSignature> {
         let inner = text.trim_ascii().strip_prefix(BEGIN).and_then(|text| text.strip_suffix(END));
         let inner = inner.filter(|_| text.len() <= MAX_BYTES).ok_or(BadSshSignature)?;

@@ -1,4 +1,4 @@
-//! Git identity: a run commits as its agent, and the plane's signature says so, once it is on record.
+//! Git identity: a run commits as its agent, and the plane's signature says so, once on record.
 
 use marque_crypto::git_key::GitPublicKey;
 use marque_crypto::hash::sha256;

@@ -49,10 +49,9 @@ pub(crate) fn of(entry: &LogEntry) -> String {
                 Outcome::Unknown => "has an unknown outcome: a crash came between".to_owned(),
             };
             let found = found(*redacted, result);
-            let pushed = git.as_deref().map(pushed).unwrap_or_default();
-            format!(
-                "{decision} {how}; {sent_bytes} bytes sent, {received_bytes} received{found}{pushed}"
-            )
+            let seen = git.as_deref().map(pushed).unwrap_or_default();
+            let bytes = format!("{sent_bytes} bytes sent, {received_bytes} received");
+            format!("{decision} {how}; {bytes}{found}{seen}")
         }
     }
 }

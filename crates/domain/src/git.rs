@@ -164,6 +164,10 @@ impl GitFinding {
 pub struct PushLook {
     /// Commits and tags that were looked into.
     pub objects: u64,
+    /// Differences to what is not in the push, which may be of any kind; git makes them of files and
+    /// folders only.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unknown: u64,
     /// Why not all were, if they were not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_looked_into: Option<String>,

@@ -5,6 +5,7 @@
 
 mod judge;
 mod keys;
+mod push;
 mod rotate;
 mod sign;
 
@@ -13,6 +14,8 @@ use std::collections::BTreeSet;
 use marque_domain::git::agents_domain;
 use marque_domain::{GitIdentity, Name, Service};
 use marque_wire::sshsig;
+
+pub use push::PushLooker;
 
 pub(crate) use keys::{GitSigner, SETTING, candidate};
 

@@ -54,6 +54,7 @@ pub use decide::{Ask, Preview};
 pub use doors::{Door, DoorKind, DoorProof, HandedDoors};
 pub use error::{AdminError, AdminKind};
 pub use failure::Failure;
+pub use git::PushLooker;
 pub use lease::{Crossed, Lease};
 pub use live::LiveRun;
 pub use log_key::{KeyRecords, LogKeyFiles, LogSigner, rotations};

@@ -10,6 +10,7 @@ mod gzip;
 pub mod lfs;
 pub mod object;
 mod object_id;
+pub mod pack;
 pub mod pkt;
 pub mod push;
 mod ref_name;

@@ -48,6 +48,7 @@ pub(super) struct Kept {
 /// Every key the plane has or had.
 pub(crate) struct GitKeys {
     list: Vec<Kept>,
+    publics: Vec<GitPublicKey>,
     current: GitKey,
 }
 
@@ -112,12 +113,25 @@ impl GitKeys {
         let list = read(text)?;
         let last = list.last().ok_or(CryptoError::BadKey("list of keys of commits"))?;
         let current = last.open(key_manager)?;
-        Ok(Self { list, current })
+        let publics = list.iter().map(Kept::public).collect::<Result<_, _>>()?;
+        Ok(Self { list, publics, current })
+    }
+
+    /// One key that is kept nowhere.
+    #[cfg(test)]
+    pub(super) fn fresh() -> Self {
+        let current = GitKey::generate(&marque_crypto::SystemRandom).unwrap();
+        Self { list: Vec::new(), publics: vec![current.public().clone()], current }
     }
 
     /// The public half of the key in force.
     pub(crate) fn current(&self) -> &GitPublicKey {
         self.current.public()
+    }
+
+    /// The public halves of all it has or had.
+    pub(super) fn publics(&self) -> &[GitPublicKey] {
+        &self.publics
     }
 
     /// Signs for git, as `ssh-keygen -Y sign` would print it.
@@ -177,6 +191,11 @@ impl Kept {
     /// How `ssh-keygen -l` names it.
     pub(super) fn fingerprint(&self) -> String {
         sshsig::read_public_line(&self.public).map(|key| fingerprint(&key)).unwrap_or_default()
+    }
+
+    fn public(&self) -> Result<GitPublicKey, CryptoError> {
+        let bytes = sshsig::read_public_line(&self.public);
+        GitPublicKey::from_bytes(&bytes.map_err(|_| CryptoError::BadKey("key of commits"))?)
     }
 
     #[expect(

@@ -4,6 +4,7 @@ mod answers;
 mod fetches;
 mod lfs;
 mod objects;
+mod packs;
 mod pkts;
 mod pushes;
 mod repos;

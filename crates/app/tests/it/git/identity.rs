@@ -81,6 +81,42 @@ fn a_run_that_names_somebody_else_gets_no_commit_and_its_refusal_is_in_the_log()
     assert_eq!(ok(&mut run, "git -C web log -1 --format=%G?"), "N");
 }
 
+// threat 122
+#[test]
+fn a_push_of_forged_commits_goes_on_and_is_flagged_against_the_run() {
+    let world = GitWorld::new(&["acme/web"]);
+    let mut run = world.agent("triage", &LINES);
+    ok(&mut run, &format!("git clone -q {WEB}"));
+    let outcome = |run: &Run| {
+        let query = ["log", "query", "--event", "outcome", "--run", &run.id];
+        world.cli(&query).ok().lines().last().unwrap().to_owned()
+    };
+    // The history that is there, a merge of it, and what the run itself made.
+    commit(&mut run, "web", "a change");
+    let theirs = "git -c user.name=alice -c user.email=alice@example.com -c commit.gpgSign=false";
+    let as_alice = "GIT_COMMITTER_NAME=alice GIT_COMMITTER_EMAIL=alice@example.com \
+        GIT_AUTHOR_NAME=alice GIT_AUTHOR_EMAIL=alice@example.com";
+    ok(&mut run, "git -C web push -q origin HEAD:refs/heads/one");
+    let log = outcome(&run);
+    assert!(log.contains("was answered 200") && !log.contains("flagged"), "{log}");
+
+    let unsigned = "git -C web -c commit.gpgSign=false commit -q --allow-empty -m unsigned";
+    ok(&mut run, unsigned);
+    let forged = format!("cd web && env {as_alice} {theirs} commit -q --allow-empty -m forged");
+    ok(&mut run, &format!("({forged})"));
+    ok(&mut run, "git -C web push -q origin HEAD:refs/heads/two");
+    assert!(world.refs("acme/web").contains("refs/heads/two"), "nothing is held back");
+    let log = outcome(&run);
+    assert!(log.contains("; flagged 2 times: git.agent_run, git.signature"), "{log}");
+    let shown = world.json(&["run", "show", &run.id]);
+    assert_eq!(shown["refusals"], 1, "{shown}");
+    let entries = world.json(&["log", "query", "--event", "outcome", "--run", &run.id]);
+    let last = entries.as_array().unwrap().last().unwrap();
+    let tip = ok(&mut run, "git -C web rev-parse HEAD");
+    let found = &last["event"]["git"]["findings"];
+    assert!(found.as_array().unwrap().iter().any(|one| one["object"] == *tip), "{last}");
+}
+
 #[test]
 fn a_killed_run_signs_nothing_and_one_that_wants_no_identity_has_none() {
     let world = GitWorld::new(&["acme/web"]);

@@ -14,6 +14,8 @@ pub const DRY_RUN: &str = "marque-dry-run";
 pub const RUN_SCHEME: &str = "Marque-Run";
 /// Most bytes of a request's body.
 pub const BODY_MAX_BYTES: usize = 256 * 1024;
+/// Most bytes of an object of git that is to be signed.
+pub const OBJECT_MAX_BYTES: usize = 1024 * 1024;
 
 /// A problem document (RFC 9457): what, why, and what next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

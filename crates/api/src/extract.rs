@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use crate::control::Through;
-use crate::exchange::{BODY_MAX_BYTES, DRY_RUN, RUN_SCHEME};
+use crate::exchange::{DRY_RUN, RUN_SCHEME};
 use crate::problem::Problem;
 use crate::shared::Shared;
 
@@ -119,17 +119,17 @@ impl<T: DeserializeOwned> FromRequestParts<Shared> for Asked<T> {
 pub(crate) struct Whole(Arc<Secret>);
 
 impl Whole {
-    /// Reads a body of at most 256 KiB.
-    pub(crate) async fn read(mut body: Body) -> Result<Self, Problem> {
+    /// Reads a body of at most `most` bytes.
+    pub(crate) async fn read(mut body: Body, most: usize) -> Result<Self, Problem> {
         // All the room there may be need of, since a buffer that grows leaves copies behind.
         let expected = body.size_hint().upper().and_then(|upper| usize::try_from(upper).ok());
-        let room = expected.map_or(BODY_MAX_BYTES, |expected| expected.min(BODY_MAX_BYTES));
+        let room = expected.map_or(most, |expected| expected.min(most));
         let mut whole = Zeroizing::new(Vec::with_capacity(room));
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| Problem::unreadable("the body broke off"))?;
             let Ok(data) = frame.into_data() else { continue };
-            if data.len() > BODY_MAX_BYTES.saturating_sub(whole.len()) {
-                let message = format!("the body has more than {BODY_MAX_BYTES} bytes");
+            if data.len() > most.saturating_sub(whole.len()) {
+                let message = format!("the body has more than {most} bytes");
                 return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
             }
             whole.extend_from_slice(&data);
@@ -153,6 +153,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Given<T> {
         let read = serde_json::from_slice(Whole::of(parts)?);
         let read = read.map_err(|error| Problem::unreadable(one_line(&error.to_string())));
         read.map(Self)
+    }
+}
+
+/// A body as it is: an object of git.
+pub(crate) struct Object(pub(crate) Vec<u8>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Object {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Whole::of(parts).map(|bytes| Self(bytes.to_vec()))
     }
 }
 

@@ -15,12 +15,12 @@ use futures_util::FutureExt as _;
 use http::{HeaderMap, header};
 
 use crate::control::Through;
-use crate::exchange::RUN_SCHEME;
+use crate::exchange::{BODY_MAX_BYTES, OBJECT_MAX_BYTES, RUN_SCHEME};
 use crate::extract::{self, Whole};
 use crate::peer::Pinned;
 use crate::places::Side;
 use crate::problem::Problem;
-use crate::routes::{HOLD, is_for_runs, without_rehearsal};
+use crate::routes::{HOLD, SIGN, is_for_runs, without_rehearsal};
 use crate::shared::Shared;
 
 /// How long a request may take; a hold takes as long as its run.
@@ -79,7 +79,8 @@ async fn pass(
         return Ok(next.run(request).await);
     }
     // ORDER: before it takes a place, so that a body that never comes keeps nobody else waiting.
-    let request = whole(request).await?;
+    let most = if route == SIGN { OBJECT_MAX_BYTES } else { BODY_MAX_BYTES };
+    let request = whole(request, most).await?;
     let _place = shared.requests.take(side).ok_or_else(Problem::busy)?;
     let answer = tokio::time::timeout(DEADLINE, next.run(request)).await;
     answer.map_err(|_| Problem::too_slow())
@@ -103,9 +104,9 @@ fn admit(route: &str, side: Side, headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// The request with its body beside it, read whole.
-async fn whole(request: Request) -> Result<Request, Problem> {
+async fn whole(request: Request, most: usize) -> Result<Request, Problem> {
     let (mut parts, body) = request.into_parts();
-    let read = tokio::time::timeout(BODY_DEADLINE, Whole::read(body)).await;
+    let read = tokio::time::timeout(BODY_DEADLINE, Whole::read(body, most)).await;
     parts.extensions.insert(read.map_err(|_| Problem::slow_body())??);
     Ok(Request::from_parts(parts, Body::empty()))
 }

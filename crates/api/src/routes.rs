@@ -13,6 +13,9 @@ pub(crate) const HOLD: &str = "/v1/run/hold";
 /// Where a launcher says that its run is over.
 const END: &str = "/v1/run/end";
 
+/// The one route whose body may have 1 MiB: an object of git.
+pub(crate) const SIGN: &str = "/v1/run/git/sign";
+
 /// Who reaches a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
@@ -72,6 +75,7 @@ pub(crate) fn without_rehearsal(path: &str) -> Option<&'static str> {
         "/v1/lock" => Some("a lock"),
         "/v1/run/children" => Some("a child run"),
         END => Some("the end of a run"),
+        SIGN => Some("a signature"),
         _ => None,
     }
 }
@@ -116,12 +120,15 @@ fn table() -> Vec<Route> {
         read("/v1/decisions/{decision}", Human, get(decisions::explain)),
         read("/v1/keys", Human, get(keys::list)),
         act("/v1/keys/log/rotate", Human, post(keys::rotate_log)),
+        act("/v1/keys/git/rotate", Human, post(keys::rotate_git)),
+        read("/v1/keys/git/allowed-signers", Outside, get(keys::allowed_signers)),
         read("/v1/log", Human, get(log::query)),
         read("/v1/log/count", Human, get(log::count)),
         read("/v1/log/checkpoint", Human, get(log::checkpoint)),
         read("/v1/log/receipt/{index}", Human, get(log::receipt)),
         read("/v1/run/whoami", Run, get(own_run::whoami)),
         act("/v1/run/children", Run, post(own_run::open_child)),
+        act(SIGN, Run, post(own_run::sign)),
         read(HOLD, Run, get(own_run::hold)),
         act(END, Run, post(own_run::end)),
     ]

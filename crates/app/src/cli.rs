@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agent, approval, claim, completions, config, connection, decision, demo, grant, key, kill,
-    lock, log, run, store, task, unlock, up, whoami,
+    agent, approval, claim, completions, config, connection, decision, demo, git_sign, grant, key,
+    kill, lock, log, run, store, task, unlock, up, whoami,
 };
 use crate::exit::EXIT_CODES;
 use crate::output::Color;
@@ -134,4 +134,6 @@ pub(crate) enum Command {
     Config(config::Config),
     Demo(demo::Demo),
     Completions(completions::Completions),
+    #[command(hide = true)]
+    GitSign(git_sign::GitSign),
 }

@@ -8,6 +8,7 @@ pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod decision;
 pub(crate) mod demo;
+pub(crate) mod git_sign;
 pub(crate) mod grant;
 pub(crate) mod key;
 pub(crate) mod kill;
@@ -58,6 +59,7 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Kill(command) => command.run(context).await,
         Command::Agent(command) => command.run(context).await,
         Command::Connection(command) => command.run(context).await,
+        Command::GitSign(command) => command.run(context).await,
         Command::Grant(command) => command.run(context).await,
         Command::Task(command) => command.run(context).await,
         Command::Approval(command) => command.run(context).await,

@@ -8,9 +8,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use marque_domain::Tier;
 use marque_domain::chain::{DEFAULT_DEPTH, MAX_DEPTH};
 use marque_domain::time::parse_span;
+use marque_domain::{GitAuthor, Tier};
 use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     /// Runs, unless they say otherwise themselves.
     pub(crate) run: Runs,
+    /// What runs commit as.
+    pub(crate) git: Git,
     /// Approvals.
     pub(crate) approval: Approvals,
     /// Organisation policies.
@@ -74,6 +76,16 @@ pub(crate) struct Runs {
     pub(crate) trust_floor: u8,
     /// How firmly every run must at least be held.
     pub(crate) tier_floor: Tier,
+}
+
+/// What runs commit as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Git {
+    /// Whether runs have a git identity of their own, and signatures for it.
+    pub(crate) identity: bool,
+    /// Whom a commit of a run may name as its author: `agent`, `person` or `any`.
+    pub(crate) author: GitAuthor,
 }
 
 /// Approvals.
@@ -129,6 +141,12 @@ impl Default for Runs {
             trust_floor: 0,
             tier_floor: Tier::Advisory,
         }
+    }
+}
+
+impl Default for Git {
+    fn default() -> Self {
+        Self { identity: true, author: GitAuthor::Agent }
     }
 }
 

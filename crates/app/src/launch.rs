@@ -6,10 +6,13 @@
 pub(crate) mod anchor;
 pub(crate) mod bundle;
 pub(crate) mod children;
+pub(crate) mod git;
+mod laid;
 pub(crate) mod mandate;
 pub(crate) mod supervise;
 mod variables;
 
 pub(crate) use bundle::Bundle;
+pub(crate) use laid::Laid;
 pub(crate) use supervise::{Cause, Ended, supervise};
 pub(crate) use variables::{Reach, Wanted, of_run};

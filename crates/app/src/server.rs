@@ -17,7 +17,7 @@ use marque_crypto::SystemRandom;
 use marque_crypto::factor::Cost;
 use marque_gateway::{Gateway, GatewaySettings};
 use marque_plane::view::{ClaimView, StatusView};
-use marque_plane::{HandedDoors, Parts, Plane, Settings, StartError};
+use marque_plane::{GitSettings, HandedDoors, Parts, Plane, Settings, StartError};
 use marque_policy::PolicySet;
 use marque_tlog::VerifierKey;
 use serde::Serialize;
@@ -137,6 +137,7 @@ fn open(
         trust_domain: config.server.trust_domain.clone(),
         approval_ttl: config.approval.ttl.0,
         max_run_ttl: config.run.max_ttl.0,
+        git: GitSettings { identity: config.git.identity, author: config.git.author },
         max_depth: config.run.max_chain_depth,
         trust_floor: config.run.trust_floor,
         tier_floor: config.run.tier_floor,

@@ -5,6 +5,7 @@ use std::fmt::{Debug, Display};
 use serde::Serialize;
 
 use crate::factor::PassphraseHash;
+use crate::git_key::GitKey;
 use crate::intercept::{InterceptAuthority, Leaf};
 use crate::key_file::KeyMaterial;
 use crate::key_ring::KeyRing;
@@ -30,11 +31,11 @@ macro_rules! never {
 #[test]
 fn threat_152_no_type_that_holds_a_secret_can_be_printed_serialised_or_silently_copied() {
     never!(Debug: Secret, MachineSecret, MachineHashKey, KeyMaterial, FileKeyManager, LogKey,
-        TokenKey, KeyRing<TokenKey>, PassphraseHash, InterceptAuthority, Leaf);
+        TokenKey, KeyRing<TokenKey>, PassphraseHash, InterceptAuthority, Leaf, GitKey);
     never!(Display: Secret, MachineSecret, MachineHashKey, KeyMaterial, FileKeyManager, LogKey,
-        TokenKey, KeyRing<TokenKey>, PassphraseHash, InterceptAuthority, Leaf);
+        TokenKey, KeyRing<TokenKey>, PassphraseHash, InterceptAuthority, Leaf, GitKey);
     never!(Serialize: Secret, MachineSecret, MachineHashKey, KeyMaterial, FileKeyManager, LogKey,
-        TokenKey, KeyRing<TokenKey>, PassphraseHash, InterceptAuthority, Leaf);
+        TokenKey, KeyRing<TokenKey>, PassphraseHash, InterceptAuthority, Leaf, GitKey);
     never!(Clone: Secret, MachineSecret, MachineHashKey, KeyMaterial, FileKeyManager, LogKey,
-        TokenKey, KeyRing<TokenKey>, InterceptAuthority, Leaf);
+        TokenKey, KeyRing<TokenKey>, InterceptAuthority, Leaf, GitKey);
 }

@@ -1,8 +1,8 @@
-//! SHA-256 (FIPS 180-4) of content, as [`Digest`]; and SHA-1 where a protocol cannot do without.
+//! SHA-256 (FIPS 180-4) of content, as [`Digest`]; SHA-512 and SHA-1 where a protocol has them.
 //!
 //! Parts are concatenated plainly: callers that need them told apart must frame them first.
 
-use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512, digest};
 use marque_domain::Digest;
 
 /// The digest of `content`.
@@ -17,6 +17,12 @@ pub fn sha256_of(parts: &[&[u8]]) -> Digest {
         hasher.update(part);
     }
     hasher.finish()
+}
+
+/// SHA-512 of `content` (FIPS 180-4): for signatures as OpenSSH makes them.
+pub fn sha512(content: &[u8]) -> [u8; 64] {
+    let digest = digest(&SHA512, content);
+    digest.as_ref().try_into().expect("invariant: a SHA-512 digest is 64 bytes")
 }
 
 /// SHA-1 of `content`: for protocols that ask for it where no security rests on it.
@@ -56,7 +62,13 @@ impl Default for Hasher {
 
 #[cfg(test)]
 mod tests {
-    use super::{Hasher, sha1, sha256, sha256_of};
+    use super::{Hasher, sha1, sha256, sha256_of, sha512};
+
+    // FIPS 180-4, example of `abc`.
+    #[test]
+    fn sha_512_is_that_of_the_standard() {
+        assert_eq!(sha512(b"abc")[..4], [0xdd, 0xaf, 0x35, 0xa1]);
+    }
 
     // RFC 3174 §7.3.
     #[test]

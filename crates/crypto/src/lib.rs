@@ -7,6 +7,7 @@
 
 pub mod error;
 pub mod factor;
+pub mod git_key;
 pub mod hash;
 pub mod intercept;
 pub mod key_file;

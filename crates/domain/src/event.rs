@@ -10,6 +10,7 @@ use crate::chain::ActorChain;
 use crate::decision::Decision;
 use crate::digest::Digest;
 use crate::fact::FactRef;
+use crate::git::{GitRefused, GitSigned, PushLook};
 use crate::id::{Id, Named};
 use crate::limits::is_zero;
 use crate::name::{Name, TaskRef, UserName};
@@ -82,6 +83,19 @@ pub enum Event {
         /// Calls it was refused, those included that came too fast to be recorded one by one.
         refusals: u64,
     },
+    /// A commit or a tag of a run was signed: durable before the signature is handed out.
+    GitSigned(Box<GitSigned>),
+    /// A run was not given a signature.
+    GitRefused(Box<GitRefused>),
+    /// A human rotated the key that signs what runs commit.
+    GitKeyRotated {
+        /// Who.
+        by: UserRef,
+        /// The public key it retires, as OpenSSH writes it.
+        old_key: String,
+        /// The public key that signs from then on.
+        new_key: String,
+    },
     /// The road answered. For a yes this is the intent, durable before the act.
     Decided(Box<Decision>),
     /// How an allowed act went.
@@ -99,6 +113,9 @@ pub enum Event {
         /// Credentials found in the answer, none of which reached the run.
         #[serde(default, skip_serializing_if = "is_zero")]
         redacted: u64,
+        /// What was seen of the objects of a push.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        git: Option<Box<PushLook>>,
     },
 }
 
@@ -292,6 +309,9 @@ impl Event {
             Self::Changed(_) => "changed",
             Self::RunOpened(_) => "run_opened",
             Self::RunClosed { .. } => "run_closed",
+            Self::GitSigned(_) => "git_signed",
+            Self::GitRefused(_) => "git_refused",
+            Self::GitKeyRotated { .. } => "git_key_rotated",
             Self::Decided(_) => "decided",
             Self::Outcome { .. } => "outcome",
         }
@@ -303,7 +323,10 @@ impl Event {
             Self::RunOpened(opened) => Some(opened.run),
             Self::RunClosed { run, .. } | Self::Outcome { run, .. } => Some(*run),
             Self::Decided(decision) => decision.actor.as_ref().map(|actor| actor.run),
+            Self::GitSigned(signed) => Some(signed.run),
+            Self::GitRefused(refused) => Some(refused.run),
             Self::Claimed { .. }
+            | Self::GitKeyRotated { .. }
             | Self::LogKeyRotated { .. }
             | Self::Started { .. }
             | Self::Restored(_)

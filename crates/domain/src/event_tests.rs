@@ -59,6 +59,7 @@ fn outcome(redacted: u64) -> Event {
         sent_bytes: 1,
         received_bytes: 2,
         redacted,
+        git: None,
     }
 }
 

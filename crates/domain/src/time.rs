@@ -34,6 +34,13 @@ impl Timestamp {
         )
     }
 
+    /// This moment and `span` less, not before the epoch.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Self::from_millis(self.0.saturating_sub(millis))
+    }
+
     /// The day it falls on in UTC, counted from the epoch.
     pub const fn day(self) -> u64 {
         self.0 / 86_400_000

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,9 +15,11 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use marque_crypto::hash::Hasher;
+use marque_domain::git::PushLook;
 use marque_domain::{Body, Operation, Refusal};
-use marque_plane::{Allowance, Spent};
+use marque_plane::{Allowance, PushLooker, Spent};
 use marque_wire::git::fetch::{BadFetch, UploadPackGuard};
+use marque_wire::git::pack::{PushedObjects, Unlooked};
 use thiserror::Error;
 use tokio::time::timeout;
 
@@ -51,6 +53,13 @@ pub(crate) struct Progress {
     /// The line it goes over, where its answer came first.
     line: OnceLock<Upstream>,
     unfit: OnceLock<Unfit>,
+    pushed: Mutex<Option<Pushed>>,
+}
+
+/// What of a push is seen while it passes.
+struct Pushed {
+    objects: PushedObjects,
+    looker: PushLooker,
 }
 
 /// Why a body that was allowed did not go on.
@@ -98,6 +107,21 @@ impl Progress {
         self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// What was seen of the push that it is, if it is one; once.
+    pub(crate) fn pushed(&self) -> Option<PushLook> {
+        let pushed = self.pushed.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let summary = pushed.objects.finish();
+        Some(pushed.looker.finish(summary.unlooked.map(Unlooked::words), summary.unknown))
+    }
+
+    // Looks and holds nothing back: what is found is recorded with the outcome.
+    fn looks_at(&self, data: &[u8]) {
+        let mut pushed = self.pushed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Pushed { objects, looker }) = pushed.as_mut() {
+            objects.feed(data, &mut |id, object| looker.look_at(id, object));
+        }
+    }
+
     /// Whether all of it was handed on.
     pub(crate) fn is_complete(&self) -> bool {
         self.is_complete.load(Ordering::Relaxed)
@@ -126,6 +150,7 @@ pub(crate) struct Upload {
     /// What waits until there are bytes left for it.
     unpaid: Option<Bytes>,
     progress: Arc<Progress>,
+    is_looked_at: bool,
     place: Option<BodyPlace>,
 }
 
@@ -155,6 +180,7 @@ impl Upload {
             allowance: None,
             unpaid: None,
             progress: Arc::new(Progress { is_complete, ..Progress::default() }),
+            is_looked_at: false,
             place: None,
         }
     }
@@ -273,6 +299,13 @@ impl Upload {
     /// Takes the bytes that are sent from there.
     pub(crate) fn spend_from(&mut self, allowance: Option<Arc<Allowance>>) {
         self.allowance = allowance;
+    }
+
+    /// Has the objects of a push looked at as they are sent on.
+    pub(crate) fn look_with(&mut self, looker: PushLooker) {
+        let pushed = Pushed { objects: PushedObjects::default(), looker };
+        *self.progress.pushed.lock().unwrap_or_else(PoisonError::into_inner) = Some(pushed);
+        self.is_looked_at = true;
     }
 
     /// Follows the body as it is sent on; what the guard refuses goes no further.
@@ -396,6 +429,9 @@ impl Upload {
             && let Err(bad) = guard.admit(&data)
         {
             return Err(self.refuses(bad));
+        }
+        if self.is_looked_at {
+            self.progress.looks_at(&data);
         }
         self.progress.sends(data.len() as u64);
         if self.is_end_stream() {

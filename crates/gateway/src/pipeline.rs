@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use ::http::{HeaderMap, Method, Response, StatusCode};
 use hyper::body::Incoming;
-use marque_domain::{Body, Code, Endpoint, Outcome, Refusal};
+use marque_domain::{Body, Code, Endpoint, Outcome, Refusal, Service};
 use marque_plane::{Ask, Opened, Plane, Presented, Preview, broker};
 use marque_wire::path::Path;
 
@@ -56,6 +56,7 @@ struct Asked {
     voice: Voice,
     place: Place,
     is_batch: bool,
+    is_push: bool,
     /// Asks for each message, where it is a WebSocket.
     asker: Option<Asker>,
 }
@@ -86,8 +87,13 @@ pub(crate) async fn forward(session: &Arc<Session>, exchange: Exchange) -> Resul
         (Some(_), Some(place)) => Some(Asker::new(&ask, place.of_socket()?)),
         _ => None,
     };
+    let operation = &ask.operation;
+    let is_push = operation.service == Service::Git && operation.name.starts_with("git.");
     match decide(session, ask).await {
-        Ok(opened) => act(session, opened, call, Asked { voice, place, is_batch, asker }).await,
+        Ok(opened) => {
+            let asked = Asked { voice, place, is_batch, is_push, asker };
+            act(session, opened, call, asked).await
+        }
         Err(refusal) => {
             call.body.drain(matches!(voice, Voice::Push { .. })).await;
             let notice = Notice::refused(refusal, place).in_voice(voice);
@@ -103,10 +109,13 @@ async fn act(
     mut call: Call,
     asked: Asked,
 ) -> Result<Forwarded, Stop> {
-    let Asked { voice, place, is_batch, asker } = asked;
+    let Asked { voice, place, is_batch, is_push, asker } = asked;
     let run = Arc::clone(opened.lease.live());
     let progress = call.body.progress();
     call.body.spend_from(opened.lease.allowance());
+    if is_push && let Some(looker) = session.shared.plane.push_looker(&run) {
+        call.body.look_with(looker);
+    }
     let mut act = Act::new(session, opened.lease, Arc::clone(&progress));
     let way = Way {
         key: Key::new(&opened.connection, opened.credential, &call.endpoint),

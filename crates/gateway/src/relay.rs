@@ -94,7 +94,10 @@ impl Act {
 
     /// Tells how it went; only the first word counts.
     pub(crate) fn end(&mut self, outcome: Outcome) {
-        let Some(lease) = self.lease.take() else { return };
+        let Some(mut lease) = self.lease.take() else { return };
+        if let Some(look) = self.progress.pushed() {
+            lease.saw_push(look);
+        }
         let (sent_bytes, received_bytes) = (self.progress.sent_bytes(), self.received_bytes);
         tally::ended(word(&outcome));
         tally::crossed(sent_bytes, received_bytes);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use marque_domain::git::PushLook;
 use marque_domain::{Decision, Event, Id, Outcome};
 use tokio::time::sleep;
 
@@ -12,6 +13,7 @@ use crate::live::LiveRun;
 use crate::plane::Plane;
 use crate::sequence::Durability;
 use crate::spending;
+use crate::step::Step;
 
 /// When an outcome that could not be recorded is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -23,6 +25,7 @@ pub struct Lease {
     live: Arc<LiveRun>,
     decision: Id<Decision>,
     allowance: Option<Arc<Allowance>>,
+    pushed: Option<Box<PushLook>>,
     is_finished: bool,
 }
 
@@ -45,7 +48,7 @@ impl Lease {
         allowance: Option<Allowance>,
     ) -> Self {
         let allowance = allowance.map(Arc::new);
-        Self { plane, live, decision, allowance, is_finished: false }
+        Self { plane, live, decision, allowance, pushed: None, is_finished: false }
     }
 
     /// The decision that allowed the act.
@@ -74,6 +77,11 @@ impl Lease {
         self.allowance.clone()
     }
 
+    /// What was seen of a push, to be recorded with how it went.
+    pub fn saw_push(&mut self, look: PushLook) {
+        self.pushed = Some(Box::new(look));
+    }
+
     /// Records how the act went, and gives back what was reserved in vain. Does not wait for it.
     pub fn finish(mut self, result: Outcome, crossed: Crossed) {
         let spent_bytes = crossed.sent_bytes.saturating_add(crossed.received_bytes);
@@ -88,11 +96,11 @@ impl Lease {
             allowance.close();
         }
         let (decision, run) = (self.decision, self.live.run);
-        let plane = self.plane.clone();
+        let (plane, git) = (self.plane.clone(), self.pushed.take());
         self.plane.spawn(async move {
             let Crossed { sent_bytes, received_bytes, redacted } = crossed;
             let event =
-                Event::Outcome { decision, run, result, sent_bytes, received_bytes, redacted };
+                Event::Outcome { decision, run, result, sent_bytes, received_bytes, redacted, git };
             if let Err(failure) = plane.settle(decision, event, spent_bytes).await {
                 // The intent stays open; a restart marks it unknown.
                 tracing::error!(%decision, %failure, "an outcome could not be recorded");
@@ -145,6 +153,7 @@ impl Plane {
         self.sequencer()
             .submit_patiently(Durability::Read, move |step| {
                 if step.tx.settle_intent(decision)? {
+                    count_findings(step, &event);
                     step.append(event.clone())?;
                     spending::settle(step, decision, spent_bytes)?;
                 }
@@ -152,4 +161,15 @@ impl Plane {
             })
             .await
     }
+}
+
+// A push that was flagged counts as one refusal of the run, and of those above it.
+fn count_findings(step: &mut Step<'_, '_>, event: &Event) {
+    let Event::Outcome { run, git: Some(look), .. } = event else { return };
+    if look.findings.is_empty() {
+        return;
+    }
+    metrics::counter!("marque_git_flagged_pushes_total").increment(1);
+    let Some(run) = step.world.runs.get(*run).map(Arc::clone) else { return };
+    run.fact.chain.actors.iter().for_each(|one| step.count_refusal(one.run));
 }

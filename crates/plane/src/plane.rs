@@ -13,7 +13,8 @@ use marque_crypto::intercept::InterceptAuthority;
 use marque_crypto::machine::MachineHashKey;
 use marque_crypto::seal::KeyManager;
 use marque_domain::{
-    Code, Connection, Endpoint, Id, Named, Refusal, Revised, Run, Tier, Timestamp, User, UserRef,
+    Code, Connection, Endpoint, GitAuthor, Id, Named, Refusal, Revised, Run, Tier, Timestamp, User,
+    UserRef,
 };
 use marque_policy::PolicySet;
 use marque_store::Store;
@@ -28,6 +29,7 @@ use crate::caller::{
 use crate::clock::Clock;
 use crate::decide::{self, Ask, Preview};
 use crate::error::{AdminError, AdminKind};
+use crate::git::GitSigner;
 use crate::live::{Birth, Kin, LiveRun};
 use crate::log_key::LogSigner;
 use crate::record::{self, Permit};
@@ -66,6 +68,8 @@ pub struct Settings {
     pub approval_ttl: Duration,
     /// The longest a run may last.
     pub max_run_ttl: Duration,
+    /// What runs commit as.
+    pub git: GitSettings,
     /// How deep an actor chain may grow.
     pub max_depth: usize,
     /// The score below which every run is refused, 0 to 100.
@@ -74,12 +78,28 @@ pub struct Settings {
     pub tier_floor: Tier,
 }
 
+/// What runs commit as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GitSettings {
+    /// Whether runs have a git identity of their own, and signatures for it.
+    pub identity: bool,
+    /// Whom a commit may name as its author.
+    pub author: GitAuthor,
+}
+
+impl Default for GitSettings {
+    fn default() -> Self {
+        Self { identity: true, author: GitAuthor::Agent }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             trust_domain: None,
             approval_ttl: Duration::from_secs(15 * 60),
             max_run_ttl: Duration::from_secs(24 * 3_600),
+            git: GitSettings::default(),
             max_depth: marque_domain::chain::DEFAULT_DEPTH,
             trust_floor: 0,
             tier_floor: Tier::Advisory,
@@ -99,6 +119,7 @@ pub(crate) struct Inner {
     pub(crate) parts: Parts,
     pub(crate) settings: Settings,
     pub(crate) trust_domain: String,
+    pub(crate) git: GitSigner,
     pub(crate) log_name: KeyName,
     pub(crate) humans: Humans,
     pub(crate) tasks: TaskTracker,

@@ -159,6 +159,7 @@ pub(crate) fn close_behind(
             sent_bytes: 0,
             received_bytes: 0,
             redacted: 0,
+            git: None,
         })?;
     }
     for run in held_by(step, replica) {

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::caller::{Decoy, Humans};
 use crate::failure::Failure;
+use crate::git::{self, GitSigner};
 use crate::live::Kin;
 use crate::log_key;
 use crate::plane::{Inner, Parts, Plane, Settings};
@@ -131,7 +132,7 @@ impl Plane {
         settings: Settings,
         sequencer: impl FnOnce(Committer, &Store) -> Result<Sequencer, Failure>,
     ) -> Result<Self, StartError> {
-        let Begun { mut committer, kin, trust_domain, log_name, restored } =
+        let Begun { mut committer, kin, trust_domain, git, log_name, restored } =
             Begun::on(&store, &parts, settings.trust_domain.clone())?;
         // ORDER: nor to an older copy of it (threat 156).
         seen::must_go_on(&store, &parts.seen, committer.size())?;
@@ -150,6 +151,7 @@ impl Plane {
             parts,
             settings,
             trust_domain,
+            git,
             log_name,
             humans: Humans::new(Arc::clone(&decoy)),
             tasks: TaskTracker::new(),
@@ -174,6 +176,7 @@ pub(crate) struct Begun {
     pub(crate) committer: Committer,
     kin: Kin,
     trust_domain: String,
+    git: GitSigner,
     log_name: KeyName,
     /// How often an older copy of the store was taken.
     restored: u64,
@@ -192,7 +195,9 @@ impl Begun {
         let (clock, drawn) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
         let kin = kin(store, parts);
         let mut committer = Committer::new(store.writer()?, beginning, clock, drawn, kin.clone());
-        let trust_domain = name_plane(&mut committer, parts, trust_domain)?;
+        let git_keys = git::candidate(store, parts)?;
+        let (trust_domain, git_keys) = name_plane(&mut committer, parts, trust_domain, git_keys)?;
+        let git = GitSigner::new(git_keys, &parts.key_manager)?;
         let log_name: KeyName = format!("{trust_domain}/log").parse().map_err(|_| {
             StartError::Damaged(format!("`{trust_domain}` cannot be the name of a log"))
         })?;
@@ -201,7 +206,7 @@ impl Begun {
         let keys = log_key::must_be_its_key(&records, &key, size)?;
         must_know_its_log(store, &keys)?;
         let restored = seen::count(&store.read("start.restored", seen::restorations)?);
-        Ok(Self { committer, kin, trust_domain, log_name, restored })
+        Ok(Self { committer, kin, trust_domain, git, log_name, restored })
     }
 
     /// What a store holds.
@@ -252,23 +257,25 @@ fn name_plane(
     committer: &mut Committer,
     parts: &Parts,
     wanted: Option<String>,
-) -> Result<String, StartError> {
+    git_keys: String,
+) -> Result<(String, String), StartError> {
     let drawn = u64::from_be_bytes(random::bytes(&*parts.random));
     let name = wanted.clone().unwrap_or_else(|| format!("plane-{drawn:016x}.marque.local"));
     must_be_a_name(&name)?;
     // Servers with other keys could neither sign this log nor open its credentials. The first start
     // says which keys they are, before the claim does: two may start on one empty database.
     let keys = own_keys(parts);
-    let (stored, stored_keys) = committer.commit_alone(move |step| {
+    let (stored, stored_keys, git_keys) = committer.commit_alone(move |step| {
         let name = first_word(step, TRUST_DOMAIN, &name)?;
-        Ok::<_, Failure>((name, first_word(step, KEYS, &keys)?))
+        let keys = first_word(step, KEYS, &keys)?;
+        Ok::<_, Failure>((name, keys, first_word(step, git::SETTING, &git_keys)?))
     })?;
     if stored_keys != own_keys(parts) {
         return Err(StartError::OtherKeys);
     }
     match wanted {
         Some(wanted) if wanted != stored => Err(StartError::OtherTrustDomain { stored, wanted }),
-        _ => Ok(stored),
+        _ => Ok((stored, git_keys)),
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use marque_domain::decision::ActorSummary;
 use marque_domain::{
-    Actor, Agent, Approval, Connection, Credential, Decision, Digest, FactRef, Grant, Id, Limits,
-    LogEntry, Name, Run, TaskRef, Tier, Timestamp, User, UserName,
+    Actor, Agent, Approval, Connection, Credential, Decision, Digest, FactRef, GitIdentity, Grant,
+    Id, Limits, LogEntry, Name, Run, TaskRef, Tier, Timestamp, User, UserName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -45,9 +45,9 @@ pub struct ClaimView {
 /// A key of the plane. Nothing of its private half.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyView {
-    /// `log`, `key-encryption` or `machine-hash`.
+    /// `log`, `git`, `key-encryption` or `machine-hash`.
     pub purpose: String,
-    /// Of a log key the key that verifies, of others their id, if they have one.
+    /// Of a key that signs the one that verifies, of others their id, if they have one.
     pub id: Option<String>,
     /// The entry after which it came into force; none for those from before the claim.
     pub since: Option<u64>,
@@ -254,12 +254,41 @@ pub struct OpenedRunView {
     /// connections its mandate names, sorted, at most 32.
     #[serde(default)]
     pub ports: Vec<u16>,
-    /// Hosts of the connections its mandate names that speak git, sorted.
-    #[serde(default)]
-    pub git_hosts: Vec<String>,
     /// Hosts of every connection the mandate names, sorted.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// What it commits as; none where the plane gives runs no git identity.
+    #[serde(default)]
+    pub git: Option<GitView>,
+}
+
+/// What a run commits as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitView {
+    /// Its author, unless somebody says otherwise.
+    pub author: GitIdentity,
+    /// Its committer: the agent.
+    pub committer: GitIdentity,
+    /// The public key that verifies it, as OpenSSH writes it.
+    pub key: String,
+    /// The hosts of the git connections that its mandate names.
+    pub hosts: Vec<String>,
+    /// What `ssh-keygen` verifies with.
+    pub allowed_signers: String,
+}
+
+/// A signature for git.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitSignatureView {
+    /// As `ssh-keygen -Y sign` prints it.
+    pub signature: String,
+}
+
+/// What verifies the commits of a plane's runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllowedSignersView {
+    /// The file, as `ssh-keygen` reads it.
+    pub text: String,
 }
 
 /// An approval, as a human must see it.

@@ -1,14 +1,16 @@
 //! Git over HTTP: smart and dumb (gitprotocol-http(5)), and large files (the git-lfs API).
 //!
 //! Owns what a request to a git server asks, the commands of a push, the framing of a fetch, and
-//! refusals that the git client understands. Sees no pack: what follows the commands of a push is
-//! the caller's to stream, untouched. Decides nothing.
+//! refusals that the git client understands; and what a commit or a tag says of who made it.
+//! Decides nothing.
 
 pub mod answer;
 pub mod fetch;
 mod gzip;
 pub mod lfs;
+pub mod object;
 mod object_id;
+pub mod pack;
 pub mod pkt;
 pub mod push;
 mod ref_name;

@@ -15,5 +15,6 @@ pub mod path;
 pub mod postgres;
 pub mod proxy_auth;
 pub mod ssh;
+pub mod sshsig;
 pub mod target;
 pub mod websocket;

@@ -49,7 +49,7 @@ fn a_run_is_presented_with_its_id_and_secret() {
 async fn a_secret_is_set_apart_and_never_quoted() {
     let read = async |body: &'static str| {
         let (mut parts, ()) = Request::new(()).into_parts();
-        parts.extensions.insert(Whole::read(Body::from(body)).await.unwrap());
+        parts.extensions.insert(Whole::read(Body::from(body), BODY_MAX_BYTES).await.unwrap());
         GivenSecretly::<ConnectionBody>::from_request_parts(&mut parts, &()).await
     };
     let body = r#"{"connection":{"name":"api","hosts":["api.example"]},"secret":"hunter2"}"#;
@@ -71,9 +71,11 @@ async fn a_body_in_pieces_is_read_whole_up_to_256_kib() {
         let pieces = std::iter::repeat_n("x".repeat(1_024), count);
         Body::from_stream(futures_util::stream::iter(pieces.map(Ok::<_, std::io::Error>)))
     };
-    let whole = Whole::read(pieces(BODY_MAX_BYTES / 1_024)).await.unwrap();
+    let whole = Whole::read(pieces(BODY_MAX_BYTES / 1_024), BODY_MAX_BYTES).await.unwrap();
     assert_eq!(whole.0.len(), BODY_MAX_BYTES);
-    let told =
-        format!("{:?}", Whole::read(pieces(BODY_MAX_BYTES / 1_024 + 1)).await.err().unwrap());
+    let told = format!(
+        "{:?}",
+        Whole::read(pieces(BODY_MAX_BYTES / 1_024 + 1), BODY_MAX_BYTES).await.err().unwrap()
+    );
     assert!(told.contains("too_large"), "{told}");
 }

@@ -1,9 +1,9 @@
-//! Keys: which there are, and the rotation of the log's.
+//! Keys: which there are, and their rotation.
 
 use axum::Json;
 use axum::extract::State;
 use marque_plane::Plane;
-use marque_plane::view::{KeyView, RotatedView};
+use marque_plane::view::{AllowedSignersView, KeyView, RotatedView};
 
 use crate::extract::Human;
 use crate::problem::Problem;
@@ -20,4 +20,16 @@ pub(crate) async fn rotate_log(
     Human(who): Human,
 ) -> Result<Json<RotatedView>, Problem> {
     Ok(Json(plane.rotate_log_key(&who).await?))
+}
+
+pub(crate) async fn rotate_git(
+    State(plane): State<Plane>,
+    Human(who): Human,
+) -> Result<Json<RotatedView>, Problem> {
+    Ok(Json(plane.rotate_git_key(&who).await?))
+}
+
+/// What anybody may know: it is public wherever commits are verified.
+pub(crate) async fn allowed_signers(State(plane): State<Plane>) -> Json<AllowedSignersView> {
+    Json(plane.allowed_signers())
 }

@@ -1,12 +1,12 @@
-//! What a run may ask of the plane: who it is, a child of its own, its own end.
+//! What a run may ask of the plane: who it is, a child of its own, a signature, its own end.
 
 use axum::Json;
 use axum::extract::State;
 use marque_plane::Plane;
 use marque_plane::spec::RunSpec;
-use marque_plane::view::{EndedView, OpenedRunView, WhoamiView};
+use marque_plane::view::{EndedView, GitSignatureView, OpenedRunView, WhoamiView};
 
-use crate::extract::{Asking, Given, Shown, ThisRun};
+use crate::extract::{Asking, Given, Object, Shown, ThisRun};
 use crate::problem::Problem;
 use crate::shared::Shared;
 
@@ -27,6 +27,15 @@ pub(crate) async fn open_child(
     let opened = shared.plane.open_child(&parent, &launcher, spec).await?;
     shared.holds.expect(opened.run.id);
     Ok(Json(opened))
+}
+
+/// Signs a commit or a tag that the run made.
+pub(crate) async fn sign(
+    State(plane): State<Plane>,
+    ThisRun(run): ThisRun,
+    Object(payload): Object,
+) -> Result<Json<GitSignatureView>, Problem> {
+    Ok(Json(plane.sign_git(&run, payload).await?))
 }
 
 /// Answers once the run is closed, by whomever. The launcher that waits keeps the run alive.

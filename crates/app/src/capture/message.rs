@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use marque_plane::DoorKind;
 use serde::{Deserialize, Serialize};
 
+use crate::launch::Laid;
+
 /// Said to the first process inside.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ToInside {
@@ -115,17 +117,6 @@ pub(super) struct Open {
     pub(super) files: Vec<Laid>,
     /// Where the run's certificates are laid over what lies there.
     pub(super) trusted_at: Vec<PathBuf>,
-}
-
-/// A file in the run's own directory.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Laid {
-    /// Its path below that directory.
-    pub(crate) name: PathBuf,
-    /// What is in it.
-    pub(crate) text: String,
-    /// Its permissions.
-    pub(crate) mode: u32,
 }
 
 /// The command.

@@ -12,10 +12,11 @@ use rustix::termios::isatty;
 use super::channel::Channel;
 use super::first::First;
 use super::inside::Part;
-use super::message::{Build, FromInside, Laid, Open, Sight, Start, ToInside};
+use super::message::{Build, FromInside, Open, Sight, Start, ToInside};
 use super::protected::Executed;
 use super::view::{View, Wanted, view};
 use crate::exit::{Exit, Failure};
+use crate::launch::Laid;
 
 /// How long a step inside may take.
 const STEP: Duration = Duration::from_secs(20);

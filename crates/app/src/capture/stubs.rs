@@ -6,8 +6,8 @@
 
 use std::fmt::Write as _;
 
-use super::message::Laid;
 use super::places::OWN;
+use crate::launch::Laid;
 
 /// Parts of settings of npm's and pip's that hold secrets or lead past the gateway.
 const SECRETIVE: &[&str] =
@@ -70,7 +70,7 @@ pub(crate) fn stubs(id: &str, hosts: &[String], theirs: &Theirs) -> Stubs {
 impl Stubs {
     fn lay(&mut self, name: &'static str, variable: &'static str, text: String) {
         self.variables.push((variable, format!("{OWN}/{name}")));
-        self.files.push(Laid { name: name.into(), text, mode: 0o644 });
+        self.files.push(Laid { path: name.into(), text, mode: 0o644 });
     }
 }
 

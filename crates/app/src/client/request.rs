@@ -53,6 +53,12 @@ impl Request {
         Ok(Self { body: Secret::from_vec(bytes_of(body)?), ..self })
     }
 
+    /// With those bytes as its body.
+    #[must_use]
+    pub(crate) fn bytes(self, body: Vec<u8>) -> Self {
+        Self { body: Secret::from_vec(body), ..self }
+    }
+
     /// With that body, an object, and a member `secret` beside the others.
     pub(crate) fn json_with_secret(
         self,

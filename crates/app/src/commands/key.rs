@@ -1,5 +1,6 @@
 //! `marque key`: the plane's own keys, and their rotation.
 
+mod allowed_signers;
 mod list;
 mod rotate;
 
@@ -11,6 +12,7 @@ use crate::exit::Exit;
 #[derive(Subcommand)]
 pub(crate) enum Key {
     List(list::List),
+    AllowedSigners(allowed_signers::AllowedSigners),
     Rotate(rotate::Rotate),
 }
 
@@ -18,6 +20,7 @@ impl Key {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         match self {
             Self::List(command) => command.run(context).await,
+            Self::AllowedSigners(command) => command.run(context).await,
             Self::Rotate(command) => command.run(context).await,
         }
     }

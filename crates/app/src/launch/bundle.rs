@@ -51,6 +51,11 @@ impl Bundle {
         self.dir.path().join("ca.pem")
     }
 
+    /// The private directory it lies in, for what else is the run's own.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Whether the system's authorities are in it.
     pub(crate) fn has_system(&self) -> bool {
         self.has_system

@@ -8,6 +8,7 @@ mod cut;
 mod dumb;
 mod elsewhere;
 mod fetch;
+mod identity;
 mod large;
 mod lfs;
 mod push;

@@ -50,6 +50,13 @@ impl Plane {
             let (purpose, state) = (purpose.to_owned(), "active".to_owned());
             KeyView { purpose, id, since: None, until: None, state }
         };
+        keys.extend(self.git().keys().shown().map(|key| KeyView {
+            purpose: "git".to_owned(),
+            state: if key.retired.is_some() { "retired" } else { "active" }.to_owned(),
+            id: Some(key.public),
+            since: key.since,
+            until: key.retired,
+        }));
         keys.push(other("key-encryption", Some(self.key_manager().id().to_string())));
         keys.push(other("machine-hash", None));
         Ok(keys)

@@ -13,6 +13,7 @@ mod authority;
 mod bytes;
 mod children;
 mod claim;
+mod commits;
 mod coverage;
 mod credentials;
 mod explain;

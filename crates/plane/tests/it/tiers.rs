@@ -222,5 +222,5 @@ async fn a_launcher_is_told_the_ports_and_git_hosts_of_what_the_mandate_names() 
     let mandate = lines(&["web:GET /**", "high:GET /**", "code:repo.read acme/api"]);
     let run = alice.starts(RunSpec { mandate, ..held(Tier::Captured) }).await.unwrap();
     assert_eq!(run.opened().ports, [3_000, 8_443]);
-    assert_eq!(run.opened().git_hosts, ["git.test"]);
+    assert!(run.opened().hosts.contains(&"git.test".to_owned()), "{:?}", run.opened().hosts);
 }

@@ -1,7 +1,7 @@
 //! The columns an entry is found by, derived from the entry alone.
 
 use marque_domain::event::{Change, RunOpened};
-use marque_domain::{Code, Decision, Event, LogEntry, Outcome};
+use marque_domain::{Code, Decision, Event, LogEntry, Name, Outcome, UserName};
 
 use crate::value::{Row, Value};
 
@@ -30,7 +30,15 @@ struct Texts {
 impl Columns {
     pub(super) fn of(entry: &LogEntry) -> Self {
         let of_event = match &entry.event {
-            Event::Claimed { by, .. } | Event::LogKeyRotated { by, .. } => user(by.name.as_str()),
+            Event::Claimed { by, .. }
+            | Event::LogKeyRotated { by, .. }
+            | Event::GitKeyRotated { by, .. } => user(by.name.as_str()),
+            Event::GitSigned(signed) => {
+                asked_to_sign(&signed.agent, signed.on_behalf_of.as_ref(), None)
+            }
+            Event::GitRefused(refused) => {
+                asked_to_sign(&refused.agent, refused.on_behalf_of.as_ref(), Some(&refused.code))
+            }
             Event::Started { .. } | Event::Restored(_) => Texts::default(),
             Event::Changed(change) => changed(change),
             Event::RunOpened(opened) => run_opened(opened),
@@ -88,6 +96,17 @@ fn run_opened(opened: &RunOpened) -> Texts {
         agent: Some(opened.agent_name.as_str().to_owned()),
         task: Some(opened.task.as_str().to_owned()),
         ..user(human.name.as_str())
+    }
+}
+
+fn asked_to_sign(agent: &Name, person: Option<&UserName>, refused: Option<&str>) -> Texts {
+    Texts {
+        agent: Some(agent.as_str().to_owned()),
+        user: person.map(|person| person.as_str().to_owned()),
+        operation: Some("git.sign".to_owned()),
+        answer: Some(if refused.is_some() { "refused" } else { "allowed" }.to_owned()),
+        code: refused.map(str::to_owned),
+        ..Texts::default()
     }
 }
 

@@ -99,6 +99,7 @@ pub(crate) fn outcome(decision: u8) -> Event {
         sent_bytes: 1,
         received_bytes: 2,
         redacted: 0,
+        git: None,
     }
 }
 

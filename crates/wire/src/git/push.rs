@@ -154,6 +154,11 @@ impl PushReader {
         self.section.answerable()
     }
 
+    /// How many bytes of the body belonged to the section so far.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
     /// The refs of the commands read so far, also after a refusal.
     pub fn refs(&self) -> impl Iterator<Item = &RefName> {
         self.section.commands().iter().map(|command| &command.reference)

@@ -3,6 +3,8 @@
 mod answers;
 mod fetches;
 mod lfs;
+mod objects;
+mod packs;
 mod pkts;
 mod pushes;
 mod repos;

@@ -15,11 +15,12 @@ use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, umask};
 
 use super::super::channel::Channel;
-use super::super::message::{FromInside, Laid, Open, ToInside};
+use super::super::message::{FromInside, Open, ToInside};
 use super::super::places;
 use super::command::{Running, Streams};
 use super::tree::{self, News};
 use super::{During as _, Trouble, listeners, network, root};
+use crate::launch::Laid;
 
 /// What the first process knows by now.
 enum Life {
@@ -122,8 +123,8 @@ fn next(channel: &Channel, life: Life) -> Result<Option<Life>, Trouble> {
 
 fn open_doors(channel: &Channel, open: &Open) -> Result<(), Trouble> {
     let own = Path::new(places::OWN);
-    for Laid { name, text, mode } in &open.files {
-        lay(&own.join(name), text, *mode).during(format!("write `{}`", name.display()))?;
+    for Laid { path, text, mode } in &open.files {
+        lay(&own.join(path), text, *mode).during(format!("write `{}`", path.display()))?;
     }
     let doors = listeners::open(&open.ports, Path::new(places::CONTROL));
     let doors = doors.during("open the run's listeners")?;

@@ -80,6 +80,9 @@ enum EventWord {
     Changed,
     RunOpened,
     RunClosed,
+    GitSigned,
+    GitRefused,
+    GitKeyRotated,
     Decided,
     Outcome,
 }

@@ -3,6 +3,7 @@
 //! Agents write some of these words; callers print them through [`crate::output::clean`].
 
 use marque_domain::event::{Change, Restored, RunOpened};
+use marque_domain::git::{GitRefused, GitSigned, PushLook};
 use marque_domain::{Answer, Decision, Event, LogEntry, Outcome, UserName};
 
 /// What happened, for whom, under which rule.
@@ -26,8 +27,20 @@ pub(crate) fn of(entry: &LogEntry) -> String {
             let by = by.as_ref().map(|by| format!(" by {}", by.name)).unwrap_or_default();
             format!("{run} {cause}{by}; {calls} calls, {refusals} refused")
         }
+        Event::GitSigned(signed) => {
+            let GitSigned { run, agent, object, payload, key, .. } = &**signed;
+            let whom = for_whom(signed.on_behalf_of.as_ref());
+            format!("a {object} of {agent} was signed by {key}; {payload}, {whom}, {run}")
+        }
+        Event::GitRefused(refused) => {
+            let GitRefused { run, agent, payload, code, message, .. } = &**refused;
+            format!("{agent} was refused a signature, {code}: {message}; {payload}, {run}")
+        }
+        Event::GitKeyRotated { by, old_key, new_key } => {
+            format!("{} rotated the key of commits from {old_key} to {new_key}", by.name)
+        }
         Event::Decided(decision) => decided(decision),
-        Event::Outcome { decision, result, sent_bytes, received_bytes, redacted, .. } => {
+        Event::Outcome { decision, result, sent_bytes, received_bytes, redacted, git, .. } => {
             let how = match result {
                 Outcome::Answered { status } => format!("was answered {status}"),
                 Outcome::Failed { code } => format!("failed: {code}"),
@@ -36,7 +49,9 @@ pub(crate) fn of(entry: &LogEntry) -> String {
                 Outcome::Unknown => "has an unknown outcome: a crash came between".to_owned(),
             };
             let found = found(*redacted, result);
-            format!("{decision} {how}; {sent_bytes} bytes sent, {received_bytes} received{found}")
+            let seen = git.as_deref().map(pushed).unwrap_or_default();
+            let bytes = format!("{sent_bytes} bytes sent, {received_bytes} received");
+            format!("{decision} {how}; {bytes}{found}{seen}")
         }
     }
 }
@@ -65,6 +80,19 @@ fn found(redacted: u64, result: &Outcome) -> String {
             format!("; the answer held a credential {times}, and was cut off there")
         }
         _ => format!("; the answer held a credential {times}, redacted"),
+    }
+}
+
+fn pushed(look: &PushLook) -> String {
+    let unseen = look.not_looked_into.as_ref();
+    let unseen = unseen.map(|why| format!("; not all that was pushed was looked into ({why})"));
+    let unseen = unseen.unwrap_or_default();
+    let mut codes: Vec<_> = look.findings.iter().map(|found| found.finding.code()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    match look.findings.len() as u64 + look.more {
+        0 => unseen,
+        count => format!("{unseen}; flagged {count} times: {}", codes.join(", ")),
     }
 }
 

@@ -9,13 +9,14 @@ use marque_plane::view::{EndedView, OpenedRunView};
 
 use super::held::Held;
 use super::open::Open;
-use crate::capture::message::{Laid, Start};
+use crate::capture::message::Start;
 use crate::capture::stubs::{Theirs, stubs};
 use crate::capture::{self, Stage, Unfit, doors, places};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::launch::bundle::{SYSTEM, merged};
-use crate::launch::{self, Reach, children};
+use crate::launch::git::{self, GitSetup, WantedGit};
+use crate::launch::{self, Laid, Reach, children};
 use crate::output::clean;
 use crate::place::anchors_dir;
 
@@ -25,6 +26,9 @@ const PORTS: [u16; 5] = [22, 53, 80, 443, 5432];
 const SOCKETS_MAX_BYTES: u64 = 4 * 1024 * 1024;
 /// Most bytes of a tool's configuration that is passed on.
 const SETTINGS_MAX_BYTES: u64 = 256 * 1024;
+/// Where the run's git finds its own, below the run's directory.
+const GIT: &str = "git";
+const GIT_CONFIG: &str = "scratch/gitconfig";
 /// Most changed files that are named at the end.
 const NAMED_MAX: usize = 20;
 
@@ -59,6 +63,20 @@ impl Open {
         }
     }
 
+    fn captured_git(&self, context: &Context, opened: &OpenedRunView) -> GitSetup {
+        let Some(git) = opened.git.as_ref().filter(|_| !self.no_git_identity) else {
+            return GitSetup { files: Vec::new(), variables: Vec::new() };
+        };
+        moved(git::setup(&WantedGit {
+            run: &opened.run,
+            git,
+            hosts: &git.hosts,
+            dir: &Path::new(places::OWN).join(GIT),
+            marque: &Path::new(places::PROGRAMS).join("marque"),
+            inherited: &git::inherited(&context.environment),
+        }))
+    }
+
     fn fall_back(&self, why: String) -> Result<Held, Failure> {
         match self.tier {
             Some(wanted) => {
@@ -82,8 +100,10 @@ impl Open {
             context.output.warning("this system's certificate authorities were not found");
         }
         let stubs = stubs(&opened.run.id.to_string(), &opened.hosts, &theirs(context));
+        let git = self.captured_git(context, opened);
         let mut files = stubs.files;
-        files.push(Laid { name: "ca.pem".into(), text: bundle, mode: 0o644 });
+        files.push(Laid { path: "ca.pem".into(), text: bundle, mode: 0o644 });
+        files.extend(git.files);
         let trusted_at = SYSTEM.iter().filter_map(|place| Path::new(place).canonicalize().ok());
         let listeners = stage.open(ports(opened), files, trusted_at.collect())?;
         doors::hand_over(socket, opened, &listeners)?;
@@ -100,6 +120,7 @@ impl Open {
         for (name, value) in stubs.variables {
             variables.entry(name.into()).or_insert_with(|| value.into());
         }
+        variables.extend(git.variables.into_iter().map(|(name, value)| (name.into(), value)));
         let path = variables.entry("PATH".into()).or_default();
         path.push(":");
         path.push(places::PROGRAMS);
@@ -121,6 +142,22 @@ fn ports(opened: &OpenedRunView) -> Vec<u16> {
     ports.sort_unstable();
     ports.dedup();
     ports
+}
+
+/// Moves a run's git directory to where it finds it: read-only, but for the file that
+/// `git config --global` writes.
+fn moved(setup: GitSetup) -> GitSetup {
+    let below = Path::new(GIT);
+    let files = setup.files.into_iter().map(|laid| match laid.path.to_str() {
+        Some("config") => Laid { path: GIT_CONFIG.into(), ..laid },
+        _ => Laid { path: below.join(&laid.path), ..laid },
+    });
+    let files = files.collect();
+    let mut variables = setup.variables;
+    let config = Path::new(places::OWN).join(GIT_CONFIG);
+    variables.retain(|(name, _)| name != "GIT_CONFIG_GLOBAL");
+    variables.push(("GIT_CONFIG_GLOBAL".to_owned(), config.into_os_string()));
+    GitSetup { files, variables }
 }
 
 /// What the human configured tools with.

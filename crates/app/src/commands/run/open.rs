@@ -19,6 +19,7 @@ use crate::commands::grant::LineArgs;
 use crate::config::Span;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
+use crate::launch::git::{self, WantedGit};
 use crate::launch::{self, Bundle, Cause, Reach, Wanted, anchor, mandate};
 
 // Its help stands on `Run`, which it is flattened into.
@@ -53,6 +54,9 @@ pub(crate) struct Open {
     /// Pass this variable on to the command as well; may be repeated
     #[arg(long = "env", value_name = "NAME")]
     pub(super) env: Vec<String>,
+    /// Leave git as it is: nobody signs what the run commits
+    #[arg(long)]
+    pub(super) no_git_identity: bool,
     /// Keep what was seen of the log in this file [default: in ~/.local/state/marque/anchors]
     #[arg(long, value_name = "FILE")]
     anchors: Option<PathBuf>,
@@ -155,8 +159,31 @@ impl Open {
         let path = bundle.path();
         let reach = Reach::Proxy;
         let wanted = Wanted { opened, reach, bundle: &path, socket, also: &self.env };
-        let variables = launch::of_run(&context.environment, &wanted)?;
+        let mut variables = launch::of_run(&context.environment, &wanted)?;
+        variables.extend(self.git_identity(context, opened, &bundle)?);
         launch::supervise(&self.command, &variables, hold).await
+    }
+
+    /// Lays the run's git identity beside its certificates; the variables that lead git there.
+    fn git_identity(
+        &self,
+        context: &Context,
+        opened: &OpenedRunView,
+        bundle: &Bundle,
+    ) -> Result<Vec<(OsString, OsString)>, Failure> {
+        let Some(git) = opened.git.as_ref().filter(|_| !self.no_git_identity) else {
+            return Ok(Vec::new());
+        };
+        let marque = std::env::current_exe().map_err(|error| {
+            Failure::new(Exit::Failed, format!("cannot tell where this program is: {error}"))
+        })?;
+        let (dir, inherited) = (bundle.dir().join("git"), git::inherited(&context.environment));
+        let (run, hosts) = (&opened.run, &git.hosts);
+        let wanted =
+            WantedGit { run, git, hosts, dir: &dir, marque: &marque, inherited: &inherited };
+        let setup = git::setup(&wanted);
+        git::lay(&setup, &dir)?;
+        Ok(setup.variables.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 
     fn spec(&self, context: &Context) -> Result<RunSpec, Failure> {

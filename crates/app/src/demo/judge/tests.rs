@@ -62,6 +62,7 @@ fn answered(decision: u8) -> LogEntry {
         sent_bytes: 0,
         received_bytes: 0,
         redacted: 0,
+        git: None,
     })
 }
 

@@ -21,7 +21,7 @@ use crate::sequence::Durability;
 use crate::spec::RunSpec;
 use crate::step::Step;
 use crate::verbs::{limits, lines};
-use crate::view::{OpenedRunView, RunView};
+use crate::view::{GitView, OpenedRunView, RunView};
 use crate::world::World;
 
 /// Runs open at once.
@@ -64,7 +64,9 @@ impl Plane {
         if let (Some(session), Err(_)) = (sitting, &opened) {
             self.inner().humans.vacate(session, run);
         }
-        Ok(prepared.hand_out(opened?))
+        let opened = opened?;
+        let git = self.git_of(&opened.run);
+        Ok(prepared.hand_out(opened, git))
     }
 
     /// Opens a child run for a run: inside its mandate, never past its end, closed with it.
@@ -88,7 +90,8 @@ impl Plane {
                 plane.open(step, &opening, &spec, &inside)
             })
             .await?;
-        Ok(prepared.hand_out(opened))
+        let git = self.git_of(&opened.run);
+        Ok(prepared.hand_out(opened, git))
     }
 
     // The root never changes, so any world that knows the parent will do.
@@ -210,7 +213,7 @@ struct Granted {
 }
 
 impl Prepared {
-    fn hand_out(&self, granted: Granted) -> OpenedRunView {
+    fn hand_out(&self, granted: Granted, git: Option<GitView>) -> OpenedRunView {
         let Granted { run, left_out, reached } = granted;
         OpenedRunView {
             run,
@@ -219,8 +222,8 @@ impl Prepared {
             ca_pem: self.live.intercept.ca_pem(),
             left_out,
             ports: reached.ports,
-            git_hosts: reached.git_hosts,
             hosts: reached.hosts,
+            git,
         }
     }
 }

@@ -1,6 +1,6 @@
-//! What a mandate reaches: the ports and git hosts a captured run must be able to dial.
+//! What a mandate reaches: the ports a captured run must be able to dial, and the hosts there are.
 //!
-//! A launcher makes doors and rewrites addresses by it. It grants nothing: what comes in through a
+//! A launcher makes doors and lays placeholders by it. It grants nothing: what comes in through a
 //! door is decided like everything else.
 
 use std::collections::BTreeSet;
@@ -18,8 +18,6 @@ const MAX_PORTS: usize = 32;
 pub(super) struct Reached {
     /// Ports beside the usual ones, sorted.
     pub(super) ports: Vec<u16>,
-    /// Hosts that speak git, sorted.
-    pub(super) git_hosts: Vec<String>,
     /// Hosts of every connection, sorted.
     pub(super) hosts: Vec<String>,
 }
@@ -27,25 +25,20 @@ pub(super) struct Reached {
 impl Reached {
     /// What that mandate reaches, as the connections are now.
     pub(super) fn by(world: &World, mandate: &Authority) -> Self {
-        let (mut ports, mut git_hosts) = (BTreeSet::new(), BTreeSet::new());
-        let mut all = BTreeSet::new();
+        let (mut ports, mut served) = (BTreeSet::new(), BTreeSet::new());
         let lines = || mandate.allow.iter().chain(&mandate.ask);
         let named: BTreeSet<_> = lines().map(Permission::connection).collect();
         let live = |id| world.connections.get(id).filter(|found| found.fact.is_live());
         for connection in named.into_iter().filter_map(live) {
-            let Connection { service, hosts, .. } = &connection.fact;
+            let Connection { hosts, .. } = &connection.fact;
             ports.extend(hosts.iter().map(|endpoint| endpoint.port));
-            all.extend(hosts.iter().map(|endpoint| endpoint.host.clone()));
-            if *service == Service::Git {
-                git_hosts.extend(hosts.iter().map(|endpoint| endpoint.host.clone()));
-            }
+            served.extend(hosts.iter().map(|endpoint| endpoint.host.clone()));
         }
         ports.extend(lines().filter_map(connected_port));
         ports.retain(|port| *port != 0 && !ALWAYS.contains(port));
         Self {
             ports: ports.into_iter().take(MAX_PORTS).collect(),
-            git_hosts: git_hosts.into_iter().collect(),
-            hosts: all.into_iter().collect(),
+            hosts: served.into_iter().collect(),
         }
     }
 }

@@ -203,7 +203,7 @@ async fn a_floor_of_the_agent_above_counts_for_a_child_of_another_agent() {
 }
 
 #[tokio::test]
-async fn a_launcher_is_told_the_ports_and_git_hosts_of_what_the_mandate_names() {
+async fn a_launcher_is_told_the_ports_and_hosts_of_what_the_mandate_names() {
     let plane = TestPlane::new().await;
     let alice = plane.alice();
     let serving = |name: &str, host: &str| ConnectionSpec {
@@ -222,5 +222,5 @@ async fn a_launcher_is_told_the_ports_and_git_hosts_of_what_the_mandate_names() 
     let mandate = lines(&["web:GET /**", "high:GET /**", "code:repo.read acme/api"]);
     let run = alice.starts(RunSpec { mandate, ..held(Tier::Captured) }).await.unwrap();
     assert_eq!(run.opened().ports, [3_000, 8_443]);
-    assert!(run.opened().hosts.contains(&"git.test".to_owned()), "{:?}", run.opened().hosts);
+    assert_eq!(run.opened().hosts, ["git.test", "high.test", "web.test"]);
 }

@@ -91,8 +91,16 @@ impl Lease {
         let plane = self.plane.clone();
         self.plane.spawn(async move {
             let Crossed { sent_bytes, received_bytes, redacted } = crossed;
-            let event =
-                Event::Outcome { decision, run, result, sent_bytes, received_bytes, redacted };
+            let tier = plane.world().runs.get(run).map(|run| run.fact.tier);
+            let event = Event::Outcome {
+                decision,
+                run,
+                tier,
+                result,
+                sent_bytes,
+                received_bytes,
+                redacted,
+            };
             if let Err(failure) = plane.settle(decision, event, spent_bytes).await {
                 // The intent stays open; a restart marks it unknown.
                 tracing::error!(%decision, %failure, "an outcome could not be recorded");

@@ -8,6 +8,7 @@ pub(crate) mod seen;
 mod signals;
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use marque_plane::{GitSettings, HandedDoors, Parts, Plane, Settings, StartError}
 use marque_policy::PolicySet;
 use marque_tlog::VerifierKey;
 use serde::Serialize;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -58,19 +59,11 @@ pub(crate) async fn serve(
     let database = Database::of(config, &context.environment, &context.data)?;
     let (plane, mut memory, _lock) = open(context, config, &database)?;
     let shutdown = CancellationToken::new();
-    let proxy = TcpListener::bind(config.server.proxy_listen)
-        .await
-        .with_context(|| format!("cannot listen on `{}`", config.server.proxy_listen))?;
+    let Listeners { proxy, admin, hand_over } = Listeners::open(context, config).await?;
     plane.set_proxy_address(config.server.proxy_address.map_or_else(|| proxy.local_addr(), Ok)?);
-    let socket = context.data.socket();
-    let admin = marque_api::bind(&socket)
-        .with_context(|| format!("cannot listen on `{}`", socket.display()))?;
-    let doors = context.data.doors();
-    let handing = marque_api::bind(&doors)
-        .with_context(|| format!("cannot listen on `{}`", doors.display()))?;
     let metrics = Metrics::install()?;
     let api = Api::new(plane.clone(), metrics.clone(), shutdown.clone());
-    let (hand_over, handed) = mpsc::channel::<HandedDoors>(HANDED_MAX);
+    let (handing, handed) = mpsc::channel::<HandedDoors>(HANDED_MAX);
 
     let tasks = TaskTracker::new();
     let settings = GatewaySettings { drain: DRAIN, ..GatewaySettings::default() };
@@ -88,7 +81,7 @@ pub(crate) async fn serve(
     });
     tasks.spawn({
         let api = api.clone();
-        async move { api.serve_hand_over(handing, hand_over).await }
+        async move { api.serve_hand_over(hand_over, handing).await }
     });
     if let Some(address) = config.server.metrics_listen {
         let listener = TcpListener::bind(address).await?;
@@ -105,7 +98,7 @@ pub(crate) async fn serve(
     }
     tracing::info!(why, "the server ends");
     // Nobody new from here on: whoever finds no socket starts another server.
-    for socket in [&socket, &doors] {
+    for socket in [context.data.socket(), context.data.doors()] {
         let _ = std::fs::remove_file(socket);
     }
     shutdown.cancel();
@@ -119,6 +112,30 @@ pub(crate) async fn serve(
     memory.keep_or_warn(plane.seen());
     // Whoever supervises it is to start it anew.
     Ok(if plane.is_deposed() { Exit::Failed } else { Exit::Done })
+}
+
+/// Where a server listens.
+struct Listeners {
+    /// For agents.
+    proxy: TcpListener,
+    /// For humans, and launchers.
+    admin: UnixListener,
+    /// For launchers of captured runs.
+    hand_over: UnixListener,
+}
+
+impl Listeners {
+    async fn open(context: &Context, config: &Config) -> anyhow::Result<Self> {
+        let address = config.server.proxy_listen;
+        let proxy = TcpListener::bind(address).await;
+        let proxy = proxy.with_context(|| format!("cannot listen on `{address}`"))?;
+        let bind = |socket: PathBuf| {
+            let bound = marque_api::bind(&socket);
+            bound.with_context(|| format!("cannot listen on `{}`", socket.display()))
+        };
+        let (admin, hand_over) = (bind(context.data.socket())?, bind(context.data.doors())?);
+        Ok(Self { proxy, admin, hand_over })
+    }
 }
 
 fn open(

@@ -74,6 +74,9 @@ pub enum Event {
     RunClosed {
         /// Which.
         run: Id<Run>,
+        /// How it was held; absent in entries from before tiers were told here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tier: Option<Tier>,
         /// Why.
         cause: Closing,
         /// The human who ended it; `None` where it ended by itself.
@@ -104,6 +107,9 @@ pub enum Event {
         decision: Id<Decision>,
         /// The run that acted.
         run: Id<Run>,
+        /// How it was held, as far as that is known when the outcome is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tier: Option<Tier>,
         /// How it went.
         result: Outcome,
         /// Bytes of the request's body that were sent on.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::{Change, Event, LogEntry, Outcome, Restored, UserRef, Verb};
 use crate::decision::{Answer, Decision, OperationSummary};
 use crate::operation::BodyKind;
-use crate::{Class, Closing, Code, Digest, FactRef, Id, Service, Timestamp};
+use crate::{Class, Closing, Code, Digest, FactRef, Id, Service, Tier, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
@@ -55,6 +55,7 @@ fn outcome(redacted: u64) -> Event {
     Event::Outcome {
         decision: decision().id,
         run: Id::new(NOW, [3; 10]),
+        tier: None,
         result: Outcome::Answered { status: 200 },
         sent_bytes: 1,
         received_bytes: 2,
@@ -91,7 +92,14 @@ fn every_entry_reads_back_from_its_canonical_bytes() {
             label: "triage".to_owned(),
             details: BTreeMap::from([("until".to_owned(), NOW.to_string())]),
         }),
-        Event::RunClosed { run, cause: Closing::Killed, by: Some(alice()), calls: 3, refusals: 1 },
+        Event::RunClosed {
+            run,
+            tier: Some(Tier::Captured),
+            cause: Closing::Killed,
+            by: Some(alice()),
+            calls: 3,
+            refusals: 1,
+        },
         Event::Decided(Box::new(decision())),
         outcome(0),
         outcome(3),

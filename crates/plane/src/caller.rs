@@ -1,7 +1,8 @@
 //! Stage 1, `caller`: who asks, proven how?
 //!
 //! The only place where an [`Acting`] comes into being: an [`Acting<Run>`] from a run's secret or a
-//! door of it, an [`Acting<User>`] from a human's factor. A verb that takes one cannot be reached with the other.
+//! door of it, an [`Acting<User>`] from a human's factor. A verb that takes one cannot be reached
+//! with the other.
 
 mod human;
 mod peer;
@@ -90,8 +91,8 @@ impl Acting<Run> {
     }
 }
 
-/// Who asks, on the road: whoever holds the proof, but a captured run by its doors alone. Its secret
-/// is its launcher's, and whoever else has come by it has nothing (threat 98).
+/// Who asks, on the road: whoever holds the proof, but a captured run by its doors alone. Its
+/// secret is its launcher's, and whoever else has come by it has nothing (threat 98).
 pub(crate) fn prove(
     world: &World,
     key: &MachineHashKey,

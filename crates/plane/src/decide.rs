@@ -84,8 +84,7 @@ fn walk(plane: &Plane, world: &World, ask: &Ask, draft: &mut Draft) -> Result<Cl
     laps.passed(Stage::Caller);
 
     draft.asked_by(world, live.run);
-    let standing = run::stand(world, live.run, now)?;
-    run::must_be_held(world, &standing, plane.settings().tier_floor, now)?;
+    let standing = run::stand_held(world, live.run, plane.settings().tier_floor, now)?;
     laps.passed(Stage::Run);
 
     let mandated = mandate::rule(world, &standing, operation, now);

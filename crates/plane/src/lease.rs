@@ -99,8 +99,17 @@ impl Lease {
         let (plane, git) = (self.plane.clone(), self.pushed.take());
         self.plane.spawn(async move {
             let Crossed { sent_bytes, received_bytes, redacted } = crossed;
-            let event =
-                Event::Outcome { decision, run, result, sent_bytes, received_bytes, redacted, git };
+            let tier = plane.world().runs.get(run).map(|run| run.fact.tier);
+            let event = Event::Outcome {
+                decision,
+                run,
+                tier,
+                result,
+                sent_bytes,
+                received_bytes,
+                redacted,
+                git,
+            };
             if let Err(failure) = plane.settle(decision, event, spent_bytes).await {
                 // The intent stays open; a restart marks it unknown.
                 tracing::error!(%decision, %failure, "an outcome could not be recorded");

@@ -152,9 +152,11 @@ pub(crate) fn close_behind(
     taken: &[Intent],
 ) -> Result<(), Failure> {
     for intent in taken {
+        let tier = step.world.runs.get(intent.run).map(|run| run.fact.tier);
         step.append(Event::Outcome {
             decision: intent.decision,
             run: intent.run,
+            tier,
             result: Outcome::Unknown,
             sent_bytes: 0,
             received_bytes: 0,

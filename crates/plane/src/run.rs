@@ -79,6 +79,18 @@ pub(crate) fn stand(world: &World, run: Id<Run>, now: Timestamp) -> Result<Stand
     })
 }
 
+/// As [`stand`], and whether it is held firmly enough to act.
+pub(crate) fn stand_held(
+    world: &World,
+    run: Id<Run>,
+    organisation_floor: Tier,
+    now: Timestamp,
+) -> Result<Standing, Refusal> {
+    let standing = stand(world, run, now)?;
+    must_be_held(world, &standing, organisation_floor, now)?;
+    Ok(standing)
+}
+
 /// Whether the run is held as firmly as everybody asks who has a say in it now.
 pub(crate) fn must_be_held(
     world: &World,

@@ -31,6 +31,11 @@ async fn captured(served: &Served, alice: &Human) -> marque_plane::view::OpenedR
     served.opens_held(alice, std::process::id(), Tier::Captured).await
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test connects to a listener of its own")]
+fn connected_to(port: u16) -> TcpStream {
+    TcpStream::connect(("127.0.0.1", port)).unwrap()
+}
+
 /// A gateway that serves whatever it is given, and what it was given.
 fn serving(served: &Served) -> tokio::task::JoinHandle<HandedDoors> {
     let mut gateway = served.gateway.lock().unwrap().take().unwrap();
@@ -82,7 +87,7 @@ async fn nothing_is_a_door_but_a_listener_of_its_kind_that_only_the_run_reaches(
     let opened = captured(&served, &alice).await;
     let here = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = here.local_addr().unwrap().port();
-    let connected = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let connected = connected_to(port);
     let peer = connected.local_addr().unwrap().port();
     let one = |wanted: &str| elsewhere(&[wanted]).remove(0);
     let names = || json!([{ "kind": "names" }]);

@@ -77,7 +77,7 @@ impl Served {
         let doors: Vec<BorrowedFd<'_>> = doors.iter().map(|door| door.as_fd()).collect();
         let sent = stream.async_io(Interest::WRITABLE, || Ok(send(&stream, message, &doors)?));
         let sent = sent.await.unwrap();
-        stream.write_all(&message[sent..]).await.unwrap();
+        stream.write_all(message.get(sent..).unwrap()).await.unwrap();
         // Whoever waits for more learns that there is none.
         stream.shutdown().await.unwrap();
         let length = stream.read_u32().await.unwrap();

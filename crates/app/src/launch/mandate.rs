@@ -1,6 +1,6 @@
-//! Mandates written in files.
+//! Mandates written in files: permission lines, and how firmly a run must be held to have them.
 //!
-//! Permission lines, and how firmly a run must be held to have them. A file a human names on the command line asks, like lines they type. A `marque.toml` that lies
+//! A file a human names on the command line asks, like lines they type. A `marque.toml` that lies
 //! in the repository can only narrow: an agent may have written it.
 
 use std::path::Path;
@@ -22,10 +22,9 @@ struct File {
     mandate: Table,
 }
 
-// `flatten` would let unknown keys pass.
-#[derive(Deserialize)]
+// Not `Lines` flattened: that would let unknown keys pass.
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[derive(Default)]
 struct Table {
     allow: Vec<String>,
     ask: Vec<String>,

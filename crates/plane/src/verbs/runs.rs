@@ -151,6 +151,7 @@ pub(crate) fn close_tree(
     while let Some(id) = pending.pop() {
         pending.extend(step.world.children_of(id).map(|child| child.fact.id));
         let found = step.world.runs.get(id).map(|run| run.fact.clone());
+        let tier = found.as_ref().map(|run| run.tier);
         let Some(Ok(over)) = found.map(|run| run.close(cause.clone(), step.now)) else { continue };
         step.save(over)?;
         let open: Vec<Approval> =
@@ -162,7 +163,7 @@ pub(crate) fn close_tree(
         let calls = step.world.meter(MeterKey::Run(id)).calls;
         let refusals = step.world.refusals(id);
         let (cause, by) = (cause.clone(), by.cloned());
-        step.append(Event::RunClosed { run: id, cause, by, calls, refusals })?;
+        step.append(Event::RunClosed { run: id, tier, cause, by, calls, refusals })?;
         if let Some(live) = step.world.live(id).cloned() {
             step.cut(live);
         }

@@ -1,6 +1,6 @@
 //! Tiers: what a captured run's secret is worth, who hands over its doors, and who asks for more.
 
-use marque_domain::{Limits, Tier};
+use marque_domain::{Event, Limits, Tier};
 use marque_plane::spec::{ConnectionSpec, RunSpec};
 use marque_plane::{AdminKind, Ask, Presented, Settings};
 use marque_testkit::{
@@ -36,6 +36,26 @@ async fn a_captured_run_speaks_through_its_doors_and_its_secret_is_worth_nothing
     assert_eq!((actor.run, actor.tier), (run.id(), Tier::Captured));
     // Its launcher has nothing but the secret, and ends it with that.
     assert_eq!(run.ends().await.run.state, "done");
+}
+
+#[tokio::test]
+async fn every_entry_of_a_run_tells_its_tier() {
+    let plane = TestPlane::new().await;
+    let alice = plane.alice_with_bot(&["api:GET /**"]).await;
+    let run = alice.starts(held(Tier::Confined)).await.unwrap();
+    run.calls("GET", "/v1/items").await.is_allowed();
+    run.calls("POST", "/v1/items").await.is_refused("refused.mandate.nothing_allows");
+    run.ends().await;
+    let log = plane.log();
+    let tiers = log.entries().iter().filter_map(|entry| match &entry.event {
+        Event::RunOpened(opened) => Some(("opened", Some(opened.tier))),
+        Event::Decided(decided) => Some(("decided", decided.actor.as_ref().map(|one| one.tier))),
+        Event::Outcome { tier, .. } => Some(("outcome", *tier)),
+        Event::RunClosed { tier, .. } => Some(("closed", *tier)),
+        _ => None,
+    });
+    let told = ["opened", "decided", "outcome", "decided", "closed"];
+    assert_eq!(tiers.collect::<Vec<_>>(), told.map(|event| (event, Some(Tier::Confined))));
 }
 
 #[tokio::test]

@@ -95,6 +95,7 @@ pub(crate) fn outcome(decision: u8) -> Event {
     Event::Outcome {
         decision: id(decision),
         run: id(1),
+        tier: None,
         result: Outcome::Unknown,
         sent_bytes: 1,
         received_bytes: 2,

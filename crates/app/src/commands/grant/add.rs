@@ -29,7 +29,8 @@ Examples:
   marque grant add triage --allow 'tracker:read /v1/**' --until 30d
   marque grant add triage --allow 'tracker:POST /v1/issues/*/comments' \\
       --ask 'tracker:DELETE /v1/**' --never 'tracker:write /v1/admin/**' --until 2027-01-31T18:00Z
-  marque grant add triage --allow 'tracker:read /v1/**' --until 7d --opener bob")]
+  marque grant add triage --allow 'tracker:read /v1/**' --until 7d --opener bob
+  marque grant add triage --allow 'tracker:write /v1/**' --until 7d --tier captured")]
 pub(crate) struct Add {
     /// The agent
     agent: Name,
@@ -41,8 +42,7 @@ pub(crate) struct Add {
     /// Who may open runs under it; may be repeated [default: you]
     #[arg(long = "opener", value_name = "USER")]
     openers: Vec<UserName>,
-    /// Hold every run of the agent at least like this as long as the grant is live: `confined` or
-    /// `captured`
+    /// Hold every run of the agent at least like this: `confined` or `captured`
     #[arg(long = "tier", value_name = "TIER")]
     tier_floor: Option<Tier>,
     #[command(flatten)]

@@ -23,7 +23,7 @@ pub(crate) fn of(entry: &LogEntry) -> String {
         Event::Restored(restored) => self::restored(restored),
         Event::Changed(change) => changed(change),
         Event::RunOpened(opened) => run_opened(opened),
-        Event::RunClosed { run, cause, by, calls, refusals } => {
+        Event::RunClosed { run, cause, by, calls, refusals, .. } => {
             let by = by.as_ref().map(|by| format!(" by {}", by.name)).unwrap_or_default();
             format!("{run} {cause}{by}; {calls} calls, {refusals} refused")
         }

@@ -58,6 +58,7 @@ fn answered(decision: u8) -> LogEntry {
     entry(Event::Outcome {
         decision: id(decision),
         run: id(1),
+        tier: None,
         result: Outcome::Answered { status: 200 },
         sent_bytes: 0,
         received_bytes: 0,

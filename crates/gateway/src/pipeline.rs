@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use ::http::{HeaderMap, Method, Response, StatusCode};
 use hyper::body::Incoming;
-use marque_domain::{Body, Code, Endpoint, Outcome, Refusal};
+use marque_domain::{Body, Code, Endpoint, Outcome, Refusal, Service};
 use marque_plane::{Ask, Opened, Plane, Presented, Preview, broker};
 use marque_wire::path::Path;
 
@@ -86,7 +86,10 @@ pub(crate) async fn forward(session: &Arc<Session>, exchange: Exchange) -> Resul
         (Some(_), Some(place)) => Some(Asker::new(&ask, place.of_socket()?)),
         _ => None,
     };
+    let is_opaque = ask.operation.service == Service::Net;
     match decide(session, ask).await {
+        // Allowed unseen is not allowed as read: nobody has words for what was read.
+        Ok(opened) if is_opaque => Err(Stop::beside(opaque(session, opened), call.body)),
         Ok(opened) => act(session, opened, call, Asked { voice, place, is_batch, asker }).await,
         Err(refusal) => {
             call.body.drain(matches!(voice, Voice::Push { .. })).await;
@@ -142,6 +145,28 @@ async fn act(
 /// Whether some connection serves requests of that scheme there.
 pub(crate) fn is_served(plane: &Plane, endpoint: &Endpoint, scheme: &str) -> bool {
     plane.connections_at(endpoint).iter().any(|found| found.fact.transport.scheme() == scheme)
+}
+
+/// A permit for bytes of TLS that nobody reads. `None` where a connection would read them, or none
+/// is for that; then, and where the road says no, the client is told inside its TLS.
+pub(crate) async fn permit_opaque(
+    session: &Arc<Session>,
+    presented: Presented,
+    endpoint: &Endpoint,
+) -> Option<Opened> {
+    let plane = &session.shared.plane;
+    let mut serving = plane.connections_at(endpoint);
+    serving.retain(|found| found.fact.transport.scheme() == "https");
+    if serving.is_empty() || serving.iter().any(|found| found.fact.service != Service::Net) {
+        return None;
+    }
+    let operation = recognise::connect("https", endpoint);
+    let ask = Ask { presented, operation, announced_bytes: 0 };
+    // What is refused is recorded once, by the request that is told so.
+    if matches!(plane.preview(&ask), Preview::WouldRefuse(_)) {
+        return None;
+    }
+    decide(session, ask).await.ok()
 }
 
 /// Asks the road for bytes to a host that nobody reads, and says why there are none.

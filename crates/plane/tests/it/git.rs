@@ -3,9 +3,7 @@
 use marque_domain::{Body, Class};
 use marque_plane::AdminKind;
 use marque_plane::spec::{ConnectionSpec, Lines};
-use marque_testkit::{
-    Call, Human, RunActor, Setup, TestPlane, connection, get, git_connection, push,
-};
+use marque_testkit::{Call, Human, RunActor, Setup, TestPlane, get, git_connection, push};
 
 const OLD: &str = "1111111111111111111111111111111111111111";
 const NEW: &str = "2222222222222222222222222222222222222222";

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use super::super::http::break_off;
 use super::super::tunnel::{self, Greeted, Tunnel};
+use super::until_cut;
 use crate::body::Progress;
 use crate::guarded::Guarded;
 use crate::pipeline;
@@ -38,7 +39,8 @@ enum Broken {
 
 /// Serves a client of TLS.
 pub(super) async fn serve(session: Arc<Session>, tunnel: Tunnel, stream: TcpStream) {
-    let Some(greeted) = tunnel::greet(&tunnel, stream).await else { return };
+    let greeted = until_cut(&session, tunnel::greet(&tunnel, stream)).await;
+    let Some(Some(greeted)) = greeted else { return };
     let presented = tunnel.presented.duplicate();
     match pipeline::permit_opaque(&session, presented, &tunnel.endpoint).await {
         Some(opened) => Box::pin(carry(&session, opened, (tunnel, greeted))).await,

@@ -10,6 +10,7 @@ use std::io;
 use std::net::{TcpListener as StdListener, UdpSocket as StdSocket};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use marque_crypto::SystemRandom;
 use marque_crypto::random::bytes;
@@ -18,6 +19,7 @@ use marque_plane::{Door, DoorKind, DoorProof, HandedDoors, LiveRun, Presented};
 use rustix::net::{SocketType, sockopt};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 pub(crate) use self::names::{Names, is_made_up};
 use crate::door;
@@ -28,6 +30,8 @@ use crate::session::Session;
 const DOORS_MAX: usize = 64;
 /// Longest question that is read of a datagram: what our answers say we take.
 const DATAGRAM_MAX_BYTES: usize = 1232;
+/// How long a door for names rests after an error.
+const ERROR_PAUSE: Duration = Duration::from_millis(10);
 
 /// The captured runs that have doors here.
 #[derive(Default)]
@@ -170,8 +174,11 @@ async fn answer(run: Arc<CapturedRun>, socket: UdpSocket) {
             () = run.shared.shutdown.cancelled() => return,
             received = socket.recv_from(&mut datagram) => received,
         };
-        // Errors are those of earlier answers, whose asker is gone.
-        let Ok((size, asker)) = received else { continue };
+        let Ok((size, asker)) = received else {
+            // Mostly of earlier answers, whose asker is gone.
+            sleep(ERROR_PAUSE).await;
+            continue;
+        };
         let question = datagram.get(..size).unwrap_or_default();
         if let Some(answer) = run.names().answer(question) {
             // Where there is no room for it now, the asker asks again.

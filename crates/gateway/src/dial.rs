@@ -88,11 +88,7 @@ impl Dialer {
         endpoint: &Endpoint,
         only: Option<Protocol>,
     ) -> Result<(Line, Protocol), Failure> {
-        let addresses = match connection.pin {
-            Some(pinned) => vec![pinned],
-            None => checked(&endpoint.host, resolve(endpoint).await?)?,
-        };
-        let stream = connect(&endpoint.host, &addresses).await?;
+        let stream = self.reach(connection, endpoint).await?;
         let config = match &connection.transport {
             Transport::Plain => return Ok((Either::Left(stream), Protocol::Http1)),
             Transport::Tls => self.system_trust(&endpoint.host).await?,
@@ -109,6 +105,22 @@ impl Dialer {
             _ => Protocol::Http1,
         };
         Ok((Either::Right(stream), protocol))
+    }
+
+    /// Opens a connection to `endpoint` that the client's own bytes go over.
+    ///
+    /// # Errors
+    /// As for [`Dialer::dial`].
+    pub(crate) async fn reach(
+        &self,
+        connection: &Connection,
+        endpoint: &Endpoint,
+    ) -> Result<TcpStream, Failure> {
+        let addresses = match connection.pin {
+            Some(pinned) => vec![pinned],
+            None => checked(&endpoint.host, resolve(endpoint).await?)?,
+        };
+        connect(&endpoint.host, &addresses).await
     }
 
     /// Drives a connection in a task of its own until it ends, or must.

@@ -88,8 +88,11 @@ pub(crate) async fn forward(session: &Arc<Session>, exchange: Exchange) -> Resul
         _ => None,
     };
     let operation = &ask.operation;
+    let is_opaque = operation.service == Service::Net;
     let is_push = operation.service == Service::Git && operation.name.starts_with("git.");
     match decide(session, ask).await {
+        // Allowed unseen is not allowed as read: nobody has words for what was read.
+        Ok(opened) if is_opaque => Err(Stop::beside(opaque(session, opened), call.body)),
         Ok(opened) => {
             let asked = Asked { voice, place, is_batch, is_push, asker };
             act(session, opened, call, asked).await
@@ -151,6 +154,28 @@ async fn act(
 /// Whether some connection serves requests of that scheme there.
 pub(crate) fn is_served(plane: &Plane, endpoint: &Endpoint, scheme: &str) -> bool {
     plane.connections_at(endpoint).iter().any(|found| found.fact.transport.scheme() == scheme)
+}
+
+/// A permit for bytes of TLS that nobody reads. `None` where a connection would read them, or none
+/// is for that; then, and where the road says no, the client is told inside its TLS.
+pub(crate) async fn permit_opaque(
+    session: &Arc<Session>,
+    presented: Presented,
+    endpoint: &Endpoint,
+) -> Option<Opened> {
+    let plane = &session.shared.plane;
+    let mut serving = plane.connections_at(endpoint);
+    serving.retain(|found| found.fact.transport.scheme() == "https");
+    if serving.is_empty() || serving.iter().any(|found| found.fact.service != Service::Net) {
+        return None;
+    }
+    let operation = recognise::connect("https", endpoint);
+    let ask = Ask { presented, operation, announced_bytes: 0 };
+    // What is refused is recorded once, by the request that is told so.
+    if matches!(plane.preview(&ask), Preview::WouldRefuse(_)) {
+        return None;
+    }
+    decide(session, ask).await.ok()
 }
 
 /// Asks the road for bytes to a host that nobody reads, and says why there are none.

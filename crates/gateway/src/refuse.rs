@@ -149,8 +149,8 @@ impl Notice {
         Self::new(
             StatusCode::NOT_IMPLEMENTED,
             "failed.opaque",
-            "a tunnel whose contents nobody reads is not carried",
-            "a human registers a connection for that host",
+            "what nobody reads is carried for captured runs only, in TLS of their own",
+            "a human registers a connection for that host that reads it",
         )
     }
 

@@ -5,6 +5,7 @@
 //! every request, and what cannot be served is refused in its own protocol.
 
 mod foreign;
+mod opaque;
 mod questions;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -94,7 +95,7 @@ pub(crate) async fn serve(
     };
     drop(run);
     match speech {
-        Speech::Tls => Box::pin(tunnel::intercept(session, tunnel, stream)).await,
+        Speech::Tls => Box::pin(opaque::serve(session, tunnel, stream)).await,
         Speech::Http => Box::pin(tunnel::speak(session, tunnel, stream)).await,
         Speech::Ssh => Box::pin(foreign::refuse_ssh(&session, tunnel, stream)).await,
         Speech::Postgres => Box::pin(foreign::refuse_postgres(&session, tunnel, stream)).await,

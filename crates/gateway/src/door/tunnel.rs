@@ -17,7 +17,7 @@ use marque_wire::host::{Authority, DnsName, Host};
 use marque_wire::http1::RequestGuard;
 use marque_wire::path::Path;
 use marque_wire::target::RequestTarget;
-use rustls::server::Acceptor;
+use rustls::server::{Accepted, Acceptor};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -63,9 +63,24 @@ pub(super) struct Way {
     pub(super) scheme: &'static str,
 }
 
+/// A client's hello for the host its connection leads to. Nothing was answered yet.
+pub(super) struct Greeted {
+    accepted: Accepted,
+    /// All that was read of the client, as it came.
+    pub(super) hello: Vec<u8>,
+    pub(super) stream: ReadAhead<TcpStream>,
+}
+
 /// Serves the requests inside a tunnel.
 pub(super) async fn intercept(session: Arc<Session>, tunnel: Tunnel, stream: TcpStream) {
-    let shaken = timeout(HANDSHAKE_TIMEOUT, shake(&session, &tunnel, stream)).await;
+    if let Some(greeted) = greet(&tunnel, stream).await {
+        Box::pin(intercept_from(session, tunnel, greeted)).await;
+    }
+}
+
+/// Serves the requests of a client whose hello was read.
+pub(super) async fn intercept_from(session: Arc<Session>, tunnel: Tunnel, greeted: Greeted) {
+    let shaken = timeout(HANDSHAKE_TIMEOUT, shake(&session, &tunnel, greeted)).await;
     let Ok(Some(mut stream)) = shaken else { return };
     stream.get_mut().1.set_buffer_limit(Some(RECORDS_MAX_BYTES));
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
@@ -88,24 +103,31 @@ pub(super) async fn speak<IO: Socket>(session: Arc<Session>, tunnel: Tunnel, str
     }
 }
 
-// Ends the client's TLS; `None` where it is not TLS, or asks for another host than its CONNECT.
-async fn shake(
-    session: &Session,
-    tunnel: &Tunnel,
-    stream: TcpStream,
-) -> Option<TlsStream<ReadAhead<TcpStream>>> {
-    let begun =
-        LazyConfigAcceptor::new(Acceptor::default(), Tap::new(ReadAhead::new(stream))).await;
+/// Reads the client's hello; `None` where there is none in time, or it asks for another host than
+/// the connection leads to.
+pub(super) async fn greet(tunnel: &Tunnel, stream: TcpStream) -> Option<Greeted> {
+    let begun = LazyConfigAcceptor::new(Acceptor::default(), Tap::new(ReadAhead::new(stream)));
+    let begun = timeout(HANDSHAKE_TIMEOUT, begun).await.ok()?;
     let StartHandshake { accepted, io, .. } = begun.ok()?;
-    let (seen, mut stream) = io.into_parts();
+    let (hello, mut stream) = io.into_parts();
     let host = &tunnel.way.authority.host;
     let name = accepted.client_hello().server_name().map(str::to_owned);
-    if let Err(alert) = agree(host, name.as_deref(), client_hello::is_encrypted(&seen)) {
+    if let Err(alert) = agree(host, name.as_deref(), client_hello::is_encrypted(&hello)) {
         tracing::info!(run = %tunnel.live.run, %host, alert, "a tunnel's TLS was refused");
         // A fatal alert in a record of its own (RFC 8446 §6).
         let _told = stream.write_all(&[21, 3, 3, 0, 2, 2, alert]).await;
         return None;
     }
+    Some(Greeted { accepted, hello, stream })
+}
+
+// Ends the client's TLS.
+async fn shake(
+    session: &Session,
+    tunnel: &Tunnel,
+    Greeted { accepted, stream, .. }: Greeted,
+) -> Option<TlsStream<ReadAhead<TcpStream>>> {
+    let host = &tunnel.way.authority.host;
     let now = session.shared.plane.clock().now();
     let config = session.shared.leaves.config(&tunnel.live, host, now);
     let config = config.inspect_err(|error| tracing::warn!(%error, "no leaf for a tunnel")).ok()?;

@@ -212,8 +212,13 @@ impl Plane {
 
 fn must_fit(spec: &ConnectionSpec, secret: Option<&Secret>) -> Result<(), AdminError> {
     let invalid = |message: &str| Err(AdminError::new(AdminKind::Invalid, message));
-    if spec.service == Service::Net {
-        return invalid("a connection speaks `http` or `git`: opaque bytes get no credential");
+    if spec.service == Service::Net
+        && (spec.slot.is_some() || spec.plain_http || spec.authority_pem.is_some())
+    {
+        return invalid(
+            "an opaque connection passes the TLS of its clients on: it has no credential, no \
+             authority and no plain http",
+        );
     }
     if spec.hosts.is_empty() || spec.hosts.len() > MAX_HOSTS {
         return invalid("a connection serves 1 to 32 hosts");

@@ -1,7 +1,8 @@
 //! Credentials: sealed to their row, opened by a permit, gone when they are replaced.
 
 use marque_crypto::Secret;
-use marque_domain::{Event, Outcome, Slot};
+use marque_domain::{Event, Outcome, Service, Slot};
+use marque_plane::AdminKind;
 use marque_plane::spec::ConnectionSpec;
 use marque_store::{Faults, OpenOptions, Sealed, Store};
 use marque_testkit::{CANARY, FilePlane, Setup, TestPlane, connection, get};
@@ -124,4 +125,32 @@ async fn a_connection_that_wants_no_credential_gets_none() {
     alice.grants("bot", &["api:GET /**"]).await;
     let run = alice.starts_a_run("bot").await;
     assert_eq!(run.calls("GET", "/").await.is_allowed().injected, None);
+}
+
+#[tokio::test]
+async fn an_opaque_connection_has_nothing_to_set_or_to_open_its_tls_with() {
+    let plane = TestPlane::new().await;
+    let alice = plane.alice_with_bot(&[]).await;
+    let acting = alice.acting().await;
+    let opaque = || ConnectionSpec {
+        service: Service::Net,
+        slot: None,
+        ceiling: vec!["connect **".to_owned()],
+        ..connection("tunnel")
+    };
+    let secret = || Secret::from_string("s3cret".to_owned());
+    for (spec, secret) in [
+        (ConnectionSpec { plain_http: true, ..opaque() }, None),
+        (ConnectionSpec { authority_pem: Some("pem".to_owned()), ..opaque() }, None),
+        (ConnectionSpec { slot: Some(Slot::Bearer), ..opaque() }, Some(secret())),
+        (ConnectionSpec { ceiling: vec!["GET /v1/**".to_owned()], ..opaque() }, None),
+    ] {
+        let error = plane.plane().add_connection(&acting, spec, secret).await.unwrap_err();
+        assert_eq!(error.kind, AdminKind::Invalid, "{error}");
+    }
+    let shown = plane.plane().add_connection(&acting, opaque(), None).await.unwrap();
+    assert_eq!(
+        (shown.service.as_str(), shown.ceiling),
+        ("net", vec!["tunnel:connect **".to_owned()])
+    );
 }

@@ -3,9 +3,7 @@
 use marque_domain::{Body, Class};
 use marque_plane::AdminKind;
 use marque_plane::spec::{ConnectionSpec, Lines};
-use marque_testkit::{
-    Call, Human, RunActor, Setup, TestPlane, connection, get, git_connection, push,
-};
+use marque_testkit::{Call, Human, RunActor, Setup, TestPlane, get, git_connection, push};
 
 const OLD: &str = "1111111111111111111111111111111111111111";
 const NEW: &str = "2222222222222222222222222222222222222222";
@@ -196,8 +194,6 @@ async fn a_git_connection_speaks_git_in_its_ceiling_too() {
         let error = add(line, git_connection("mirror")).await.unwrap_err();
         assert_eq!(error.kind, AdminKind::Invalid, "`{line}`: {error}");
     }
-    let opaque = ConnectionSpec { service: marque_domain::Service::Net, ..connection("tunnel") };
-    assert_eq!(add("connect **", opaque).await.unwrap_err().kind, AdminKind::Invalid);
     let shown = add("write acme/api refs/heads/**", git_connection("mirror")).await.unwrap();
     assert_eq!(shown.service, "git");
     assert_eq!(shown.ceiling, ["mirror:git.push acme/api refs/heads/**"]);

@@ -28,6 +28,7 @@ Examples:
   marque connection add billing --host billing.example --header x-api-key \\
       --ceiling 'GET /v1/**' --never-holds 'card numbers'
   marque connection add code --git --host git.example --basic x-access-token --secret-stdin < token
+  marque connection add updates --opaque --host updates.example --no-credential
   marque connection add status --host status.example --no-credential")]
 pub(crate) struct Add {
     /// What it is called: the word before the colon of a permission
@@ -36,6 +37,12 @@ pub(crate) struct Add {
     /// suits hosts that take a token as password
     #[arg(long)]
     git: bool,
+    /// Its bytes pass unseen, in captured runs: for programs that trust no authority but their own
+    #[arg(
+        long,
+        conflicts_with_all = ["git", "bearer", "basic", "header", "authority", "plain_http"]
+    )]
+    opaque: bool,
     /// A host it serves, `HOST` or `HOST:PORT`; may be repeated
     #[arg(long = "host", value_name = "HOST", required = true)]
     hosts: Vec<String>,
@@ -139,7 +146,11 @@ impl Add {
         let secret = slot.is_some().then(|| self.secret.read()).transpose()?;
         let connection = ConnectionSpec {
             name: self.name,
-            service: if self.git { Service::Git } else { Service::Http },
+            service: match (self.git, self.opaque) {
+                (true, _) => Service::Git,
+                (_, true) => Service::Net,
+                _ => Service::Http,
+            },
             hosts: self.hosts,
             pin: self.pin,
             authority_pem: authority_pem.transpose()?,

@@ -4,6 +4,7 @@
 
 mod bounds;
 mod foreign;
+mod opaque;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -63,6 +63,8 @@ pub(super) struct World {
     /// Where the API hands doors of captured runs over.
     pub(super) handed: mpsc::Sender<HandedDoors>,
     seen: Arc<Seen>,
+    /// Signs for the upstreams.
+    authority: InterceptAuthority,
     stop: CancellationToken,
 }
 
@@ -139,7 +141,7 @@ impl World {
         };
         plane.add_grant(&alice, grant(&plane, lines)).await.unwrap();
         let run = plane.open_run(&alice, &launcher(), run_spec(Limits::default())).await.unwrap();
-        Self { plane, bot: Agent::new(proxy, run), alice, proxy, handed, seen, stop }
+        Self { plane, bot: Agent::new(proxy, run), alice, proxy, handed, seen, authority, stop }
     }
 
     /// Another run of the same agent, within these limits.
@@ -161,6 +163,24 @@ impl World {
         let presented = Presented::RunSecret { run: agent.run.run.id.to_string(), secret };
         let acting = self.plane.identify_run(&presented).unwrap();
         self.plane.hand_over(&acting, &launcher()).unwrap()
+    }
+
+    /// Registers an opaque connection `pinned` to an upstream at `pinned.test` whose authority no
+    /// run trusts, and lets the agent connect there within these limits. The authority comes back.
+    pub(super) async fn registers_an_opaque_one(&self, limits: Limits) -> String {
+        let tls = acceptor(&self.plane, &self.authority, "pinned.test", &[]);
+        let address = upstream(&self.seen, Some(tls)).await;
+        let spec = ConnectionSpec {
+            service: marque_domain::Service::Net,
+            slot: None,
+            limits,
+            ..connection("pinned", address)
+        };
+        self.plane.add_connection(&self.alice, spec, None).await.unwrap();
+        let lines =
+            Lines { allow: vec!["pinned:connect pinned.test:443".to_owned()], ..Lines::default() };
+        self.plane.add_grant(&self.alice, grant(&self.plane, lines)).await.unwrap();
+        self.authority.ca_pem()
     }
 
     /// Registers a connection that goes wherever its name leads, and lets the agent GET there.
@@ -311,6 +331,25 @@ impl World {
             }
         };
         timeout(PATIENCE, waiting).await.unwrap()
+    }
+
+    /// The first outcome of that run with the bytes that crossed up and down, once it is there.
+    pub(super) async fn crossed(&self, agent: &Agent) -> Vec<(Outcome, u64, u64)> {
+        self.outcomes_of(agent, 1).await;
+        let query = LogQuery {
+            event: Some("outcome".to_owned()),
+            run: Some(agent.run.run.id),
+            limit: 100,
+            ..LogQuery::default()
+        };
+        let entries = self.plane.log_query(&self.alice, query).await.unwrap();
+        let crossed = entries.into_iter().filter_map(|entry| match entry.event {
+            Event::Outcome { result, sent_bytes, received_bytes, .. } => {
+                Some((result, sent_bytes, received_bytes))
+            }
+            _ => None,
+        });
+        crossed.collect()
     }
 
     async fn recorded_outcomes(&self, agent: &Agent) -> Vec<Outcome> {

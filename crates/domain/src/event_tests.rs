@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 
 use super::{Change, Event, LogEntry, Outcome, Restored, UserRef, Verb};
 use crate::decision::{Answer, Decision, OperationSummary};
+use crate::git::{GitRefused, GitSigned, PushFinding, PushLook};
 use crate::operation::BodyKind;
-use crate::{Class, Closing, Code, Digest, FactRef, Id, Service, Tier, Timestamp};
+use crate::{Class, Closing, Code, Digest, FactRef, GitFinding, Id, Service, Tier, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
@@ -64,6 +65,16 @@ fn outcome(redacted: u64) -> Event {
     }
 }
 
+fn flagged() -> Event {
+    let finding = PushFinding { object: "1".repeat(40), finding: GitFinding::Signature };
+    let not_looked_into = Some("it is longer than what is looked at".to_owned());
+    let look =
+        PushLook { objects: 2, unknown: 1, not_looked_into, findings: vec![finding], more: 3 };
+    let Event::Outcome { decision, run, result, .. } = outcome(0) else { unreachable!() };
+    let git = Some(Box::new(look));
+    Event::Outcome { decision, run, result, sent_bytes: 1, received_bytes: 2, redacted: 0, git }
+}
+
 #[test]
 fn every_entry_reads_back_from_its_canonical_bytes() {
     let run = Id::new(NOW, [3; 10]);
@@ -103,6 +114,28 @@ fn every_entry_reads_back_from_its_canonical_bytes() {
         Event::Decided(Box::new(decision())),
         outcome(0),
         outcome(3),
+        Event::GitSigned(Box::new(GitSigned {
+            run,
+            agent: "triage".parse().unwrap(),
+            on_behalf_of: Some("alice".parse().unwrap()),
+            object: "commit".to_owned(),
+            payload: Digest::from_bytes([6; 32]),
+            key: "SHA256:abc".to_owned(),
+        })),
+        Event::GitRefused(Box::new(GitRefused {
+            run,
+            agent: "triage".parse().unwrap(),
+            on_behalf_of: None,
+            payload: Digest::from_bytes([6; 32]),
+            code: GitFinding::Author.code().to_owned(),
+            message: "its author is somebody else".to_owned(),
+        })),
+        Event::GitKeyRotated {
+            by: alice(),
+            old_key: "ssh-ed25519 AAAA".to_owned(),
+            new_key: "ssh-ed25519 BBBB".to_owned(),
+        },
+        flagged(),
     ];
     for event in events {
         let entry = LogEntry { index: 5, id: Id::new(NOW, [9; 10]), at: NOW, event };

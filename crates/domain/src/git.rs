@@ -164,8 +164,8 @@ impl GitFinding {
 pub struct PushLook {
     /// Commits and tags that were looked into.
     pub objects: u64,
-    /// Differences to what is not in the push, which may be of any kind; git makes them of files and
-    /// folders only.
+    /// Differences to what is not in the push, which may be of any kind; git makes them of files
+    /// and folders only.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unknown: u64,
     /// Why not all were, if they were not.

@@ -29,9 +29,9 @@ struct Answer {
     #[serde(default)]
     ok: bool,
     #[serde(default)]
-    message: String,
+    detail: String,
     #[serde(default)]
-    hint: Option<String>,
+    remedy: Option<String>,
 }
 
 /// Hands them over; they are served when this returns.
@@ -48,9 +48,9 @@ pub(crate) fn hand_over(
     if answer.ok {
         return Ok(());
     }
-    let message = format!("the server refused the run's listeners: {}", answer.message);
+    let message = format!("the server refused the run's listeners: {}", answer.detail);
     let failure = Failure::new(Exit::Failed, message);
-    Err(match answer.hint {
+    Err(match answer.remedy {
         Some(hint) => failure.hint(hint),
         None => failure,
     })

@@ -184,19 +184,7 @@ fn no_crash_leaves_a_credential_or_a_run_that_no_entry_speaks_of() {
             "--secret-file",
             secret,
         ];
-        let open = [
-            "run",
-            "--tier",
-            "advisory",
-            "--agent",
-            "bot",
-            "--task",
-            &name,
-            "--",
-            "sh",
-            "-c",
-            "env > opened.env",
-        ];
+        let open = ["run", "--agent", "bot", "--task", &name, "--", "sh", "-c", "env > opened.env"];
         let both = [&add[..], &open[..]].map(|words| {
             let mut command = world.words(words);
             command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()

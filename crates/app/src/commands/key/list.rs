@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Table;
 
-/// List the plane's keys, and those its log had before
+/// List the plane's keys, and those it had before
 ///
 /// Shows what each is for, its public half or its id, after which entry of the log it came into
 /// force, and which entry retired it. Never anything of a private half.

@@ -36,7 +36,7 @@ fn confined(world: &World) -> Option<Run> {
     None
 }
 
-// threat 96, threat 98
+// threat 100
 #[test]
 fn a_confined_run_reaches_the_gateway_and_nothing_else() {
     let world = World::new();
@@ -79,7 +79,6 @@ fn a_confined_run_reaches_the_gateway_and_nothing_else() {
     }
 }
 
-// threat 95, threat 123
 #[test]
 fn a_confined_run_opens_its_own_files_and_nobodys_credentials() {
     let world = World::new();

@@ -166,14 +166,8 @@ impl Executed {
         let mut executed = Self { is_whole: true, ..Self::default() };
         let mut left = ENTRIES_MAX;
         executed.walk(directory, (false, DEPTH_MAX), &mut left);
-        for path in git.iter().flat_map(|git| LOCKED_BY_GIT.iter().map(|name| git.join(name))) {
-            match path.symlink_metadata() {
-                Ok(found) if found.is_dir() => {
-                    executed.walk(&path, (true, DEPTH_MAX), &mut left);
-                }
-                Ok(found) => executed.note(path, &found),
-                Err(_) => {}
-            }
+        for git in git {
+            executed.look_at_git(git, &mut left);
         }
         executed
     }
@@ -183,6 +177,16 @@ impl Executed {
         let changed =
             self.seen.iter().filter(|(path, state)| before.seen.get(*path) != Some(state));
         changed.map(|(path, _)| path.clone()).collect()
+    }
+
+    fn look_at_git(&mut self, git: &Path, left: &mut usize) {
+        for path in LOCKED_BY_GIT.iter().map(|name| git.join(name)) {
+            match path.symlink_metadata() {
+                Ok(found) if found.is_dir() => self.walk(&path, (true, DEPTH_MAX), left),
+                Ok(found) => self.note(path, &found),
+                Err(_) => {}
+            }
+        }
     }
 
     fn walk(&mut self, directory: &Path, (all, depth): (bool, usize), left: &mut usize) {
@@ -199,7 +203,10 @@ impl Executed {
                 if all || is_one_of(EXECUTED) {
                     self.note(entry.path(), &found);
                 }
-            } else if name != ".git" && !is_one_of(PASSED_OVER) {
+            } else if name == ".git" {
+                // A repository inside the working directory, new or old.
+                self.look_at_git(&entry.path(), left);
+            } else if !is_one_of(PASSED_OVER) {
                 match depth.checked_sub(1) {
                     Some(depth) => {
                         self.walk(&entry.path(), (all || is_one_of(ALL_EXECUTED), depth), left);
@@ -245,11 +252,19 @@ mod tests {
             "node_modules/x/package.json",
             ".git/hooks/pre-commit",
             "build.rs",
+            "vendored/.git/hooks/post-merge",
         ] {
+            fs::create_dir_all(at(file).parent().unwrap()).unwrap();
             fs::write(at(file), "2").unwrap();
         }
         let changed = Executed::of(dir.path(), &git).since(&before);
-        let expected = [".git/hooks/pre-commit", ".github/workflows/ci.yml", "build.rs"].map(at);
+        let expected = [
+            ".git/hooks/pre-commit",
+            ".github/workflows/ci.yml",
+            "build.rs",
+            "vendored/.git/hooks/post-merge",
+        ]
+        .map(at);
         assert_eq!(changed, expected);
     }
 }

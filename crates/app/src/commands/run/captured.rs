@@ -39,12 +39,14 @@ impl Open {
         let mut hidden = vec![context.data.path().to_owned(), context.config_file.clone()];
         hidden.extend(anchors_dir(&context.environment));
         hidden.extend(self.hide.iter().cloned());
-        let sockets = sockets();
+        let covered = capture::named_by(&context.environment);
+        let sockets = sockets()?;
         let built = Stage::build(&capture::Wanted {
             home: home.as_deref(),
             profile: self.home,
             directory: Path::new("."),
             hidden: &hidden,
+            covered: &covered,
             sockets: &sockets,
         })?;
         match built {
@@ -130,9 +132,18 @@ fn tell_changes(context: &Context, stage: &Stage) {
     }
 }
 
-fn sockets() -> String {
+fn sockets() -> Result<String, Failure> {
     let mut list = String::new();
     let read = std::fs::File::open("/proc/net/unix")
         .and_then(|file| file.take(SOCKETS_MAX_BYTES).read_to_string(&mut list));
-    read.map(|_| list).unwrap_or_default()
+    match read {
+        Ok(length) if (length as u64) < SOCKETS_MAX_BYTES => Ok(list),
+        Ok(_) => {
+            Err(Failure::new(Exit::Failed, "this machine has too many sockets to look at each"))
+        }
+        Err(error) => {
+            let message = format!("cannot tell which sockets this machine has: {error}");
+            Err(Failure::new(Exit::Failed, message))
+        }
+    }
 }

@@ -3,11 +3,13 @@
 use std::ffi::CString;
 use std::fs::{File, Permissions};
 use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::fs::{XattrFlags, setxattr};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, XattrFlags, openat2, setxattr};
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive};
 
 use super::super::{During as _, Trouble};
@@ -24,9 +26,13 @@ pub(super) fn lay(sight: &Sight) -> Result<(), Trouble> {
     let step = format!("lay `{}`", sight.at.display());
     match &sight.what {
         What::Read | What::Write => {
-            let Ok(found) = from.metadata() else { return Ok(()) };
-            place(&at, found.is_dir()).during(step.clone())?;
-            mount_bind_recursive(&from, &at).during(step)
+            let Some(source) = straight(&from).during(step.clone())? else { return Ok(()) };
+            let through_source = through(&source);
+            let is_directory = through_source.is_dir();
+            place(&at, is_directory).during(step.clone())?;
+            let there = straight(&at).during(step.clone())?;
+            let there = there.ok_or("it is gone").during(step.clone())?;
+            mount_bind_recursive(through_source, through(&there)).during(step)
         }
         What::Scratch { mode } => {
             place(&at, true).during(step)?;
@@ -66,6 +72,23 @@ fn under(root: &str, path: &Path) -> PathBuf {
     Path::new(root).join(path.strip_prefix("/").unwrap_or(path))
 }
 
+/// What lies at a path, if no part of the path is a link: whoever writes in the working directory
+/// could make one at any moment, and lead a mount elsewhere.
+fn straight(path: &Path) -> io::Result<Option<OwnedFd>> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+        Ok(found) => Ok(Some(found)),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(Errno::LOOP) => Err(io::Error::other("a part of its path is a link")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A path to exactly that.
+fn through(found: &OwnedFd) -> PathBuf {
+    format!("{OLD}/proc/self/fd/{}", found.as_raw_fd()).into()
+}
+
 /// Something to mount on, where nothing is.
 pub(super) fn place(at: &Path, is_directory: bool) -> io::Result<()> {
     if at.exists() {
@@ -81,13 +104,13 @@ pub(super) fn place(at: &Path, is_directory: bool) -> io::Result<()> {
 }
 
 fn nothing(at: &Path) -> io::Result<()> {
-    let Ok(found) = at.symlink_metadata() else { return Ok(()) };
-    let kept = if found.is_dir() {
+    let Some(found) = straight(at)? else { return Ok(()) };
+    let kept = if through(&found).is_dir() {
         keep(|kept| std::fs::create_dir(kept))?
     } else {
         keep(|kept| File::create(kept).map(drop))?
     };
-    Ok(mount_bind(&kept, at)?)
+    Ok(mount_bind(&kept, through(&found))?)
 }
 
 // overlayfs: a file in the upper lower layer stands for whatever lies below it, and so does a
@@ -153,7 +176,7 @@ fn escaped(path: &Path) -> io::Result<String> {
 }
 
 /// Makes something in a place of its own that is out of the run's sight.
-fn keep(make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
+pub(super) fn keep(make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let kept = Path::new(KEPT).join(number.to_string());

@@ -25,14 +25,26 @@ fn a_home_that_is_the_machines_opens_nothing_of_it() {
 #[test]
 fn a_working_directory_that_is_the_machines_is_refused() {
     let world = World::new();
-    for directory in ["/", "/etc", "/usr/bin", "/tmp", "/dev", "/proc", "/sys/kernel", "/run", "/home", "/var/lib"] {
+    for directory in [
+        "/",
+        "/etc",
+        "/usr/bin",
+        "/tmp",
+        "/dev",
+        "/proc",
+        "/sys/kernel",
+        "/run",
+        "/home",
+        "/var/lib",
+    ] {
         let line = format!("cd {directory} && {}", run("echo started"));
         let told = world.tool("sh", &["-c", &line]);
         assert!(!told.out.contains("started"), "{directory}: {}", told.whole());
         assert!(told.err.contains("too wide"), "{directory}: {}", told.whole());
     }
     let data = world.path("data/keys");
-    let told = world.tool("sh", &["-c", &format!("cd {} && {}", data.display(), run("echo started"))]);
+    let told =
+        world.tool("sh", &["-c", &format!("cd {} && {}", data.display(), run("echo started"))]);
     assert!(!told.out.contains("started") && told.err.contains("too wide"), "{}", told.whole());
 }
 
@@ -77,9 +89,21 @@ fn the_runs_own_socket_takes_no_humans_verb() {
              -X POST -H 'content-type: application/json' -d '{{}}' http://marque{route}"
         )
     };
-    for route in ["/v1/kill", "/v1/runs", "/v1/agents", "/v1/grants", "/v1/unlock", "/v1/claim", "/v1/connections"] {
+    for route in [
+        "/v1/kill",
+        "/v1/runs",
+        "/v1/agents",
+        "/v1/grants",
+        "/v1/unlock",
+        "/v1/claim",
+        "/v1/connections",
+    ] {
         let typed = team.run.types(&ask(route));
-        assert!(["401", "403", "404", "405"].contains(&typed.out.as_str()), "{route}: {}", typed.out);
+        assert!(
+            ["401", "403", "404", "405"].contains(&typed.out.as_str()),
+            "{route}: {}",
+            typed.out
+        );
     }
     assert!(is_root() || !team.world.home().as_os_str().is_empty());
 }

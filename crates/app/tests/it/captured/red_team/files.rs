@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 
 use super::super::super::support::World;
 use super::canary::CANARY;
-use super::team::{Team, is_root};
+use super::team::{Team, both, is_root, only_outside};
 
 /// Where a human's credentials lie, below the home directory.
 const CREDENTIALS: &[&str] = &[
@@ -60,6 +60,9 @@ fn no_credential_of_the_human_is_there() {
     // A login that is made while the run lasts.
     let late = lay(&team.world, ".pulumi/credentials.json");
     team.tries("a login made later", &["read", &late]);
+    // It proves the human, and the launcher's own environment names it.
+    let passphrase = team.world.path("passphrase");
+    team.tries("the passphrase", &["read-any", passphrase.to_str().unwrap()]);
     // threat 152: what the server holds, by the only file it would be read from.
     for file in ["data/marque.db", "data/keys/kek", "data/keys/log"] {
         let path = team.world.path(file);
@@ -78,7 +81,7 @@ fn no_file_that_a_variable_of_the_human_names_is_there() {
         ("KUBECONFIG", format!("/nowhere:{other}"), &other),
     ] {
         let prefix = format!("export {variable}={value}; PROBE");
-        super::team::only_outside(&super::team::both(&world, &prefix, &format!("read {place}")));
+        only_outside(variable, &both(&world, &prefix, &format!("read {place}")));
     }
 }
 
@@ -89,11 +92,12 @@ fn nobody_elses_files_are_there() {
     }
     let id = std::process::id();
     let (mut team, places) = Team::new(|_| {
-        let places: Vec<_> = ["/home", "/root", "/srv", "/mnt", "/var/lib", "/var/tmp", "/tmp", "/run"]
-            .map(|above| format!("{above}/canary-{id}"))
-            .into_iter()
-            .filter(|place| fs::write(place, CANARY).is_ok())
-            .collect();
+        let places: Vec<_> =
+            ["/home", "/root", "/srv", "/mnt", "/var/lib", "/var/tmp", "/tmp", "/run"]
+                .map(|above| format!("{above}/canary-{id}"))
+                .into_iter()
+                .filter(|place| fs::write(place, CANARY).is_ok())
+                .collect();
         places
     });
     assert!(places.len() > 5, "{places:?}");

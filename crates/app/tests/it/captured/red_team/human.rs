@@ -10,7 +10,9 @@ use super::team::Team;
 /// A repository as people have them, in the working directory.
 fn repository(world: &World) {
     let work = world.path("work");
-    let git = |words: &[&str]| world.tool("git", &[&["-C", work.to_str().unwrap()], words].concat()).ok().to_owned();
+    let git = |words: &[&str]| {
+        world.tool("git", &[&["-C", work.to_str().unwrap()], words].concat()).ok().to_owned()
+    };
     git(&["init", "-q", "-b", "main"]);
     git(&["config", "user.email", "alice@example.com"]);
     git(&["config", "user.name", "alice"]);
@@ -89,7 +91,10 @@ fn hooks_and_configuration_of_the_human_are_not_changed() {
         team.tries(&format!("renaming {path}"), &["rename", path]);
     }
     team.tries("replacing the configuration", &["replace", &config]);
-    team.tries("a second name of the configuration", &["hard-link", &config, &format!("{work}second")]);
+    team.tries(
+        "a second name of the configuration",
+        &["hard-link", &config, &format!("{work}second")],
+    );
     team.tries("the mode of the hooks", &["mode-of", &hooks]);
     team.reports();
 }
@@ -108,11 +113,14 @@ fn a_worktrees_own_pointer_is_not_changed_and_its_repository_not_moved() {
         );
         world.tool("sh", &["-c", &line])
     };
-    let tried = told("echo evil >> .git; mv .git away; rm -f .git; mkdir -p .git/hooks; git status >/dev/null && echo works");
+    let tried = told(
+        "echo evil >> .git; mv .git away; rm -f .git; mkdir -p .git/hooks; git status >/dev/null && echo works",
+    );
     assert!(tried.out.contains("works"), "{}", tried.whole());
     let pointer = fs::read_to_string(beside.join(".git")).unwrap();
     assert!(pointer.starts_with("gitdir: ") && !pointer.contains("evil"), "{pointer}");
-    let commits = told("git -c user.name=a -c user.email=a@b commit -q --allow-empty -m two && echo done");
+    let commits =
+        told("git -c user.name=a -c user.email=a@b commit -q --allow-empty -m two && echo done");
     assert!(commits.out.contains("done"), "a commit is made in a worktree: {}", commits.whole());
 }
 
@@ -141,6 +149,7 @@ fn what_could_not_be_kept_from_being_written_is_named_at_the_end() {
         (".git/rebase-merge/git-rebase-todo", "exec evil"),
     ];
     let work = team.world.path("work");
+    assert_eq!(team.run.types("cd ~/work").code, 0);
     for (name, text) in planted {
         team.run.types(&format!("mkdir -p \"$(dirname {name})\"; mkdir -p bare/objects bare/refs; printf '%s' '{text}' > {name}"));
         assert_eq!(fs::read_to_string(work.join(name)).unwrap(), text, "{name} could be written");
@@ -149,7 +158,8 @@ fn what_could_not_be_kept_from_being_written_is_named_at_the_end() {
     team.run.begins("exit 0");
     team.run.code();
     let said = team.run.said();
-    let named: Vec<_> = planted.iter().map(|(name, _)| *name).filter(|name| *name != "bare/HEAD").collect();
+    let named: Vec<_> =
+        planted.iter().map(|(name, _)| *name).filter(|name| *name != "bare/HEAD").collect();
     for name in named.iter().chain(&[".vscode", "helper"]) {
         let is_named = said.split([',', ' ', '\n']).any(|word| word == *name);
         assert!(is_named || *name == "deep/er/.git/HEAD", "{name} is not named: {said}");
@@ -176,14 +186,19 @@ fn what_an_earlier_run_planted_does_not_open_more_to_a_later_one() {
         let mut run = world.captured();
         let read = run.types(&format!("cat {}", secret.display()));
         assert!(!read.out.contains(CANARY), "{pointed:?} was opened");
-        run.types(&format!("echo x > {}/planted; echo x > {}/objects/planted", pointed.display(), repository.display()));
+        run.types(&format!(
+            "echo x > {}/planted; echo x > {}/objects/planted",
+            pointed.display(),
+            repository.display()
+        ));
         assert!(!pointed.join("planted").exists(), "{pointed:?} was written to");
         assert!(!repository.join("objects/planted").exists());
         run.ends();
     }
     fs::remove_file(work.join(".git")).unwrap();
     // Links in the place of what is locked, a pipe in the place of what is read.
-    symlink(secret.parent().unwrap(), work.join(".vscode")).unwrap();
+    symlink("../.config/gh", work.join(".vscode")).unwrap();
+    symlink(secret.parent().unwrap(), work.join(".idea")).unwrap();
     rustix::fs::mknodat(
         rustix::fs::CWD,
         work.join(".git").as_path(),
@@ -193,6 +208,6 @@ fn what_an_earlier_run_planted_does_not_open_more_to_a_later_one() {
     )
     .unwrap();
     let mut run = world.captured();
-    let read = run.types("cat .vscode/hosts.yml");
+    let read = run.types("cat .vscode/hosts.yml .idea/hosts.yml ~/.config/gh/hosts.yml");
     assert!(!read.out.contains(CANARY), "a link led to it: {}", read.out);
 }

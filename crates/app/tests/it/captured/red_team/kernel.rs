@@ -49,7 +49,9 @@ fn what_leads_to_other_powers_is_refused() {
     for (name, words) in CALLS {
         team.tries(name, &[&["kernel-call"], *words].concat());
     }
-    for (name, flags) in [("user", "10000000"), ("user and mounts", "10020000"), ("user and network", "50000000")] {
+    for (name, flags) in
+        [("user", "10000000"), ("user and mounts", "10020000"), ("user and network", "50000000")]
+    {
         team.tries(&format!("namespaces: {name}"), &["unshare", flags]);
         team.tries(&format!("a process in namespaces: {name}"), &["clone", flags]);
     }
@@ -61,7 +63,11 @@ fn what_leads_to_other_powers_is_refused() {
     let work = work.to_str().unwrap();
     team.tries("a mount", &["mount", work]);
     team.tries("a mount by descriptors", &["new-mount"]);
-    team.tries_as("what protects a file", &["unmount", "own"], &["unmount", config.to_str().unwrap()]);
+    team.tries_as(
+        "what protects a file",
+        &["unmount", "own"],
+        &["unmount", config.to_str().unwrap()],
+    );
     team.tries("another root", &["pivot"]);
     team.tries_as("another namespace", &["join", "/proc/self/ns/net"], &["join", "/proc/1/ns/net"]);
     team.tries("another namespace of its own", &["join", "/proc/self/ns/mnt"]);
@@ -94,13 +100,24 @@ fn settings_and_devices_of_the_machine_stay_as_they_are() {
         }
     }
     // `h` asks for help, in the kernel's log.
-    team.tries("requests to the kernel", &["say", "/proc/sysrq-trigger", "h"]);
-    for file in ["/proc/mtrr", "/proc/dynamic_debug/control", "/proc/acpi/wakeup", "/proc/pressure/cpu"] {
+    let request = "/proc/sysrq-trigger";
+    if fs::exists(request).unwrap() {
+        team.tries("requests to the kernel", &["say", request, "h"]);
+    }
+    for file in
+        ["/proc/mtrr", "/proc/dynamic_debug/control", "/proc/acpi/wakeup", "/proc/pressure/cpu"]
+    {
         if fs::OpenOptions::new().write(true).open(file).is_ok() {
             team.tries(file, &["write", file]);
         }
     }
-    for file in ["/proc/kcore", "/proc/kpageflags", "/proc/slabinfo", "/proc/vmallocinfo", "/proc/timer_list"] {
+    for file in [
+        "/proc/kcore",
+        "/proc/kpageflags",
+        "/proc/slabinfo",
+        "/proc/vmallocinfo",
+        "/proc/timer_list",
+    ] {
         if fs::File::open(file).is_ok_and(|mut file| {
             std::io::Read::read(&mut file, &mut [0; 16]).is_ok_and(|length| length > 0)
         }) {

@@ -43,7 +43,8 @@ fn no_socket_of_this_machine_is_reached() {
         let _gone = std::fs::remove_file(Path::new(place));
     }
     // Whoever asks the environment finds none of them.
-    let asked = team.run.types("env | grep -E 'SSH_AUTH_SOCK|DBUS|DOCKER_HOST|XDG_RUNTIME|DISPLAY'");
+    let asked =
+        team.run.types("env | grep -E 'SSH_AUTH_SOCK|DBUS|DOCKER_HOST|XDG_RUNTIME|DISPLAY'");
     assert_eq!((asked.code, asked.out.as_str()), (1, ""));
     team.reports();
 }

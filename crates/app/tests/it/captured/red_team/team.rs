@@ -107,10 +107,12 @@ pub(super) fn both(world: &World, prefix: &str, words: &str) -> [Told; 2] {
 
 /// Asserts that it was reached outside and stopped inside.
 #[track_caller]
-pub(super) fn only_outside([outside, inside]: &[Told; 2]) {
-    assert!(outside.code == 0 && outside.out.contains("reached"), "blind: {}", outside.whole());
+pub(super) fn only_outside(name: &str, [outside, inside]: &[Told; 2]) {
+    let is_reached = outside.code == 0 && outside.out.contains("reached");
+    assert!(is_reached, "{name} is blind: {}", outside.whole());
     let is_stopped = inside.code == 1 && inside.out.contains("stopped: ");
-    assert!(is_stopped && !inside.out.contains("reached"), "not stopped: {}", inside.whole());
+    let is_reached = inside.out.contains("reached");
+    assert!(is_stopped && !is_reached, "{name} was not stopped: {}", inside.whole());
 }
 
 /// A probe that goes on, as a process beside the test's; it ends with what is returned.

@@ -1,8 +1,6 @@
 //! The human's terminal.
 
-use std::fs::File;
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::Path;
+use std::os::fd::OwnedFd;
 
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, ptsname, unlockpt};
 
@@ -46,17 +44,21 @@ fn nothing_is_typed_into_the_humans_terminal() {
 #[test]
 fn a_run_at_a_terminal_has_one_of_its_own_and_leaves_the_humans_as_it_was() {
     let world = World::new();
-    let said = |words: &str| {
-        let line = format!("script -qec '{words}' /dev/null");
-        let told = world.tool("sh", &["-c", &line]);
-        told.out.replace('\r', "")
+    // script(1) is the human's terminal.
+    let said = |name: &str, lines: &str| {
+        let script = world.write(&format!("work/{name}"), lines);
+        let line = format!("script -qec 'sh {}' /dev/null", script.display());
+        world.tool("sh", &["-c", &line]).out.replace('\r', "")
     };
     let run = format!("{BINARY} run --tier captured --agent bot --task ticket:OPS-12 --");
-    let inside = said(&format!("tty; stat -c %i $(tty); {run} sh -c \"tty; stat -c mine:%i \\$(tty)\"; stty -a"));
-    let of_human = inside.lines().next().unwrap();
-    assert!(Path::new(of_human).starts_with("/dev/pts"), "{inside}");
-    // Raw, without echo and in other colours: none of it stays.
-    let spoilt = said(&format!("{run} sh -c \"stty raw -echo; printf %bX \\\\\\\\033[8m\"; stty -a | tr \\\\n \\\" \\\""));
+    // The same name may be given to both, in file systems of their own.
+    let lines = format!("tty; stat -Lc of:%d $(tty)\n{run} sh -c 'tty; stat -Lc of:%d $(tty)'\n");
+    let whole = said("which.sh", &lines);
+    let of: Vec<_> = whole.lines().filter(|line| line.starts_with("of:")).collect();
+    assert!(of.len() == 2 && of[0] != of[1], "{whole}");
+    // Raw, without echo, and hidden: none of it stays.
+    let lines = format!("{run} sh -c 'stty raw -echo; printf \"\\033[8m\"'\nstty -a\n");
+    let spoilt = said("spoilt.sh", &lines);
     for manner in [" icanon", " echo ", " isig", " opost"] {
         assert!(spoilt.contains(manner), "{manner}: {spoilt}");
     }
@@ -76,5 +78,4 @@ fn names_that_a_run_makes_up_do_not_reach_the_terminal_as_they_are() {
     let said = run.said();
     assert!(said.contains(r".github/a\u{1b}[2J\u{202e}b\u{a}c"), "{said}");
     assert!(!said.contains('\u{1b}') && !said.contains('\u{202e}'), "{said:?}");
-    let _unused = File::open("/dev/null").unwrap().as_fd();
 }

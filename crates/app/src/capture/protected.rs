@@ -71,10 +71,10 @@ pub(super) fn locks(
 ) -> Result<Vec<Sight>, Failure> {
     let mut locks = Locks::default();
     for name in LOCKED {
-        locks.lock(directory, directory.join(name))?;
+        locks.lock(directory, directory.join(name));
     }
     if let Some(pointer) = &repository.pointer {
-        locks.lock(pointer.parent().unwrap_or(directory), pointer.clone())?;
+        locks.lock(pointer.parent().unwrap_or(directory), pointer.clone());
     }
     if let Some(git) = &repository.directory {
         let worktree = git.parent().unwrap_or(directory);
@@ -82,7 +82,7 @@ pub(super) fn locks(
         for path in repository::named_by(git, worktree) {
             // What lies elsewhere is read-only anyway.
             if path.starts_with(directory) && path != directory {
-                locks.lock(directory, path)?;
+                locks.lock(directory, path);
             }
         }
     }
@@ -90,7 +90,7 @@ pub(super) fn locks(
     let nested = contents.repositories.iter().filter(|path| !own.contains(&Some(*path)));
     for path in nested.take(NESTED_MAX) {
         if path.is_file() {
-            locks.lock(directory, path.clone())?;
+            locks.lock(directory, path.clone());
         } else {
             // A link in it is named if it is replaced; a repository that is none of the run's
             // work stops nobody.
@@ -110,16 +110,15 @@ struct Locks {
 
 impl Locks {
     /// Locks a path below `base`, which stays where it is, if something is there.
-    fn lock(&mut self, base: &Path, path: PathBuf) -> Result<(), Failure> {
-        let Ok(found) = path.symlink_metadata() else { return Ok(()) };
+    fn lock(&mut self, base: &Path, path: PathBuf) {
+        let Ok(found) = path.symlink_metadata() else { return };
         if found.is_symlink() {
             // Of a link no mount keeps it from being removed. It is named, if it is.
-            return Ok(());
+            return;
         }
         let above = path.ancestors().skip(1).take_while(|above| *above != base);
         self.kept.extend(above.filter(|above| above.starts_with(base)).map(Path::to_owned));
         self.locked.insert(path);
-        Ok(())
     }
 
     /// Locks what makes git start programs in a directory of git's.
@@ -137,7 +136,7 @@ impl Locks {
                      without protection by `--tier advisory`",
                 ));
             }
-            self.lock(base, path)?;
+            self.lock(base, path);
         }
         Ok(())
     }

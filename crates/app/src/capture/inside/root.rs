@@ -5,6 +5,7 @@
 mod devices;
 mod lay;
 mod mounted;
+mod relock;
 
 use std::path::Path;
 
@@ -15,6 +16,8 @@ use rustix::process::{chdir, pivot_root};
 
 use super::super::message::Sight;
 use super::{During as _, Trouble};
+
+pub(super) use relock::Watch;
 
 /// Where the new root is built; hidden again by what is laid there.
 const BASE: &str = "/tmp";

@@ -27,12 +27,12 @@ pub(super) fn lay(sight: &Sight) -> Result<(), Trouble> {
     match &sight.what {
         What::Read | What::Write => {
             let Some(source) = straight(&from).during(step.clone())? else { return Ok(()) };
-            let through_source = through(&source);
+            let through_source = through(OLD, &source);
             let is_directory = through_source.is_dir();
             place(&at, is_directory).during(step.clone())?;
             let there = straight(&at).during(step.clone())?;
             let there = there.ok_or("it is gone").during(step.clone())?;
-            mount_bind_recursive(through_source, through(&there)).during(step)
+            mount_bind_recursive(through_source, through(OLD, &there)).during(step)
         }
         What::Scratch { mode } => {
             place(&at, true).during(step)?;
@@ -74,7 +74,7 @@ fn under(root: &str, path: &Path) -> PathBuf {
 
 /// What lies at a path, if no part of the path is a link: whoever writes in the working directory
 /// could make one at any moment, and lead a mount elsewhere.
-fn straight(path: &Path) -> io::Result<Option<OwnedFd>> {
+pub(super) fn straight(path: &Path) -> io::Result<Option<OwnedFd>> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
         Ok(found) => Ok(Some(found)),
@@ -84,9 +84,9 @@ fn straight(path: &Path) -> io::Result<Option<OwnedFd>> {
     }
 }
 
-/// A path to exactly that.
-fn through(found: &OwnedFd) -> PathBuf {
-    format!("{OLD}/proc/self/fd/{}", found.as_raw_fd()).into()
+/// A path to exactly that, where `/proc` lies below `root`.
+pub(super) fn through(root: &str, found: &OwnedFd) -> PathBuf {
+    format!("{root}/proc/self/fd/{}", found.as_raw_fd()).into()
 }
 
 /// Something to mount on, where nothing is.
@@ -105,12 +105,12 @@ pub(super) fn place(at: &Path, is_directory: bool) -> io::Result<()> {
 
 fn nothing(at: &Path) -> io::Result<()> {
     let Some(found) = straight(at)? else { return Ok(()) };
-    let kept = if through(&found).is_dir() {
+    let kept = if through(OLD, &found).is_dir() {
         keep(|kept| std::fs::create_dir(kept))?
     } else {
         keep(|kept| File::create(kept).map(drop))?
     };
-    Ok(mount_bind(&kept, through(&found))?)
+    Ok(mount_bind(&kept, through(OLD, &found))?)
 }
 
 // overlayfs: a file in the upper lower layer stands for whatever lies below it, and so does a

@@ -3,6 +3,7 @@
 //! A mount below a laid directory comes along with it (mount(2), MS_REC), and a flag of the
 //! directory is not one of the mount below; so the kernel's own list is gone through.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ use super::super::{During as _, Trouble};
 use super::devices::DEVICES;
 use crate::capture::message::{Sight, What};
 
+/// The kernel's list of our mounts.
+pub(super) const LIST: &str = "/proc/self/mountinfo";
+
 /// A mount of ours.
 #[derive(Debug, PartialEq, Eq)]
 struct Mounted {
@@ -22,7 +26,7 @@ struct Mounted {
 
 /// Takes from every mount what it must not allow.
 pub(super) fn restrict(sights: &[Sight]) -> Result<(), Trouble> {
-    let list = std::fs::read_to_string("/proc/self/mountinfo").during("list the mounts")?;
+    let list = std::fs::read_to_string(LIST).during("list the mounts")?;
     for mounted in list.lines().filter_map(parse) {
         let Some(more) = owed(&mounted.at, sights) else { continue };
         let flags = mounted.flags | more | MountFlags::BIND;
@@ -30,6 +34,12 @@ pub(super) fn restrict(sights: &[Sight]) -> Result<(), Trouble> {
         mount_remount(&mounted.at, flags, "").during(step())?;
     }
     Ok(())
+}
+
+/// Where mounts are.
+pub(super) fn places() -> std::io::Result<BTreeSet<PathBuf>> {
+    let list = std::fs::read_to_string(LIST)?;
+    Ok(list.lines().filter_map(parse).map(|mounted| mounted.at).collect())
 }
 
 /// What a mount there is to lose: as the nearest thing laid above it says, the later of two.

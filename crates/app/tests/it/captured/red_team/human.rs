@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use super::super::super::support::World;
+use super::super::super::support::{World, eventually};
 use super::canary::CANARY;
 use super::team::Team;
 
@@ -41,7 +41,8 @@ fn repository(world: &World) {
 #[test]
 fn hooks_and_configuration_of_the_human_are_not_changed() {
     let (mut team, ()) = Team::new(repository);
-    let at = |name: &str| format!("{}/{name}", team.world.path("work").display());
+    let top = team.world.path("work");
+    let at = |name: &str| format!("{}/{name}", top.display());
     let (config, hooks, work) = (at(".git/config"), at(".git/hooks"), at(""));
     let written: Vec<String> = [
         ".git/config",
@@ -90,12 +91,32 @@ fn hooks_and_configuration_of_the_human_are_not_changed() {
     for path in &renamed {
         team.tries(&format!("renaming {path}"), &["rename", path]);
     }
-    team.tries("replacing the configuration", &["replace", &config]);
+    // Replaced outside, it would have to be locked again first.
+    let second = at(".git/description");
+    team.tries_as("replacing it", &["replace", &second], &["replace", &config]);
     team.tries(
         "a second name of the configuration",
         &["hard-link", &config, &format!("{work}second")],
     );
     team.tries("the mode of the hooks", &["mode-of", &hooks]);
+    team.reports();
+}
+
+// threat 121
+#[test]
+fn configuration_that_is_replaced_outside_is_locked_again() {
+    let (mut team, ()) = Team::new(repository);
+    let work = team.world.path("work");
+    let config = work.join(".git/config");
+    // As git-config(1) does: another file in its place.
+    team.world.tool("git", &["-C", work.to_str().unwrap(), "config", "user.name", "bob"]).ok();
+    let tried = || fs::OpenOptions::new().write(true).open(&config).is_ok();
+    assert!(tried(), "outside it can be written to");
+    eventually("it is locked again", || {
+        let typed = team.run.types("grep -q bob .git/config && sh -c ': >> .git/config' 2>&1");
+        typed.out.contains("Read-only").then_some(())
+    });
+    team.tries("replacing the configuration", &["rename", config.to_str().unwrap()]);
     team.reports();
 }
 

@@ -88,7 +88,6 @@ fn settings_and_devices_of_the_machine_stay_as_they_are() {
         "/proc/sys/kernel/modprobe",
         "/proc/sys/vm/overcommit_memory",
         "/proc/irq/default_smp_affinity",
-        "/sys/kernel/profiling",
         "/sys/kernel/rcu_normal",
         "/sys/module/printk/parameters/time",
         "/sys/devices/system/cpu/cpu1/online",

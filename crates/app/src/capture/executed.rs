@@ -85,6 +85,8 @@ const EXECUTED: &[&str] = &[
     "sitecustomize.py",
     "tox.ini",
 ];
+/// How names of other such files end.
+const ENDINGS: &[&str] = &["code-workspace", "desktop", "pth"];
 /// Directories everything in which is executed.
 const ALL_EXECUTED: &[&str] = &[
     ".cargo",
@@ -123,15 +125,20 @@ impl Executed {
         executed.is_whole = executed.walk(directory, false);
         for git in git {
             executed.repository(git);
+            for path in repository::named_by(git, git.parent().unwrap_or(directory)) {
+                executed.all_of(path);
+            }
         }
         executed
     }
 
-    /// What is new or different in `self`, compared with `before`.
+    /// What is new or different in `self`, compared with `before`; what lies nearest comes first.
     pub(super) fn since(&self, before: &Self) -> Vec<PathBuf> {
         let changed =
             self.seen.iter().filter(|(path, state)| before.seen.get(*path) != Some(state));
-        changed.map(|(path, _)| path.clone()).collect()
+        let mut changed: Vec<_> = changed.map(|(path, _)| path.clone()).collect();
+        changed.sort_by_key(|path| path.components().count());
+        changed
     }
 
     /// Whether something lies at that path.
@@ -146,7 +153,12 @@ impl Executed {
             let is_one_of = |names: &[&str]| names.iter().any(|known| name == *known);
             if !kind.is_dir() {
                 // Any of those directories can be a link to another.
-                let is_named = all || is_one_of(EXECUTED) || is_one_of(ALL_EXECUTED);
+                let path = entry.path();
+                let ending = path.extension().unwrap_or_default();
+                let is_named = all
+                    || is_one_of(EXECUTED)
+                    || is_one_of(ALL_EXECUTED)
+                    || ENDINGS.iter().any(|known| ending == *known);
                 if let Ok(found) = entry.metadata()
                     && (is_named || runs_as_owner(&found))
                 {
@@ -169,11 +181,15 @@ impl Executed {
     fn repository(&mut self, git: &Path) {
         let paths = CONFIGURATION.iter().chain(REDIRECTING).map(|name| git.join(name));
         for path in repository::configuration(git).into_iter().chain(paths) {
-            match path.symlink_metadata() {
-                Ok(found) if found.is_dir() => self.is_whole &= self.walk(&path, true),
-                Ok(found) => self.note(path, &found),
-                Err(_) => {}
-            }
+            self.all_of(path);
+        }
+    }
+
+    fn all_of(&mut self, path: PathBuf) {
+        match path.symlink_metadata() {
+            Ok(found) if found.is_dir() => self.is_whole &= self.walk(&path, true),
+            Ok(found) => self.note(path, &found),
+            Err(_) => {}
         }
     }
 
@@ -223,12 +239,12 @@ mod tests {
         symlink("src", at(".vscode")).unwrap();
         let changed = Executed::of(dir.path(), &git).since(&before);
         let expected = [
-            ".git/commondir",
-            ".git/hooks/pre-commit",
-            ".github/workflows/ci.yml",
             ".vscode",
             "build.rs",
             "helper",
+            ".git/commondir",
+            ".git/hooks/pre-commit",
+            ".github/workflows/ci.yml",
             "new/.git/config",
         ];
         assert_eq!(changed, expected.map(at));

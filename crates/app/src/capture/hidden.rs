@@ -174,6 +174,15 @@ const MOVED: &[(&str, &str)] = &[
     ("XDG_STATE_HOME", ".local/state"),
 ];
 
+/// The home directory that the machine's list of users names for this one (passwd(5)).
+pub(super) fn own_home() -> Option<PathBuf> {
+    let user = rustix::process::geteuid().as_raw().to_string();
+    let list = std::fs::read_to_string("/etc/passwd").ok()?;
+    let mut lines = list.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let line = lines.find(|fields| fields.get(2) == Some(&user.as_str()))?;
+    Path::new(line.get(5)?).canonicalize().ok()
+}
+
 /// What this environment says of where credentials lie.
 pub(crate) fn named_by(environment: &Environment) -> Vec<PathBuf> {
     let values = NAMING.iter().filter_map(|name| environment.os(name));

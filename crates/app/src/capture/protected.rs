@@ -79,7 +79,8 @@ pub(super) fn locks(
     if let Some(git) = &repository.directory {
         let worktree = git.parent().unwrap_or(directory);
         locks.repository(git, git)?;
-        for path in repository::named_by(git, worktree) {
+        let named = repository::named_by(git, worktree).into_iter();
+        for path in named.filter_map(|path| path.canonicalize().ok()) {
             // What lies elsewhere is read-only anyway.
             if path.starts_with(directory) && path != directory {
                 locks.lock(directory, path);

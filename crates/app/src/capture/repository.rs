@@ -1,4 +1,4 @@
-//! Repositories of git: which one a directory belongs to, and what of each makes git start programs.
+//! Repositories of git: which one a directory belongs to, and what makes git start programs.
 //!
 //! What lies in the working directory an earlier run may have written. So nothing there opens a
 //! directory elsewhere that does not itself say that it belongs to this one.
@@ -95,20 +95,23 @@ fn of_one(directory: &Path) -> Vec<PathBuf> {
     paths.filter(|path| path.symlink_metadata().is_ok()).collect()
 }
 
-/// Paths that a repository's configuration names: hooks elsewhere, and further configuration.
+/// Paths that a repository's configuration names, whether or not they are there: hooks elsewhere,
+/// further configuration, programs that git starts.
 pub(super) fn named_by(directory: &Path, worktree: &Path) -> Vec<PathBuf> {
     let Some(text) = text(&directory.join("config")) else { return Vec::new() };
     let named = text.lines().filter_map(|line| {
         let (key, value) = line.split_once('=')?;
         let value = value.trim().trim_matches('"');
+        let word = value.split_ascii_whitespace().next()?.trim_start_matches('!');
         // git-config(1): names are compared without regard to case.
         match key.trim().to_ascii_lowercase().as_str() {
             "hookspath" => Some(worktree.join(value)),
             "path" | "attributesfile" => Some(directory.join(value)),
+            _ if word.contains('/') => Some(worktree.join(word)).filter(|path| path.is_file()),
             _ => None,
         }
     });
-    named.filter_map(|path| path.canonicalize().ok()).collect()
+    named.collect()
 }
 
 /// A small file's text. No pipe is waited at.
@@ -177,6 +180,7 @@ mod tests {
         let text =
             "[core]\n\thooksPath = tools\n[include]\n\tpath = ../shared\n\tpath = ../absent\n";
         fs::write(top.join(".git/config"), text).unwrap();
-        assert_eq!(named_by(&top.join(".git"), &top), [top.join("tools"), top.join("shared")]);
+        let named = [top.join("tools"), top.join(".git/../shared"), top.join(".git/../absent")];
+        assert_eq!(named_by(&top.join(".git"), &top), named);
     }
 }

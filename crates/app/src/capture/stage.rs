@@ -109,12 +109,16 @@ impl Stage {
         (now.since(&self.before), now.is_whole && self.before.is_whole)
     }
 
-    // A repository's `commondir` says where its configuration and hooks lie (gitrepository-layout(5)).
-    // The main one has none, and a shell whose prompt asks git would follow it at once.
+    // A repository's `commondir` says where its configuration and hooks lie
+    // (gitrepository-layout(5)). The main one has none, and a shell whose prompt asks git would
+    // follow it at once.
     fn take_away(&self, now: &Executed) {
         for planted in self.git.iter().map(|git| git.join("commondir")) {
             if now.has(&planted) && !self.before.has(&planted) {
-                let _gone = std::fs::rename(&planted, planted.with_extension("from-run"));
+                let aside = planted.with_extension("from-run");
+                // Something may have been put in the way.
+                let moved = std::fs::rename(&planted, aside);
+                let _gone = moved.or_else(|_| std::fs::remove_file(&planted));
             }
         }
     }

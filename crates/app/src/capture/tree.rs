@@ -1,4 +1,4 @@
-//! Walks through a directory that a run may have filled: bounded, the nearest first, no link followed.
+//! Walks through a directory that a run may have filled: bounded, nearest first, no link followed.
 
 use std::collections::VecDeque;
 use std::fs::{DirEntry, FileType};

@@ -95,8 +95,15 @@ pub(super) fn view(wanted: &Wanted<'_>) -> Result<View, Failure> {
     let mut sights = Vec::new();
     programs(&mut sights)?;
     machine(&mut sights);
-    let linked = home.as_deref().map(hidden::linked).unwrap_or_default();
-    if let Some(home) = &home {
+    // A `HOME` that was set for this run only takes nothing away from the other one's protection.
+    let other = hidden::own_home().filter(|other| Some(other) != home.as_ref());
+    let other = other.filter(|other| !is_the_machines(other) && is_seen(&sights, other));
+    if other.is_some() {
+        must_be_narrow(&directory, other.as_deref(), wanted.hidden)?;
+    }
+    let homes = [other, home.clone()];
+    let linked: Vec<_> = homes.iter().flatten().flat_map(|home| hidden::linked(home)).collect();
+    for home in homes.iter().flatten() {
         at_home(&mut sights, home, wanted.profile, &linked);
     }
     let contents = Contents::of(&directory);
@@ -212,11 +219,17 @@ fn is_straight(path: &Path) -> bool {
 /// Whether what lies at a path outside is seen there inside: what was laid last above it says.
 fn is_seen(sights: &[Sight], path: &Path) -> bool {
     let above = sights.iter().rev().filter(|sight| path.starts_with(&sight.at));
-    let nearest = above.max_by_key(|sight| sight.at.components().count());
-    matches!(
-        nearest.map(|sight| &sight.what),
-        Some(What::Read | What::Write | What::Layered { .. })
-    )
+    let Some(nearest) = above.max_by_key(|sight| sight.at.components().count()) else {
+        return false;
+    };
+    match &nearest.what {
+        What::Read | What::Write => true,
+        What::Layered { directories, files, .. } => {
+            let below = path.strip_prefix(&nearest.at).unwrap_or(path);
+            !directories.iter().chain(files).any(|hidden| below.starts_with(hidden))
+        }
+        _ => false,
+    }
 }
 
 /// The sockets of this machine that have a path: those the kernel tells of, and those that were

@@ -1,6 +1,7 @@
 //! Capabilities: kept by the first process inside, and none of them left to the command.
 //!
-//! What the first process starts is always `marque-exec`, which needs them to give them up for good.
+//! What the first process starts is always `marque-exec`, which needs them to give them up for
+//! good.
 
 use std::io;
 

@@ -23,7 +23,7 @@ const PORTS: [u16; 5] = [22, 53, 80, 443, 5432];
 /// Most bytes of the kernel's list of sockets.
 const SOCKETS_MAX_BYTES: u64 = 4 * 1024 * 1024;
 /// Most changed files that are named at the end.
-const NAMED_MAX: usize = 20;
+const NAMED_MAX: usize = 100;
 
 impl Open {
     /// Builds the inside of the run, or falls back where that is allowed.

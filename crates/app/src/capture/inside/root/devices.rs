@@ -44,8 +44,8 @@ pub(super) fn devices(old: &Path, at: &Path) -> Result<(), Trouble> {
 /// The run's own processes. A container that hides parts of its own `/proc` may not show another,
 /// and fails here.
 ///
-/// What else lies there is the whole machine's. Root could change its settings, and read what is for
-/// root alone: so directories and what can be written are mounts of their own, which become
+/// What else lies there is the whole machine's. Root could change its settings, and read what is
+/// for root alone: so directories and what can be written are mounts of their own, which become
 /// read-only, and what not everybody may read is covered.
 pub(super) fn processes(at: &Path) -> Result<(), Trouble> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;

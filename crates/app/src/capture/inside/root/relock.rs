@@ -1,7 +1,7 @@
 //! Locks what somebody outside replaced while the run lasts.
 //!
-//! A mount goes with the file it lies on: when a human's git writes a new configuration in the place of
-//! the old one, the run could write to the new one. The kernel tells that the mounts changed.
+//! A mount goes with the file it lies on: when a human's git writes a new configuration in the
+//! place of the old one, the run could write to the new one. The kernel tells that mounts changed.
 
 use std::fs::File;
 use std::io;

@@ -77,7 +77,8 @@ fn no_image_of_a_process_is_left_behind_or_handed_out() {
     let work = team.world.path("work");
     let dump = work.to_str().unwrap();
     team.tries("an image", &["core", dump]);
-    let limit = "import resource as r; r.setrlimit(r.RLIMIT_CORE, (0, 0)); print(r.getrlimit(r.RLIMIT_CORE))";
+    let limit = "import resource as r; r.setrlimit(r.RLIMIT_CORE, (0, 0)); \
+                 print(r.getrlimit(r.RLIMIT_CORE))";
     // At 0 a program that takes images is still started, outside; at 1 it is not (core(5)).
     let typed = team.run.types(&format!("/usr/bin/python3 -c '{limit}'"));
     assert_eq!(typed.out, "(1, 1)");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 
-use super::super::super::support::World;
+use super::super::super::support::{BINARY, World};
 use super::canary::CANARY;
 use super::team::{Team, both, is_root, only_outside};
 
@@ -85,6 +85,22 @@ fn no_file_that_a_variable_of_the_human_names_is_there() {
     }
 }
 
+// threat 114
+#[test]
+fn a_home_that_is_shown_less_of_shows_no_credential_either() {
+    let world = World::new();
+    let secret = lay(&world, ".aws/credentials");
+    for home in ["hidden", "read-only"] {
+        let run = format!(
+            "{BINARY} run --tier captured --home {home} --agent bot --task ticket:OPS-12 -- \
+             sh -c 'cat {secret}; echo x > ~/.bashrc; echo tried'"
+        );
+        let told = world.tool("sh", &["-c", &run]);
+        assert!(told.out.contains("tried") && !told.out.contains(CANARY), "{}", told.whole());
+        assert!(!world.path(".bashrc").exists(), "{home}");
+    }
+}
+
 #[test]
 fn nobody_elses_files_are_there() {
     if !is_root() {
@@ -134,8 +150,9 @@ fn what_is_written_outside_the_working_directory_does_not_stay() {
             lay(world, name);
         }
     });
-    let attacks = "for at in ~/.bashrc ~/.profile ~/.local/bin/ls ~/notes.txt ~/.ssh/authorized_keys \
-                   ~/.config/autostart/x.desktop; do mkdir -p $(dirname $at); echo evil >> $at; done; \
+    let attacks = "for at in ~/.bashrc ~/.profile ~/.local/bin/ls ~/notes.txt \
+                   ~/.ssh/authorized_keys ~/.config/autostart/x.desktop; \
+                   do mkdir -p $(dirname $at); echo evil >> $at; done; \
                    rm -rf ~/notes.txt ~/.local; mv ~/.bashrc ~/x";
     team.run.types(attacks);
     for name in [".bashrc", ".profile", ".local/bin/ls", "notes.txt"] {

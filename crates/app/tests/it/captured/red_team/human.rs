@@ -135,7 +135,8 @@ fn a_worktrees_own_pointer_is_not_changed_and_its_repository_not_moved() {
         world.tool("sh", &["-c", &line])
     };
     let tried = told(
-        "echo evil >> .git; mv .git away; rm -f .git; mkdir -p .git/hooks; git status >/dev/null && echo works",
+        "echo evil >> .git; mv .git away; rm -f .git; mkdir -p .git/hooks; \
+         git status >/dev/null && echo works",
     );
     assert!(tried.out.contains("works"), "{}", tried.whole());
     let pointer = fs::read_to_string(beside.join(".git")).unwrap();
@@ -153,7 +154,7 @@ fn what_could_not_be_kept_from_being_written_is_named_at_the_end() {
         fs::remove_dir_all(world.path("work/.vscode")).unwrap();
     });
     let planted = [
-        // The repository's configuration and hooks would be read from there (gitrepository-layout(5)).
+        // Configuration and hooks would be read from there (gitrepository-layout(5)).
         (".git/commondir", "../evil"),
         ("deep/er/.git/config", "[core] fsmonitor = evil"),
         ("deep/er/.git/HEAD", "ref: refs/heads/main"),
@@ -172,12 +173,16 @@ fn what_could_not_be_kept_from_being_written_is_named_at_the_end() {
     let work = team.world.path("work");
     assert_eq!(team.run.types("cd ~/work").code, 0);
     for (name, text) in planted {
-        team.run.types(&format!("mkdir -p \"$(dirname {name})\"; mkdir -p bare/objects bare/refs; printf '%s' '{text}' > {name}"));
+        let directories = format!("mkdir -p \"$(dirname {name})\" bare/objects bare/refs");
+        team.run.types(&format!("{directories}; printf '%s' '{text}' > {name}"));
         assert_eq!(fs::read_to_string(work.join(name)).unwrap(), text, "{name} could be written");
     }
-    team.run.types("mkdir evil; ln -s evil .vscode; cp /usr/bin/true helper; chmod 4755 helper");
+    team.run.types("mkdir .git/commondir.from-run evil; ln -s evil .vscode");
+    team.run.types("cp /usr/bin/true helper; chmod 4755 helper");
     team.run.begins("exit 0");
     team.run.code();
+    // A prompt that asks git would follow it before anybody reads the list.
+    assert!(!work.join(".git/commondir").exists(), "the repository is what it was");
     let said = team.run.said();
     let named: Vec<_> =
         planted.iter().map(|(name, _)| *name).filter(|name| *name != "bare/HEAD").collect();
@@ -201,7 +206,7 @@ fn what_an_earlier_run_planted_does_not_open_more_to_a_later_one() {
     fs::write(repository.join("HEAD"), "ref: refs/heads/main\n").unwrap();
     fs::write(repository.join("config"), "").unwrap();
     let work = world.path("work");
-    // A pointer to where the human's credentials lie, and one to a repository that knows nothing of it.
+    // Pointers to where the human's credentials lie, and to a repository that knows nothing of it.
     for pointed in [secret.parent().unwrap().to_owned(), repository.clone()] {
         fs::write(work.join(".git"), format!("gitdir: {}\n", pointed.display())).unwrap();
         let mut run = world.captured();

@@ -128,6 +128,47 @@ fn no_trust_of_its_own_and_no_second_name_leads_past_the_gateway() {
     team.reports();
 }
 
+// threat 95
+#[test]
+fn a_host_that_is_known_by_tls_gets_no_credential_in_the_clear() {
+    let (mut team, ()) = Team::new(|_| ());
+    for url in ["http://api.test/v1/a", "http://api.test:443/v1/a", "http://127.0.0.1/v1/a"] {
+        let typed =
+            team.run.types(&format!("curl -sS -m 10 -o /dev/null -w '%{{http_code}}' {url}"));
+        assert_ne!(typed.out, "200", "{url}");
+    }
+    team.world.api.saw_nothing();
+    team.world.plain.saw_nothing();
+    assert_eq!(team.run.curl("https://api.test/v1/a").0, 200, "in TLS it is served");
+}
+
+// threat 98
+#[test]
+fn a_proof_of_a_captured_run_is_nowhere_to_be_found_and_its_id_proves_nothing() {
+    let (mut team, ()) = Team::new(|_| ());
+    let proxy = team.world.run().proxy();
+    let found =
+        team.run.types("env; cat /proc/*/environ /proc/*/cmdline /run/marque/* 2>/dev/null");
+    assert!(!found.out.contains("SECRET") && !found.out.contains("@127.0.0.1"), "{}", found.out);
+    let typed = team.world.tool(
+        "curl",
+        &[
+            "-sS",
+            "-m",
+            "5",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "-x",
+            &format!("http://{}:guessed@{}", team.run.id, proxy.address),
+            "http://plain.test/v1/a",
+        ],
+    );
+    assert_eq!(typed.out, "407", "{}", typed.whole());
+    team.world.plain.saw_nothing();
+}
+
 #[test]
 fn only_what_tools_need_of_sockets_is_there() {
     let (mut team, ()) = Team::new(|_| ());
@@ -142,7 +183,8 @@ fn only_what_tools_need_of_sockets_is_there() {
     }
     // What is the run's own still works.
     let own = "import socket;a=socket.create_server(('127.0.0.1',8080));\
-               b=socket.create_connection(a.getsockname());a.accept()[0].send(b'x');print(b.recv(1))";
+               b=socket.create_connection(a.getsockname());\
+               a.accept()[0].send(b'x');print(b.recv(1))";
     let typed = team.run.types(&format!("/usr/bin/python3 -c \"{own}\""));
     assert_eq!(typed.out, "b'x'", "a port of its own is its own");
     team.reports();

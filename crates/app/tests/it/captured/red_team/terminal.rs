@@ -71,7 +71,8 @@ fn a_run_at_a_terminal_has_one_of_its_own_and_leaves_the_humans_as_it_was() {
 fn names_that_a_run_makes_up_do_not_reach_the_terminal_as_they_are() {
     let (team, ()) = Team::new(|_| ());
     let mut run = team.run;
-    let made = "import os;os.makedirs('.github');open(b'.github/a\\x1b[2J\\xe2\\x80\\xaeb\\nc','w').close()";
+    let made = "import os;os.makedirs('.github');\
+                open(b'.github/a\\x1b[2J\\xe2\\x80\\xaeb\\nc','w').close()";
     assert_eq!(run.types(&format!("/usr/bin/python3 -c \"{made}\"")).code, 0);
     run.begins("exit 0");
     run.code();

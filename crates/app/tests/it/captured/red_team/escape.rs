@@ -1,8 +1,8 @@
 //! Odd surroundings that a run could be started in, and floods it could make.
 
-use super::super::super::support::{BINARY, World};
+use super::super::super::support::BINARY;
 use super::canary::CANARY;
-use super::team::Team;
+use super::team::{Team, shared};
 
 fn run(words: &str) -> String {
     format!("{BINARY} run --tier captured --agent bot --task ticket:OPS-12 -- {words}")
@@ -10,7 +10,7 @@ fn run(words: &str) -> String {
 
 #[test]
 fn a_home_that_is_the_machines_opens_nothing_of_it() {
-    let world = World::new();
+    let world = shared();
     let place = format!("/var/tmp/canary-{}", std::process::id());
     std::fs::write(&place, CANARY).unwrap();
     for home in ["/", "/var", "/tmp", "/var/tmp", "/usr"] {
@@ -24,7 +24,7 @@ fn a_home_that_is_the_machines_opens_nothing_of_it() {
 
 #[test]
 fn a_working_directory_that_is_the_machines_is_refused() {
-    let world = World::new();
+    let world = shared();
     for directory in [
         "/",
         "/etc",
@@ -50,7 +50,7 @@ fn a_working_directory_that_is_the_machines_is_refused() {
 
 #[test]
 fn what_a_run_fills_is_bounded_in_all() {
-    let (mut team, ()) = Team::new(|_| ());
+    let (mut team, ()) = Team::sharing(|_| ());
     let sizes = "for at in /tmp /var/tmp /dev/shm /run /var /run/marque/scratch ~; do \
                  stat -f -c '%i' $at; done | sort -u | wc -l";
     let typed = team.run.types(sizes);
@@ -73,7 +73,7 @@ fn no_image_of_a_process_is_left_behind_or_handed_out() {
     if std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap().trim() != "core" {
         return super::team::skipped("images of processes go elsewhere on this machine");
     }
-    let (mut team, ()) = Team::new(|_| ());
+    let (mut team, ()) = Team::sharing(|_| ());
     let work = team.world.path("work");
     let dump = work.to_str().unwrap();
     team.tries("an image", &["core", dump]);
@@ -87,7 +87,7 @@ fn no_image_of_a_process_is_left_behind_or_handed_out() {
 
 #[test]
 fn the_runs_own_socket_takes_no_humans_verb() {
-    let (mut team, ()) = Team::new(|_| ());
+    let (mut team, ()) = Team::sharing(|_| ());
     let ask = |route: &str| {
         format!(
             "curl -sS -m 5 -o /dev/null -w '%{{http_code}}' --unix-socket /run/marque/marque.sock \

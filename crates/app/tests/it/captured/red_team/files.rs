@@ -107,7 +107,7 @@ fn nobody_elses_files_are_there() {
         return;
     }
     let id = std::process::id();
-    let (mut team, places) = Team::new(|_| {
+    let (mut team, places) = Team::sharing(|_| {
         let places: Vec<_> =
             ["/home", "/root", "/srv", "/mnt", "/var/lib", "/var/tmp", "/tmp", "/run"]
                 .map(|above| format!("{above}/canary-{id}"))
@@ -138,7 +138,7 @@ fn what_only_root_may_read_of_the_machine_is_not_there() {
     fs::write(&key, CANARY).unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-    let (mut team, ()) = Team::new(|_| ());
+    let (mut team, ()) = Team::sharing(|_| ());
     team.tries("a private key of the machine", &["read", key.to_str().unwrap()]);
     team.reports();
 }

@@ -36,7 +36,7 @@ const FAMILIES: &[(&str, &str, &str, &str)] = &[
 #[test]
 fn no_address_and_no_protocol_leads_past_the_gateway() {
     let canary = Canary::default();
-    let (mut team, ()) = Team::new(|_| ());
+    let (mut team, ()) = Team::sharing(|_| ());
     team.watches(&canary);
     for (name, at) in [
         ("another address of this machine", "127.0.0.2:0"),
@@ -67,7 +67,7 @@ fn no_address_of_a_link_is_reached_directly() {
     }
     let Some(namespace) = Namespace::new() else { return };
     let canary = Canary::default();
-    let (mut team, ()) = Team::new(|_| ());
+    let (mut team, ()) = Team::sharing(|_| ());
     team.watches(&canary);
     let here = namespace.address(0).to_string();
     let there = std::net::Ipv4Addr::from(u32::from(namespace.address(0)) + 1).to_string();
@@ -171,7 +171,7 @@ fn a_proof_of_a_captured_run_is_nowhere_to_be_found_and_its_id_proves_nothing() 
 
 #[test]
 fn only_what_tools_need_of_sockets_is_there() {
-    let (mut team, ()) = Team::new(|_| ());
+    let (mut team, ()) = Team::sharing(|_| ());
     if is_root() {
         for (name, family, kind, protocol) in FAMILIES {
             team.tries(name, &["family", family, kind, protocol]);

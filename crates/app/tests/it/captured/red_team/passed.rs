@@ -1,12 +1,12 @@
 //! What a launcher was given itself, by a shell that left it open.
 
-use super::super::super::support::{BINARY, World};
+use super::super::super::support::BINARY;
 use super::canary::{CANARY, Canary};
-use super::team::{both, only_outside};
+use super::team::{both, only_outside, shared};
 
 #[test]
 fn nothing_that_was_left_open_is_passed_on() {
-    let world = World::new();
+    let world = shared();
     let secret = world.write("secret-file", CANARY);
     let secret = secret.display();
     let canary = Canary::default();
@@ -28,8 +28,8 @@ fn nothing_that_was_left_open_is_passed_on() {
 
 #[test]
 fn a_directory_is_no_standard_stream() {
-    let world = World::new();
-    let secret = world.write("secret-file", CANARY);
+    let world = shared();
+    let secret = world.write("secret-other", CANARY);
     let looks = format!("cat /proc/self/fd/0{}", secret.display());
     let told = |launcher: &str| world.tool("sh", &["-c", &format!("{launcher} {looks} < /")]);
     assert_eq!(told("").ok(), CANARY);

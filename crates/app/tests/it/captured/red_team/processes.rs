@@ -7,7 +7,7 @@ use super::team::{Team, beside};
 #[test]
 fn no_process_outside_is_seen_read_or_touched() {
     let id = std::process::id();
-    let (mut team, (secret, _victim, pid)) = Team::new(|world| {
+    let (mut team, (secret, _victim, pid)) = Team::sharing(|world| {
         let secret = world.write("elsewhere", CANARY);
         // It holds the canary in its environment, its directory, and a descriptor.
         let victim = beside(world, &["victim", secret.to_str().unwrap()], &[("HELD", CANARY)]);
@@ -43,8 +43,8 @@ fn no_process_outside_is_seen_read_or_touched() {
 // threat 152
 #[test]
 fn the_first_process_inside_is_out_of_reach() {
-    let (mut team, victim) = Team::new(|world| {
-        let held = world.write("elsewhere", CANARY);
+    let (mut team, victim) = Team::sharing(|world| {
+        let held = world.write("elsewhere-too", CANARY);
         beside(world, &["victim", held.to_str().unwrap()], &[])
     });
     for what in ["root", "descriptors", "environment", "memory", "program", "mapped", "namespaces"]

@@ -53,7 +53,7 @@ fn no_socket_of_this_machine_is_reached() {
 fn memory_and_queues_are_the_runs_own() {
     let key = (0x6d71_0000 | (std::process::id() & 0xffff)).to_string();
     let shared = format!("/dev/shm/canary-{}", std::process::id());
-    let (mut team, ()) = Team::new(|_| std::fs::write(&shared, CANARY).unwrap());
+    let (mut team, ()) = Team::sharing(|_| std::fs::write(&shared, CANARY).unwrap());
     team.outside(&["make-ipc", &key]).ok();
     team.tries("shared memory of System V", &["shared-memory", &key]);
     team.tries("a queue of System V", &["message-queue", &key]);

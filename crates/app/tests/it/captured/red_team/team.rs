@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::super::super::support::{Run, Told, World};
 use super::canary::Canary;
@@ -14,9 +15,30 @@ const PROBE: &str = include_str!("probe.py");
 /// Not one of a version manager's in somebody's home.
 const PYTHON: &str = "/usr/bin/python3";
 
+/// The world of those who leave no trace in it that another would stumble over. A world takes a
+/// second to make; this one is there as long as somebody uses it.
+static SHARED: Mutex<Weak<World>> = Mutex::new(Weak::new());
+
+/// That world.
+pub(super) fn shared() -> Arc<World> {
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
+        let world = Arc::new(World::new());
+        probe(&world);
+        *shared = Arc::downgrade(&world);
+        world
+    })
+}
+
+/// The path of the attacks in a world.
+fn probe(world: &World) -> PathBuf {
+    let path = world.path("work/probe.py");
+    if path.exists() { path } else { world.write("work/probe.py", PROBE) }
+}
+
 /// A captured run, and somebody outside it with the same words.
 pub(super) struct Team {
-    pub(super) world: World,
+    pub(super) world: Arc<World>,
     pub(super) run: Run,
     probe: PathBuf,
     canaries: Vec<Canary>,
@@ -25,12 +47,20 @@ pub(super) struct Team {
 }
 
 impl Team {
-    /// Whatever must lie there before the run begins is laid by `before`.
+    /// One with a world of its own. Whatever must lie there before the run begins is laid by
+    /// `before`.
     pub(super) fn new<T>(before: impl FnOnce(&World) -> T) -> (Self, T) {
-        let world = World::new();
+        Self::within(Arc::new(World::new()), before)
+    }
+
+    /// One that shares its world, and lays nothing in the working directory.
+    pub(super) fn sharing<T>(before: impl FnOnce(&World) -> T) -> (Self, T) {
+        Self::within(shared(), before)
+    }
+
+    fn within<T>(world: Arc<World>, before: impl FnOnce(&World) -> T) -> (Self, T) {
         let laid = before(&world);
-        let probe = world.write("work/probe.py", PROBE);
-        let run = world.captured();
+        let (probe, run) = (probe(&world), world.captured());
         let (canaries, failures) = (Vec::new(), String::new());
         (Self { world, run, probe, canaries, tried: 0, failures }, laid)
     }
@@ -95,7 +125,7 @@ impl Team {
 /// What an attack says that is started by `prefix`, a line of shell that ends before its words:
 /// first as it is, then as the command of a captured run.
 pub(super) fn both(world: &World, prefix: &str, words: &str) -> [Told; 2] {
-    let probe = world.write("work/probe.py", PROBE);
+    let probe = probe(world);
     let probe = format!("{PYTHON} {} {words}", probe.display());
     let launcher = super::super::super::support::BINARY;
     let captured = format!("{launcher} run --tier captured --agent bot --task ticket:OPS-12 -- ");
@@ -117,7 +147,7 @@ pub(super) fn only_outside(name: &str, [outside, inside]: &[Told; 2]) {
 
 /// A probe that goes on, as a process beside the test's; it ends with what is returned.
 pub(super) fn beside(world: &World, words: &[&str], variables: &[(&str, &str)]) -> Beside {
-    let probe = world.write("work/probe.py", PROBE);
+    let probe = probe(world);
     let mut command: Command = world.command(PYTHON);
     command.arg(probe).args(words).envs(variables.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);

@@ -4,8 +4,8 @@ use std::os::fd::OwnedFd;
 
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, ptsname, unlockpt};
 
-use super::super::super::support::{BINARY, World};
-use super::team::{Team, both, is_root};
+use super::super::super::support::BINARY;
+use super::team::{Team, both, is_root, shared};
 
 /// A terminal that is somebody else's, and its path.
 fn terminal() -> (OwnedFd, OwnedFd, String) {
@@ -19,7 +19,7 @@ fn terminal() -> (OwnedFd, OwnedFd, String) {
 
 #[test]
 fn another_terminal_is_neither_written_to_nor_taken() {
-    let (mut team, (_theirs, _ours, path)) = Team::new(|_| terminal());
+    let (mut team, (_theirs, _ours, path)) = Team::sharing(|_| terminal());
     team.tries("writing to it", &["terminal-of", &path]);
     team.tries("taking it", &["steal", &path]);
     team.reports();
@@ -31,7 +31,7 @@ fn nothing_is_typed_into_the_humans_terminal() {
     if !is_root() {
         return;
     }
-    let world = World::new();
+    let world = shared();
     for words in ["type-into", "paste"] {
         // script(1) gives each a terminal. Its own input is empty.
         let [outside, inside] = both(&world, "script -qec 'PROBE' /dev/null", words);
@@ -43,7 +43,7 @@ fn nothing_is_typed_into_the_humans_terminal() {
 
 #[test]
 fn a_run_at_a_terminal_has_one_of_its_own_and_leaves_the_humans_as_it_was() {
-    let world = World::new();
+    let world = shared();
     // script(1) is the human's terminal.
     let said = |name: &str, lines: &str| {
         let script = world.write(&format!("work/{name}"), lines);
@@ -69,7 +69,7 @@ fn a_run_at_a_terminal_has_one_of_its_own_and_leaves_the_humans_as_it_was() {
 
 #[test]
 fn names_that_a_run_makes_up_do_not_reach_the_terminal_as_they_are() {
-    let (team, ()) = Team::new(|_| ());
+    let (team, ()) = Team::sharing(|_| ());
     let mut run = team.run;
     let made = "import os;os.makedirs('.github');\
                 open(b'.github/a\\x1b[2J\\xe2\\x80\\xaeb\\nc','w').close()";

@@ -154,6 +154,7 @@ const NAMING: &[&str] = &[
     "GOOGLE_APPLICATION_CREDENTIALS",
     "HISTFILE",
     "KUBECONFIG",
+    "MARQUE_DATABASE_URL_FILE",
     "MARQUE_PASSPHRASE_FILE",
     "NETRC",
     "NPM_CONFIG_USERCONFIG",
@@ -195,7 +196,7 @@ pub(crate) fn named_by(environment: &Environment) -> Vec<PathBuf> {
             .filter_map(|path| Path::new(path).strip_prefix(usual).ok());
         paths.extend(below.map(|below| moved.join(below)));
     }
-    paths.retain(|path| path.is_absolute() && path.file_name() != Some(OsStr::new("null")));
+    paths.retain(|path| path.file_name().is_some_and(|name| name != OsStr::new("null")));
     paths
 }
 
@@ -231,4 +232,24 @@ pub(super) fn of_the_machine() -> BTreeSet<PathBuf> {
         is_for_all.then_some(())
     });
     paths
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::named_by;
+    use crate::environment::Environment;
+
+    #[test]
+    fn variables_name_files_lists_of_files_and_directories_that_were_moved() {
+        let named = |pairs: &[(&str, &str)]| named_by(&pairs.iter().copied().collect());
+        let kube = named(&[("KUBECONFIG", "/a/one:two"), ("GIT_CONFIG_GLOBAL", "/dev/null")]);
+        assert_eq!(kube, ["/a/one", "two"].map(PathBuf::from));
+        let url = named(&[("MARQUE_DATABASE_URL_FILE", "/a/url"), ("EDITOR", "/usr/bin/vi")]);
+        assert_eq!(url, [PathBuf::from("/a/url")]);
+        let moved = named(&[("XDG_CONFIG_HOME", "/a/config")]);
+        assert!(moved.contains(&"/a/config/gh".into()), "{moved:?}");
+        assert_eq!(named_by(&Environment::default()), Vec::<PathBuf>::new());
+    }
 }

@@ -39,6 +39,8 @@ impl Open {
         let mut hidden = vec![context.data.path().to_owned(), context.config_file.clone()];
         hidden.extend(anchors_dir(&context.environment));
         hidden.extend(self.hide.iter().cloned());
+        hidden.extend(context.factor.file().map(Path::to_owned));
+        hidden.extend(context.config()?.database.url_file);
         let covered = capture::named_by(&context.environment);
         let sockets = sockets()?;
         let built = Stage::build(&capture::Wanted {

@@ -79,6 +79,8 @@ fn no_file_that_a_variable_of_the_human_names_is_there() {
     for (variable, value, place) in [
         ("AWS_SHARED_CREDENTIALS_FILE", place.clone(), &place),
         ("KUBECONFIG", format!("/nowhere:{other}"), &other),
+        // Relative to where the human is.
+        ("NETRC", "kube.yaml".to_owned(), &other),
     ] {
         let prefix = format!("export {variable}={value}; PROBE");
         only_outside(variable, &both(&world, &prefix, &format!("read {place}")));

@@ -7,13 +7,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use marque_plane::DoorKind;
+use rustix::fs::FileType;
 use rustix::termios::isatty;
 
 use super::channel::Channel;
+use super::executed::Executed;
 use super::first::First;
 use super::inside::Part;
 use super::message::{Build, FromInside, Open, Sight, Start, ToInside};
-use super::protected::Executed;
 use super::view::{View, Wanted, view};
 use crate::exit::{Exit, Failure};
 use crate::launch::Laid;
@@ -46,6 +47,7 @@ impl Stage {
     /// Blocks for some milliseconds.
     pub(crate) fn build(wanted: &Wanted<'_>) -> Result<Result<Self, Unfit>, Failure> {
         let View { sights, git } = view(wanted)?;
+        must_be_streams()?;
         let entered = enter().and_then(|entered| match entered {
             Ok((channel, first)) => {
                 let answer = furnish(&channel, sights)?;
@@ -100,7 +102,22 @@ impl Stage {
     /// What is new or changed that a human's tools would execute, and whether all was looked at.
     pub(crate) fn executed_since(&self) -> (Vec<PathBuf>, bool) {
         let now = Executed::of(&self.directory, &self.git);
+        self.take_away(&now);
         (now.since(&self.before), now.is_whole && self.before.is_whole)
+    }
+
+    // A repository's `commondir` says where its configuration and hooks lie
+    // (gitrepository-layout(5)). The main one has none, and a shell whose prompt asks git would
+    // follow it at once.
+    fn take_away(&self, now: &Executed) {
+        for planted in self.git.iter().map(|git| git.join("commondir")) {
+            if now.has(&planted) && !self.before.has(&planted) {
+                let aside = planted.with_extension("from-run");
+                // Something may have been put in the way.
+                let moved = std::fs::rename(&planted, aside);
+                let _gone = moved.or_else(|_| std::fs::remove_file(&planted));
+            }
+        }
     }
 
     /// Where the command begins.
@@ -168,6 +185,19 @@ fn furnish(channel: &Channel, sights: Vec<Sight>) -> io::Result<(FromInside, Vec
     let size = size.map(|size| (size.ws_row, size.ws_col));
     channel.send(&ToInside::Build(Build { sights, terminals, size }), &passed)?;
     channel.receive()
+}
+
+/// Refuses a directory in the place of a standard stream: it would lead to everything below it.
+fn must_be_streams() -> Result<(), Failure> {
+    let is_directory = |stream: &BorrowedFd<'_>| {
+        rustix::fs::fstat(stream)
+            .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
+    };
+    if streams().iter().any(is_directory) {
+        let message = "a standard stream is a directory, which a run could look into";
+        return Err(Failure::new(Exit::Usage, message).hint("give it a file, a pipe or a terminal"));
+    }
+    Ok(())
 }
 
 fn streams() -> [BorrowedFd<'static>; 3] {

@@ -3,11 +3,13 @@
 use std::ffi::CString;
 use std::fs::{File, Permissions};
 use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::fs::{XattrFlags, setxattr};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, XattrFlags, openat2, setxattr};
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive};
 
 use super::super::{During as _, Trouble};
@@ -23,7 +25,15 @@ pub(super) fn lay(sight: &Sight) -> Result<(), Trouble> {
     let from = under(OLD, &sight.at);
     let step = format!("lay `{}`", sight.at.display());
     match &sight.what {
-        What::Read | What::Write => bind(&from, &at).during(step),
+        What::Read | What::Write => {
+            let Some(source) = straight(&from).during(step.clone())? else { return Ok(()) };
+            let through_source = through(OLD, &source);
+            let is_directory = through_source.is_dir();
+            place(&at, is_directory).during(step.clone())?;
+            let there = straight(&at).during(step.clone())?;
+            let there = there.ok_or("it is gone").during(step.clone())?;
+            mount_bind_recursive(through_source, through(OLD, &there)).during(step)
+        }
         What::From(other) => bind(&under(OLD, other), &at).during(step),
         What::Scratch { mode } => {
             place(&at, true).during(step)?;
@@ -69,6 +79,23 @@ fn bind(from: &Path, at: &Path) -> io::Result<()> {
     Ok(mount_bind_recursive(from, at)?)
 }
 
+/// What lies at a path, if no part of the path is a link: whoever writes in the working directory
+/// could make one at any moment, and lead a mount elsewhere.
+pub(super) fn straight(path: &Path) -> io::Result<Option<OwnedFd>> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+        Ok(found) => Ok(Some(found)),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(Errno::LOOP) => Err(io::Error::other("a part of its path is a link")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A path to exactly that, where `/proc` lies below `root`.
+pub(super) fn through(root: &str, found: &OwnedFd) -> PathBuf {
+    format!("{root}/proc/self/fd/{}", found.as_raw_fd()).into()
+}
+
 /// Something to mount on, where nothing is.
 pub(super) fn place(at: &Path, is_directory: bool) -> io::Result<()> {
     if at.exists() {
@@ -84,13 +111,13 @@ pub(super) fn place(at: &Path, is_directory: bool) -> io::Result<()> {
 }
 
 fn nothing(at: &Path) -> io::Result<()> {
-    let Ok(found) = at.symlink_metadata() else { return Ok(()) };
-    let kept = if found.is_dir() {
+    let Some(found) = straight(at)? else { return Ok(()) };
+    let kept = if through(OLD, &found).is_dir() {
         keep(|kept| std::fs::create_dir(kept))?
     } else {
         keep(|kept| File::create(kept).map(drop))?
     };
-    Ok(mount_bind(&kept, at)?)
+    Ok(mount_bind(&kept, through(OLD, &found))?)
 }
 
 // overlayfs: a file in the upper lower layer stands for whatever lies below it, and so does a
@@ -156,7 +183,7 @@ fn escaped(path: &Path) -> io::Result<String> {
 }
 
 /// Makes something in a place of its own that is out of the run's sight.
-fn keep(make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
+pub(super) fn keep(make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let kept = Path::new(KEPT).join(number.to_string());

@@ -139,8 +139,7 @@ mod tests {
 
     #[test]
     fn a_placeholder_has_the_shape_its_tool_wants_and_is_another_in_each_run() {
-        let hosts =
-            ["api.github.com", "registry.npm.example", "generativelanguage.googleapis.com"];
+        let hosts = ["api.github.com", "registry.npm.example", "generativelanguage.googleapis.com"];
         let hosts = hosts.map(str::to_owned);
         let of = |run| {
             let stubs = stubs(run, &hosts, &Theirs::default());

@@ -1,20 +1,19 @@
 //! The first process inside, as the launcher holds it: by a handle, and its child.
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
 };
-use tokio::time::sleep;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::time::timeout;
 
-/// How often it is looked whether it has ended: for two seconds once nobody speaks to it, and for
-/// two once it was killed.
-const LOOKS: u32 = 2_000;
-const PAUSE: Duration = Duration::from_millis(1);
+/// How long it may take to end, once nobody speaks to it, and again once it was killed.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A process; none, if it was gone before it could be held.
 pub(super) struct First(Option<OwnedFd>);
@@ -34,9 +33,9 @@ impl First {
     /// inside (pid_namespaces(7)).
     pub(super) async fn is_gone(&self) -> bool {
         let Some(handle) = &self.0 else { return true };
-        if !is_gone_soon(handle).await {
+        if !is_gone_soon(handle.as_fd()).await {
             let _gone = pidfd_send_signal(handle, Signal::KILL);
-            if !is_gone_soon(handle).await {
+            if !is_gone_soon(handle.as_fd()).await {
                 return false;
             }
         }
@@ -47,16 +46,9 @@ impl First {
     }
 }
 
-/// Looks until it is gone, or for two seconds.
-async fn is_gone_soon(handle: &OwnedFd) -> bool {
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    for _ in 0..LOOKS {
-        // pidfd_open(2): readable once it has ended.
-        let mut looked = [PollFd::new(handle, PollFlags::IN)];
-        if matches!(poll(&mut looked, Some(&now)), Ok(1)) {
-            return true;
-        }
-        sleep(PAUSE).await;
-    }
-    false
+/// Waits until it is gone, for two seconds.
+async fn is_gone_soon(handle: BorrowedFd<'_>) -> bool {
+    // pidfd_open(2): readable once it has ended.
+    let Ok(ended) = AsyncFd::with_interest(handle, Interest::READABLE) else { return false };
+    matches!(timeout(PATIENCE, ended.readable()).await, Ok(Ok(_)))
 }

@@ -182,7 +182,8 @@ fn package_tools_look_up_and_install() {
     tools.serves_packages();
     tools.is_served("pip", "pip index versions demo-thing", "1.2.3");
     tools.is_served("pip", "pip download -q --no-deps demo-thing && ls", "demo_thing-1.2.3");
-    tools.is_refused("pip", "pip download other-thing", "403");
+    let elsewhere = "pip download -v --index-url https://nobody.test/simple demo-thing";
+    tools.is_refused("pip", elsewhere, "refused.mandate.nothing_allows");
     tools.is_served("npm", "npm view demo-thing version", "1.2.3");
     tools.is_served("npm", "npm install --no-audit --no-fund demo-thing", "added 1 package");
     tools.is_refused("npm", "npm publish ./node_modules/demo-thing", "refused.mandate");
@@ -233,9 +234,8 @@ fn what_is_not_served_is_refused_so_that_the_tool_prints_why() {
     tools.is_refused("ssh", "ssh -o StrictHostKeyChecking=no git@code.test", nothing);
     tools.is_refused("psql", "psql -h db.test -U bot -c 'select 1'", "PostgreSQL");
     tools.is_refused("curl", "curl -sS --fail-with-body -X DELETE https://api.test/v1/a", nothing);
-    let wget = "wget -O- --content-on-error https://nobody.test/";
-    tools.is_refused("wget", wget, nothing);
+    tools.is_refused("wget", "wget -O- https://nobody.test/", nothing);
     tools.is_refused("git", "git clone https://git.demo.test/acme/secret", nothing);
-    tools.is_refused("gh", "gh api user", "");
+    tools.is_refused("gh", "GH_TOKEN=none gh api user", nothing);
     tools.is_refused("aws", "aws --no-sign-request s3 ls s3://bucket --region eu-west-1", "403");
 }

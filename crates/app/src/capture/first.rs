@@ -1,19 +1,17 @@
 //! The first process inside, as the launcher holds it: by a handle, and its child.
 
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::os::fd::{AsFd as _, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
 };
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
-use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 /// How long it may take to end, once nobody speaks to it, and again once it was killed.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
 /// A process; none, if it was gone before it could be held.
 pub(super) struct First(Option<OwnedFd>);
@@ -33,9 +31,9 @@ impl First {
     /// inside (pid_namespaces(7)).
     pub(super) async fn is_gone(&self) -> bool {
         let Some(handle) = &self.0 else { return true };
-        if !is_gone_soon(handle.as_fd()).await {
+        if !is_gone_soon(handle).await {
             let _gone = pidfd_send_signal(handle, Signal::KILL);
-            if !is_gone_soon(handle.as_fd()).await {
+            if !is_gone_soon(handle).await {
                 return false;
             }
         }
@@ -46,9 +44,18 @@ impl First {
     }
 }
 
-/// Waits until it is gone, for two seconds.
-async fn is_gone_soon(handle: BorrowedFd<'_>) -> bool {
-    // pidfd_open(2): readable once it has ended.
-    let Ok(ended) = AsyncFd::with_interest(handle, Interest::READABLE) else { return false };
-    matches!(timeout(PATIENCE, ended.readable()).await, Ok(Ok(_)))
+/// Waits until it is gone, for two seconds; for that long again after a signal.
+async fn is_gone_soon(handle: &OwnedFd) -> bool {
+    let Ok(handle) = handle.try_clone() else { return false };
+    let waiting = TaskTracker::new().spawn_blocking(move || {
+        loop {
+            // pidfd_open(2): readable once it has ended.
+            let mut waited = [PollFd::new(&handle, PollFlags::IN)];
+            match poll(&mut waited, Some(&PATIENCE)) {
+                Err(Errno::INTR) => {}
+                ended => return matches!(ended, Ok(1)),
+            }
+        }
+    });
+    waiting.await.unwrap_or(false)
 }

@@ -1,10 +1,10 @@
 //! Laying one thing into the new root.
 
 use std::ffi::CString;
-use std::fs::{File, Permissions};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,6 +18,8 @@ use crate::capture::message::{Sight, What};
 
 /// Marks a directory in a layer as standing for what lies below it (overlayfs, `userxattr`).
 const OPAQUE: &str = "user.overlay.opaque";
+/// Of a directory that only the user is to read.
+const PRIVATE: u32 = 0o700;
 
 /// Lays it; what is not there outside is not there inside.
 pub(super) fn lay(sight: &Sight) -> Result<(), Trouble> {
@@ -134,16 +136,16 @@ fn layer(
     std::fs::create_dir(&top)?;
     let mut are_opaque = true;
     for directory in directories {
-        directories_to(from, &top, directory)?;
+        directories_to(from, &top, directory.parent().unwrap_or(Path::new("")))?;
         let marked = top.join(directory);
+        if !is_new(&marked)? {
+            std::fs::set_permissions(&marked, Permissions::from_mode(PRIVATE))?;
+        }
         are_opaque &= setxattr(&marked, OPAQUE, b"y", XattrFlags::empty()).is_ok();
-        std::fs::set_permissions(marked, Permissions::from_mode(0o700))?;
     }
     for file in files {
         directories_to(from, &top, file.parent().unwrap_or(Path::new("")))?;
-        let made = top.join(file);
-        File::create(&made)?;
-        std::fs::set_permissions(made, Permissions::from_mode(0o600))?;
+        File::options().write(true).create(true).truncate(true).mode(0o600).open(top.join(file))?;
     }
     std::fs::set_permissions(&top, from.metadata()?.permissions())?;
     let mut options = format!("userxattr,lowerdir={}:{}", escaped(&top)?, escaped(from)?);
@@ -166,14 +168,23 @@ fn directories_to(from: &Path, top: &Path, directory: &Path) -> io::Result<()> {
     for part in directory.components() {
         so_far.push(part);
         let made = top.join(&so_far);
-        if !made.exists() {
-            std::fs::create_dir(&made)?;
-            let mode =
-                from.join(&so_far).metadata().map_or(0o700, |found| found.permissions().mode());
-            std::fs::set_permissions(made, Permissions::from_mode(mode & 0o777))?;
+        if is_new(&made)?
+            && let Ok(found) = from.join(&so_far).metadata()
+        {
+            let mode = found.permissions().mode() & 0o777;
+            std::fs::set_permissions(made, Permissions::from_mode(mode))?;
         }
     }
     Ok(())
+}
+
+/// Makes a private directory, where none is; whether none was.
+fn is_new(at: &Path) -> io::Result<bool> {
+    match DirBuilder::new().mode(PRIVATE).create(at) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 // A colon parts the layers, a comma the options.

@@ -117,7 +117,7 @@ impl Stage {
         (now.since(before), now.is_whole && before.is_whole)
     }
 
-    /// What there was. Where it was not looked to the end, nothing: then all there is counts as new.
+    /// What there was; nothing, where it could not be looked at: then all there is counts as new.
     fn before(&self) -> &Executed {
         self.before.get_or_init(|| {
             let looking = self.looking.lock().ok().and_then(|mut looking| looking.take());

@@ -198,8 +198,10 @@ import io, tarfile, zipfile
 with zipfile.ZipFile('wheel', 'w') as wheel:
     info = 'demo_thing-1.2.3.dist-info/'
     wheel.writestr('demo_thing.py', '')
-    wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: demo-thing\\nVersion: 1.2.3\\n')
-    wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+    about = 'Metadata-Version: 2.1\\nName: demo-thing\\nVersion: 1.2.3\\n'
+    wheel.writestr(info + 'METADATA', about)
+    about = 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n'
+    wheel.writestr(info + 'WHEEL', about)
     wheel.writestr(info + 'RECORD', '')
 with tarfile.open('package', 'w:gz') as package:
     text = b'{\"name\": \"demo-thing\", \"version\": \"1.2.3\"}'

@@ -4,14 +4,17 @@
 //! outside and talks to the server. `marque-enter` makes the namespaces and is gone. `marque-init`
 //! is the first process inside: it builds what the run sees, opens its listeners, and ends with it.
 //! `marque-exec` gives up every power and becomes the command. None of them forks by hand, so the
-//! kernel's unsafe calls are the standard library's.
+//! kernel's unsafe calls are the standard library's. Where namespaces are not allowed,
+//! `marque-confine` fences the command in and becomes it: the tier `confined`.
 
 mod channel;
+mod confine;
 pub(crate) mod doors;
 mod executed;
 mod first;
 mod hidden;
 mod inside;
+pub(crate) mod kernel;
 pub(crate) mod message;
 mod narrow;
 pub(crate) mod places;
@@ -24,6 +27,7 @@ mod terminal;
 mod tree;
 mod view;
 
+pub(crate) use confine::Fence;
 pub(crate) use hidden::named_by;
 pub(crate) use inside::dispatch;
 pub(crate) use stage::{Stage, Unfit};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agent, approval, claim, completions, config, connection, decision, demo, git_sign, grant, key,
-    kill, lock, log, run, store, task, unlock, up, whoami,
+    agent, approval, claim, completions, config, connection, decision, demo, doctor, git_sign,
+    grant, key, kill, lock, log, run, store, task, unlock, up, whoami,
 };
 use crate::exit::EXIT_CODES;
 use crate::output::Color;
@@ -133,6 +133,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Config(config::Config),
     Demo(demo::Demo),
+    Doctor(doctor::Doctor),
     Completions(completions::Completions),
     #[command(hide = true)]
     GitSign(git_sign::GitSign),

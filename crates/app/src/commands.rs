@@ -8,6 +8,7 @@ pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod decision;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod git_sign;
 pub(crate) mod grant;
 pub(crate) mod key;
@@ -67,6 +68,7 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Key(command) => command.run(context).await,
         Command::Log(command) => command.run(context).await,
         Command::Demo(command) => command.run(context).await,
+        Command::Doctor(command) => command.run(context).await,
         Command::Up(_) | Command::Completions(_) | Command::Config(_) | Command::Store(_) => {
             Ok(Exit::Done)
         }

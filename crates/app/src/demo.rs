@@ -6,6 +6,7 @@
 pub(crate) mod api;
 pub(crate) mod git_host;
 mod ground;
+mod hosts;
 mod hunt;
 mod journal;
 mod judge;
@@ -15,6 +16,7 @@ mod report;
 mod rewrite;
 mod shell;
 mod story;
+pub(crate) mod tools;
 
 use std::time::Duration;
 
@@ -33,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// Tells the story, and says whether all of it holds.
 pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
     let started = Instant::now();
-    let ground = Ground::lay(context)?;
+    let ground = Ground::lay(context, "marque-demo-", &["curl", "git", "sh"])?;
     let place = ground.root().display().to_string();
     context.output.remark(&format!("marque: a plane, an agent and hosts of its own in `{place}`"));
     let mut story = Story::new(ground);

@@ -10,6 +10,7 @@ mod config;
 mod context;
 mod database;
 mod demo;
+mod doctor;
 mod environment;
 mod exit;
 mod harden;

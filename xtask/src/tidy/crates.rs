@@ -75,6 +75,7 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
     ("tokio-util", ASYNC_USERS),
     ("tracing", ASYNC_USERS),
     ("clap", &["marque"]),
+    ("landlock", &["marque"]),
     ("anyhow", &["marque", "xtask"]),
     ("syn", &["xtask"]),
 ];

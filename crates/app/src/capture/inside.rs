@@ -3,13 +3,16 @@
 //! One thread each, no allocation that matters, nothing of the server or its client.
 
 mod command;
+mod confine;
 mod enter;
 mod exec;
+pub(super) mod fence;
 mod filter;
 mod init;
 mod listeners;
 mod network;
 mod powers;
+mod probe;
 mod root;
 mod tree;
 
@@ -31,16 +34,23 @@ pub(super) enum Part {
     Init,
     /// Becomes the command.
     Exec,
+    /// Fences itself in and becomes the command, without namespaces.
+    Confine,
+    /// Tries one thing that a run needs of the kernel.
+    Probe,
 }
 
 impl Part {
-    const ALL: [Self; 3] = [Self::Enter, Self::Init, Self::Exec];
+    const ALL: [Self; 5] = [Self::Enter, Self::Init, Self::Exec, Self::Confine, Self::Probe];
 
-    fn name(self) -> &'static str {
+    /// The name it is started under.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Enter => "marque-enter",
             Self::Init => "marque-init",
             Self::Exec => "marque-exec",
+            Self::Confine => "marque-confine",
+            Self::Probe => "marque-probe",
         }
     }
 
@@ -62,6 +72,8 @@ pub(crate) fn dispatch() -> Option<ExitCode> {
         Part::Enter => enter::enter(),
         Part::Init => init::init(),
         Part::Exec => exec::exec(words),
+        Part::Confine => confine::confine(words),
+        Part::Probe => probe::probe(words),
     })
 }
 

@@ -2,6 +2,8 @@
 
 #[cfg(target_os = "linux")]
 mod captured;
+#[cfg(target_os = "linux")]
+mod confined;
 mod held;
 mod list;
 mod open;

@@ -26,6 +26,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::journal::{Journal, Line};
 use super::listen::{Input, certified, until_the_end};
+use super::tools::answers;
 
 /// The name it is reached by; nobody resolves it.
 pub(super) const HOST: &str = "api.demo.test";
@@ -110,6 +111,10 @@ fn route(method: &Method, line: &Line) -> Reply {
         ("DELETE", ["v1", "items", id]) => {
             document(StatusCode::OK, &json!({ "deleted": id, "nonce": nonce }))
         }
+        ("GET", ["v1", "tools", tool, rest @ ..]) => match answers::answer(tool, rest, nonce) {
+            Some((kind, body)) => of_type(StatusCode::OK, kind, body),
+            None => of_type(StatusCode::NOT_FOUND, "text/plain", String::new()),
+        },
         ("GET", ["v1", "slow"]) => slow(line.query.as_deref()),
         _ => document(StatusCode::NOT_FOUND, &json!({ "error": "no such thing", "nonce": nonce })),
     }
@@ -134,9 +139,13 @@ fn slow(query: Option<&str>) -> Reply {
 }
 
 fn document(status: StatusCode, document: &Value) -> Reply {
-    let mut reply = Response::new(Full::new(Bytes::from(format!("{document}\n"))).boxed());
+    of_type(status, "application/json", format!("{document}\n"))
+}
+
+fn of_type(status: StatusCode, kind: &'static str, body: String) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from(body)).boxed());
     *reply.status_mut() = status;
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     reply
 }
 

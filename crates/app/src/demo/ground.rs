@@ -56,15 +56,15 @@ pub(super) struct Said {
 
 impl Ground {
     /// A fresh one. Fails where a tool of the story is missing.
-    pub(super) fn lay(context: &Context) -> anyhow::Result<Self> {
+    pub(super) fn lay(context: &Context, prefix: &str, tools: &[&str]) -> anyhow::Result<Self> {
         let path = context.environment.os("PATH").context("`PATH` is not set")?;
-        for tool in ["curl", "git", "sh"] {
+        for tool in tools {
             let found = std::env::split_paths(path).any(|dir| dir.join(tool).is_file());
             if !found {
-                bail!("the demo needs `{tool}`, and no directory of `PATH` has it: install it");
+                bail!("this needs `{tool}`, and no directory of `PATH` has it: install it");
             }
         }
-        let dir = tempfile::Builder::new().prefix("marque-demo-").tempdir()?;
+        let dir = tempfile::Builder::new().prefix(prefix).tempdir()?;
         let ground = Self {
             path: path.to_owned(),
             token: format!("demo-{}", secret(&SystemRandom)),

@@ -53,9 +53,18 @@ impl Shell {
 
     /// Types one command and waits for its end.
     pub(super) async fn types(&mut self, command: &str) -> anyhow::Result<Typed> {
+        self.types_within(command, PATIENCE).await
+    }
+
+    /// The same, with another patience.
+    pub(super) async fn types_within(
+        &mut self,
+        command: &str,
+        patience: Duration,
+    ) -> anyhow::Result<Typed> {
         let line = format!("{command}\nprintf '\\n{END} %s\\n' \"$?\"\n");
         self.input.write_all(line.as_bytes()).await.context("the shell is gone")?;
-        let answer = tokio::time::timeout(PATIENCE, self.answer()).await;
+        let answer = tokio::time::timeout(patience, self.answer()).await;
         let (out, code) = answer.with_context(|| format!("`{command}` took too long"))??;
         self.printed.push_str(&out);
         Ok(Typed { command: command.to_owned(), code, out })

@@ -31,7 +31,7 @@ pub(super) fn enter() -> ExitCode {
 
 // What a shell or an editor left open for `marque run` is none of the run's. Only the standard
 // streams are ours, and of those only the channel is used.
-fn let_go_of_the_rest() -> io::Result<()> {
+pub(super) fn let_go_of_the_rest() -> io::Result<()> {
     let open = std::fs::read_dir("/proc/self/fd")?;
     let numbers =
         open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());

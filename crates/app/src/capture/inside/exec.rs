@@ -73,6 +73,6 @@ fn take_terminal() -> io::Result<()> {
 }
 
 #[expect(clippy::print_stderr, reason = "the only word of a process that has no other output")]
-fn say(line: &str) {
+pub(super) fn say(line: &str) {
     eprintln!("{line}");
 }

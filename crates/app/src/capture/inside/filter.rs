@@ -3,6 +3,8 @@
 //! A list of what is refused, for anything may be run; what is refused looks like a kernel without
 //! it. It holds for the command and everything it starts (seccomp(2)).
 
+mod confined;
+
 use std::collections::BTreeMap;
 
 use libc::c_long;
@@ -11,6 +13,7 @@ use seccompiler::{
     SeccompRule,
 };
 
+pub(super) use self::confined::apply as apply_confined;
 use super::{During as _, Trouble};
 
 /// Calls of the x32 ABI carry this bit and reach the same kernel functions (x86-64 only).

@@ -11,7 +11,7 @@ use super::held::Held;
 use super::open::Open;
 use crate::capture::message::Start;
 use crate::capture::stubs::{Theirs, stubs};
-use crate::capture::{self, Stage, Unfit, doors, places};
+use crate::capture::{self, Fence, Stage, Unfit, doors, kernel, places};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::launch::bundle::{SYSTEM, merged};
@@ -52,7 +52,7 @@ impl Open {
         let covered = capture::named_by(&context.environment);
         let program = std::env::current_exe().ok();
         let sockets = sockets()?;
-        let built = Stage::build(&capture::Wanted {
+        let wanted = capture::Wanted {
             home: home.as_deref(),
             profile: self.home,
             directory: Path::new("."),
@@ -60,10 +60,29 @@ impl Open {
             program: program.as_deref(),
             covered: &covered,
             sockets: &sockets,
-        })?;
-        match built {
+        };
+        if self.tier == Some(Tier::Confined) {
+            return self.fence_in(&wanted, None);
+        }
+        match Stage::build(&wanted)? {
             Ok(stage) => Ok(Held::Captured(Box::new(stage))),
-            Err(Unfit { step, why }) => self.fall_back(format!("cannot {step}: {why}")),
+            Err(unfit) if self.tier.is_some() => Err(self.impossible(&reason(&unfit))),
+            Err(unfit) => self.fence_in(&wanted, Some(reason(&unfit))),
+        }
+    }
+
+    /// Fences the run in, or falls back where that is allowed; `why` it is not captured.
+    fn fence_in(&self, wanted: &capture::Wanted<'_>, why: Option<String>) -> Result<Held, Failure> {
+        // No socket of this machine can be connected to, wherever it lies.
+        match Fence::build(&capture::Wanted { sockets: "", ..*wanted })? {
+            Ok(fence) => Ok(Held::Confined(Box::new(fence), why)),
+            Err(Unfit { step, why: unfit }) => {
+                let unfit = format!("cannot {step}: {unfit}");
+                match why {
+                    Some(why) => Ok(Held::Advisory(Some(format!("{why}; nor confined: {unfit}")))),
+                    None => Err(self.impossible(&unfit)),
+                }
+            }
         }
     }
 
@@ -81,15 +100,10 @@ impl Open {
         }))
     }
 
-    fn fall_back(&self, why: String) -> Result<Held, Failure> {
-        match self.tier {
-            Some(wanted) => {
-                let message = format!("no run in tier {wanted} here: {why}");
-                Err(Failure::new(Exit::Failed, message)
-                    .hint("`marque doctor` tells what this machine lacks"))
-            }
-            None => Ok(Held::Advisory(Some(why))),
-        }
+    fn impossible(&self, why: &str) -> Failure {
+        let wanted = self.tier.unwrap_or_default();
+        let message = format!("no run in tier {wanted} here: {why}");
+        Failure::new(Exit::Failed, message).hint("`marque doctor` tells what this machine lacks")
     }
 
     /// Furnishes the inside, hands its doors to the server, starts the command and waits for it.
@@ -135,8 +149,17 @@ impl Open {
             may_nest: false,
         })?;
         let ended = capture::supervise(stage, hold).await?;
-        tell_changes(context, stage);
+        tell_changes(context, stage.directory(), stage.executed_since());
         Ok(ended)
+    }
+}
+
+/// Why nothing can be captured here, and what to do about it if that is known.
+fn reason(unfit: &Unfit) -> String {
+    let Unfit { step, why } = unfit;
+    match kernel::obstacle() {
+        Some(known) => format!("cannot {step}: {why}: {}; {}", known.why, known.remedy),
+        None => format!("cannot {step}: {why}"),
     }
 }
 
@@ -178,10 +201,13 @@ fn theirs(context: &Context) -> Theirs {
 }
 
 /// Names what a human's own tools would execute and the run wrote.
-fn tell_changes(context: &Context, stage: &Stage) {
-    let (changed, is_whole) = stage.executed_since();
+pub(super) fn tell_changes(
+    context: &Context,
+    directory: &Path,
+    (changed, is_whole): (Vec<PathBuf>, bool),
+) {
     let shown = |path: &PathBuf| {
-        let path = path.strip_prefix(stage.directory()).unwrap_or(path);
+        let path = path.strip_prefix(directory).unwrap_or(path);
         clean(&path.display().to_string())
     };
     if !changed.is_empty() {

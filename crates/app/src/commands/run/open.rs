@@ -60,7 +60,8 @@ pub(crate) struct Open {
     /// Keep what was seen of the log in this file [default: in ~/.local/state/marque/anchors]
     #[arg(long, value_name = "FILE")]
     anchors: Option<PathBuf>,
-    /// Run in this tier or not at all: `captured`, or `advisory` to go without what holds a run
+    /// Run in this tier or not at all: `captured`, `confined` by the
+    /// kernel's fences for files and ports, or `advisory` to go without what holds a run
     /// [default: the best that this machine allows]
     #[arg(long, value_name = "TIER")]
     pub(super) tier: Option<Tier>,
@@ -94,7 +95,7 @@ impl Open {
                 .into());
         }
         let desk = Desk::find(context).await?;
-        let held = if self.dry_run { Held::untried() } else { self.hold_tight(context)? };
+        let mut held = if self.dry_run { Held::untried() } else { self.hold_tight(context)? };
         let spec = RunSpec { tier: held.tier(), ..self.spec(context)? };
         let request = Request::post(desk.path).json(&spec)?.dry_run(self.dry_run);
         let opened: OpenedRunView = desk.client.send(&request).await?;
@@ -105,10 +106,15 @@ impl Open {
         let run = desk.client_of(context, &opened);
         let hold = Request::get("/v1/run/hold").waiting();
         let mut hold = std::pin::pin!(run.send::<EndedView>(&hold));
-        let ended = match &held {
+        let ended = match &mut held {
             Held::Captured(stage) => {
                 let door = context.data.doors();
                 self.launch_captured(context, hold.as_mut(), (&opened, stage, &door)).await
+            }
+            #[cfg(target_os = "linux")]
+            Held::Confined(fence, _) => {
+                let parts = (&opened, &mut **fence, run.socket());
+                self.launch_confined(context, hold.as_mut(), parts).await
             }
             Held::Advisory(_) => self.launch(context, hold.as_mut(), (&opened, run.socket())).await,
         };
@@ -165,7 +171,7 @@ impl Open {
     }
 
     /// Lays the run's git identity beside its certificates; the variables that lead git there.
-    fn git_identity(
+    pub(super) fn git_identity(
         &self,
         context: &Context,
         opened: &OpenedRunView,
@@ -298,10 +304,20 @@ fn introduce(context: &Context, opened: &OpenedRunView, held: &Held) {
             mandate::REPOSITORY_FILE
         ));
     }
-    if run.tier == Tier::Advisory {
-        if let Some(why) = held.why_not_captured() {
-            context.output.warning(&format!("this machine does not let a run be captured: {why}"));
+    if let Some(why) = held.why_not_captured() {
+        context.output.warning(&format!("this machine does not let a run be captured: {why}"));
+    }
+    if run.tier == Tier::Confined {
+        let port = opened.proxy.rsplit_once(':').map_or("?", |(_, port)| port);
+        context.output.warning(&format!(
+            "tier confined: any host stays reachable at port {port}, the proxy's; nothing in the \
+             working directory is locked; commits are not signed"
+        ));
+        for what in held.lacking() {
+            context.output.warning(&format!("tier confined: this kernel does not hold {what}"));
         }
+    }
+    if run.tier == Tier::Advisory {
         context.output.warning(
             "tier advisory: a tool that ignores the proxy variables is not held, and another \
              process of your user can use this run's identity or read your files",

@@ -4,15 +4,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::git::{SECRET, WEB};
 use super::{AGENT, Seen, Story};
 use crate::demo::api::HOST;
 use crate::demo::ground::{HUMAN, typed};
-use crate::demo::{git_host, process};
+use crate::demo::{git_host, hosts, process};
 
 /// How long a server may take to listen.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,7 +26,7 @@ struct Door<'a> {
 /// Starts the API, a process that knows nothing of Marque.
 pub(super) async fn api(story: &mut Story) -> anyhow::Result<Seen> {
     let words = ["demo", "api", "--authority", "authority.pem", "--log", "api.jsonl"];
-    let api = start(story, &words, &story.ground.token).await?;
+    let api = hosts::host(&story.ground, &words, &story.ground.token).await?;
     let door = Door { host: HOST, authority: "authority.pem", path: "/v1/items" };
     let (_, address) = story.api.insert(api);
     let address = address.clone();
@@ -39,24 +38,12 @@ pub(super) async fn git_host(story: &mut Story) -> anyhow::Result<Seen> {
     let words = ["demo", "git", "--authority", "git-authority.pem", "--log", "git.jsonl"];
     let repositories = ["--root", "../repositories", "--repository", WEB, "--repository", SECRET];
     let words = [&words[..], &repositories].concat();
-    let host = start(story, &words, &story.ground.git_token).await?;
+    let host = hosts::host(&story.ground, &words, &story.ground.git_token).await?;
     let path = "/acme/web/info/refs?service=git-upload-pack";
     let door = Door { host: git_host::HOST, authority: "git-authority.pem", path };
     let (_, address) = story.git_host.insert(host);
     let address = address.clone();
     listens(story, &address, &door, typed(&words)).await
-}
-
-/// Starts a host, and gives it its token; where it listens.
-async fn start(story: &Story, words: &[&str], token: &str) -> anyhow::Result<(Child, String)> {
-    let mut command = story.ground.command(words);
-    let mut host = command.stdin(Stdio::piped()).stderr(Stdio::inherit()).spawn()?;
-    let mut input = host.stdin.take().context("no pipe to the host")?;
-    input.write_all(format!("{token}\n").as_bytes()).await?;
-    host.stdin = Some(input);
-    let mut output = lines(host.stdout.take())?;
-    let address = timeout(PATIENCE, output.next_line()).await.context("it does not listen")??;
-    Ok((host, address.context("it ended at once")?))
 }
 
 /// What a host says to somebody without a token.
@@ -86,33 +73,11 @@ async fn listens(
 
 /// Starts the plane in the foreground of nobody.
 pub(super) async fn up(story: &mut Story) -> anyhow::Result<Seen> {
-    // Should we be killed, it leaves by itself.
-    let words = ["up", "--idle-exit", "1m"];
-    let trace = std::fs::File::create(story.ground.at_desk("server.trace"))?;
-    let mut server = story.ground.command(&words).stderr(trace).spawn()?;
-    let mut output = lines(server.stdout.take())?;
-    let greeting = async {
-        let (mut socket, mut proxy) = (None, None);
-        while let Some(line) = output.next_line().await? {
-            if let Some(path) = line.strip_prefix("socket ") {
-                socket = Some(path.trim().to_owned());
-            } else if let Some(address) = line.strip_prefix("proxy ") {
-                proxy = Some(address.trim().to_owned());
-            } else if line.starts_with("policies ") {
-                break;
-            }
-        }
-        anyhow::Ok((socket, proxy))
-    };
-    let greeting = timeout(PATIENCE, greeting).await;
-    let (Some(socket), Some(proxy)) = greeting.context("it does not greet")?? else {
-        process::end(&mut server).await;
-        let trace = std::fs::read_to_string(story.ground.at_desk("server.trace"))?;
-        bail!("it did not start: {}", trace.lines().last().unwrap_or_default());
-    };
+    let hosts::Plane { server, socket, proxy } = hosts::plane(&story.ground).await?;
     story.server = Some(server);
-    let ok = std::path::Path::new(&socket).exists();
-    Ok(Seen { command: typed(&words), observed: format!("proxy {proxy}, socket {socket}"), ok })
+    let ok = socket.exists();
+    let observed = format!("proxy {proxy}, socket {}", socket.display());
+    Ok(Seen { command: typed(&hosts::UP), observed, ok })
 }
 
 /// Ends the plane, as `kill` or a service manager would.
@@ -212,8 +177,4 @@ pub(super) async fn grant(story: &mut Story) -> anyhow::Result<Seen> {
     let grant = said.field("grant").unwrap_or_default().to_owned();
     let ok = said.field("ask") == Some("demo:POST /v1/orders") && !until.is_empty();
     Ok(Seen { observed: format!("{grant}, until {until}"), ok, command: said.command })
-}
-
-fn lines(output: Option<ChildStdout>) -> anyhow::Result<Lines<BufReader<ChildStdout>>> {
-    Ok(BufReader::new(output.context("no pipe from the process")?).lines())
 }

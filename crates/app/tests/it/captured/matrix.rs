@@ -49,6 +49,7 @@ impl Tools {
     }
 
     /// What a tool prints that is there, after it did what it should.
+    #[expect(clippy::print_stdout, reason = "what was not tried is said")]
     fn of(&mut self, tool: &str, command: &str, is_served: bool) -> Option<String> {
         let is_there = self.run.types(&format!("command -v {tool}")).code == 0;
         let must_be_there = std::env::var_os("CI").is_some() && INSTALLED.contains(&tool);

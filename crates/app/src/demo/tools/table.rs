@@ -1,0 +1,159 @@
+//! The tools that are tried, and what each is told to do.
+//!
+//! `URL` in a script stands for an address of the tool's own at the API. Each does what it is there
+//! for, unchanged: no option that names a proxy or a certificate.
+
+/// One tool.
+pub(super) struct Tool {
+    /// As a person calls it.
+    pub(super) name: &'static str,
+    /// Its place at the API.
+    pub(super) key: &'static str,
+    /// The program that must be there.
+    pub(super) program: &'static str,
+    /// What a shell is told.
+    pub(super) script: &'static str,
+    /// What must come of it.
+    pub(super) wanted: Wanted,
+    /// What to do where it does not come.
+    pub(super) remedy: &'static str,
+}
+
+/// What must come of a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The answer, by the gateway with the credential.
+    Answer,
+    /// A refusal the tool prints, in a captured run.
+    Reason,
+}
+
+/// What it says where the part of it that is tried is not installed.
+pub(super) const NOT_INSTALLED: &str = "not installed";
+
+const BUNDLE: &str = "let it trust the file that `SSL_CERT_FILE` names inside the run";
+const PROXY: &str = "run it captured: it reads no proxy variables";
+
+/// In the order they are tried.
+pub(super) const TOOLS: &[Tool] = &[
+    tool("curl", "curl", "curl", "curl -sS URL", BUNDLE),
+    tool("git", "git", "git", "git ls-remote URL", BUNDLE),
+    tool("wget", "wget", "wget", "wget -qO- URL", BUNDLE),
+    tool(
+        "python3 urllib",
+        "urllib",
+        "python3",
+        "python3 -c 'import urllib.request as r; print(r.urlopen(\"URL\").read().decode())'",
+        BUNDLE,
+    ),
+    tool(
+        "python3 requests",
+        "requests",
+        "python3",
+        "python3 -c 'import requests' 2>/dev/null || { echo not installed; exit 0; }
+python3 -c 'import requests; print(requests.get(\"URL\").text)'",
+        BUNDLE,
+    ),
+    tool(
+        "node fetch",
+        "fetch",
+        "node",
+        "node -e 'fetch(\"URL\").then(r => r.text()).then(console.log, e => {
+    console.error(String(e.cause ?? e)); process.exit(1) })'",
+        "run it captured, or use Node 24: before it `fetch` reads no proxy variables",
+    ),
+    tool(
+        "node https",
+        "https",
+        "node",
+        "node -e 'require(\"https\").get(\"URL\", r => r.pipe(process.stdout)).on(\"error\", e => {
+    console.error(String(e)); process.exit(1) })'",
+        "run it captured, or use Node 24: before it `https` reads no proxy variables",
+    ),
+    tool(
+        "npm",
+        "npm",
+        "npm",
+        "npm view --registry URL/ --no-update-notifier marque-doctor description",
+        BUNDLE,
+    ),
+    tool(
+        "pip",
+        "pip",
+        "pip",
+        "pip --disable-pip-version-check index versions --index-url URL/ marque-doctor",
+        "use pip 21.2 or later, which has `pip index`",
+    ),
+    tool(
+        "aws",
+        "aws",
+        "aws",
+        "aws s3api list-buckets --endpoint-url URL --region us-east-1 --no-sign-request \
+         --query 'Buckets[0].Name' --output text",
+        BUNDLE,
+    ),
+    tool(
+        "gh",
+        "gh",
+        "gh",
+        "GH_ENTERPRISE_TOKEN=placeholder GH_HOST=api.demo.test gh api URL",
+        BUNDLE,
+    ),
+    tool("cargo", "cargo", "cargo", "cargo search --index sparse+URL/ marque-doctor", BUNDLE),
+    tool(
+        "go",
+        "go",
+        "go",
+        "GOPROXY=URL GONOSUMDB='*' GOSUMDB=off GOFLAGS=-mod=mod \
+         go list -m -versions marque.test/doctor",
+        BUNDLE,
+    ),
+    tool(
+        "java",
+        "java",
+        "java",
+        "cat > Get.java <<'EOF'
+public class Get {
+    public static void main(String[] words) throws Exception {
+        try (var in = new java.net.URL(\"URL\").openStream()) {
+            System.out.write(in.readAllBytes());
+            System.out.flush();
+        }
+    }
+}
+EOF
+java Get.java",
+        "java has a trust store of its own: see the guide",
+    ),
+    Tool {
+        wanted: Wanted::Reason,
+        ..tool(
+            "psql",
+            "psql",
+            "psql",
+            "psql 'postgresql://nobody@api.demo.test/doctor?connect_timeout=5' -c 'select 1'",
+            PROXY,
+        )
+    },
+    Tool {
+        wanted: Wanted::Reason,
+        ..tool(
+            "ssh",
+            "ssh",
+            "ssh",
+            "ssh -F none -o BatchMode=yes -o StrictHostKeyChecking=no \
+             -o UserKnownHostsFile=/dev/null -o ConnectTimeout=5 git@api.demo.test true",
+            PROXY,
+        )
+    },
+];
+
+const fn tool(
+    name: &'static str,
+    key: &'static str,
+    program: &'static str,
+    script: &'static str,
+    remedy: &'static str,
+) -> Tool {
+    Tool { name, key, program, script, wanted: Wanted::Answer, remedy }
+}

@@ -27,6 +27,8 @@ use crate::doctor::{Row, Verdict};
 const AGENT: &str = "doctor";
 /// How long a tool may take.
 const PATIENCE_SECS: u64 = 10;
+/// Most letters of what a tool printed.
+const SHOWN_MAX: usize = 100;
 /// Where tools find themselves.
 const PASSED: &[&str] = &[
     "CARGO_HOME",
@@ -133,7 +135,7 @@ impl Clinic {
         }
         let url = format!("https://{HOST}/v1/tools/{}", tool.key);
         let script = self.ground.root().join("work").join(format!("{}.sh", tool.key));
-        std::fs::write(&script, tool.script.replace("URL", &url))?;
+        std::fs::write(&script, tool.script.replace("{url}", &url))?;
         let secs = PATIENCE_SECS;
         let command = format!(
             "if command -v timeout >/dev/null; then timeout -k 1 {secs} sh ./{key}.sh; \
@@ -153,20 +155,20 @@ impl Clinic {
     }
 
     fn judged(&self, tool: &Tool, typed: &Typed) -> anyhow::Result<Row> {
-        let last = typed.out.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+        let said = typed.out.lines().filter(|line| !line.trim().is_empty());
+        let last = said.clone().find(|line| line.contains("rror")).or_else(|| said.clone().last());
+        let last = last.unwrap_or_default();
         if typed.code == 0 && typed.out.trim() == NOT_INSTALLED {
             return Ok(Row::absent(tool.name, NOT_INSTALLED));
         }
         if tool.wanted == Wanted::Reason {
-            let reason = typed.out.lines().find(|line| line.contains("marque"));
+            let reason = said.clone().find(|line| line.contains("marque"));
             return Ok(match reason {
                 Some(reason) => Row {
                     verdict: Verdict::Refused,
-                    ..Row::ok(tool.name, format!("refused, as documented: {}", one_line(reason)))
+                    ..Row::ok(tool.name, format!("refused, as documented: {}", short(reason)))
                 },
-                None => {
-                    Row::failed(tool.name, format!("no reason: {}", one_line(last)), tool.remedy)
-                }
+                None => Row::failed(tool.name, format!("no reason: {}", short(last)), tool.remedy),
             });
         }
         let noted: Vec<Line> = journal::read(&self.ground.at_desk("api.jsonl"))?;
@@ -187,7 +189,7 @@ impl Clinic {
         let what = if has_arrived { "arrived, and was not understood" } else { "did not arrive" };
         let code = match typed.code {
             124 | 137 => format!("no end after {PATIENCE_SECS} s"),
-            code => format!("exit code {code}: {}", one_line(last)),
+            code => format!("exit code {code}: {}", short(last)),
         };
         Ok(Row::failed(tool.name, format!("{what}; {code}"), tool.remedy))
     }
@@ -211,6 +213,13 @@ impl Clinic {
     }
 }
 
+/// One line of what a tool printed, as much as a table holds.
+fn short(line: &str) -> String {
+    let line = one_line(line);
+    let some: String = line.chars().take(SHOWN_MAX).collect();
+    if some.len() < line.len() { format!("{some}…") } else { some }
+}
+
 fn is_found(path: &OsStr, program: &str) -> bool {
     std::env::split_paths(path).any(|dir| dir.join(program).is_file())
 }
@@ -228,7 +237,7 @@ mod tests {
             let (_, body) = answer(tool.key, path, nonce).unwrap();
             let is_told = body.contains(nonce) || body.contains(&digits(nonce));
             assert!(is_told, "{}: {body}", tool.name);
-            assert!(tool.script.contains("URL"), "{}", tool.name);
+            assert!(tool.script.contains("{url}"), "{}", tool.name);
         }
     }
 }

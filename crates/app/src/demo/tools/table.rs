@@ -1,6 +1,6 @@
 //! The tools that are tried, and what each is told to do.
 //!
-//! `URL` in a script stands for an address of the tool's own at the API. Each does what it is there
+//! `{url}` in a script stands for an address of the tool's own at the API. Each does what it is there
 //! for, unchanged: no option that names a proxy or a certificate.
 
 /// One tool.
@@ -36,14 +36,20 @@ const PROXY: &str = "run it captured: it reads no proxy variables";
 
 /// In the order they are tried.
 pub(super) const TOOLS: &[Tool] = &[
-    tool("curl", "curl", "curl", "curl -sS URL", BUNDLE),
-    tool("git", "git", "git", "git ls-remote URL", BUNDLE),
-    tool("wget", "wget", "wget", "wget -qO- URL", BUNDLE),
+    tool("curl", "curl", "curl", "curl -sS {url}", BUNDLE),
+    tool("git", "git", "git", "git ls-remote {url}", BUNDLE),
+    tool(
+        "wget",
+        "wget",
+        "wget",
+        "wget -nv -O- {url}",
+        "run it captured, or give it `--ca-certificate=\"$SSL_CERT_FILE\"`",
+    ),
     tool(
         "python3 urllib",
         "urllib",
         "python3",
-        "python3 -c 'import urllib.request as r; print(r.urlopen(\"URL\").read().decode())'",
+        "python3 -c 'import urllib.request as r; print(r.urlopen(\"{url}\").read().decode())'",
         BUNDLE,
     ),
     tool(
@@ -51,14 +57,14 @@ pub(super) const TOOLS: &[Tool] = &[
         "requests",
         "python3",
         "python3 -c 'import requests' 2>/dev/null || { echo not installed; exit 0; }
-python3 -c 'import requests; print(requests.get(\"URL\").text)'",
+python3 -c 'import requests; print(requests.get(\"{url}\").text)'",
         BUNDLE,
     ),
     tool(
         "node fetch",
         "fetch",
         "node",
-        "node -e 'fetch(\"URL\").then(r => r.text()).then(console.log, e => {
+        "node -e 'fetch(\"{url}\").then(r => r.text()).then(console.log, e => {
     console.error(String(e.cause ?? e)); process.exit(1) })'",
         "run it captured, or use Node 24: before it `fetch` reads no proxy variables",
     ),
@@ -66,7 +72,7 @@ python3 -c 'import requests; print(requests.get(\"URL\").text)'",
         "node https",
         "https",
         "node",
-        "node -e 'require(\"https\").get(\"URL\", r => r.pipe(process.stdout)).on(\"error\", e => {
+        "node -e 'require(\"https\").get(\"{url}\", r => r.pipe(process.stdout)).on(\"error\", e => {
     console.error(String(e)); process.exit(1) })'",
         "run it captured, or use Node 24: before it `https` reads no proxy variables",
     ),
@@ -74,21 +80,21 @@ python3 -c 'import requests; print(requests.get(\"URL\").text)'",
         "npm",
         "npm",
         "npm",
-        "npm view --registry URL/ --no-update-notifier marque-doctor description",
+        "npm view --registry {url}/ --no-update-notifier marque-doctor description",
         BUNDLE,
     ),
     tool(
         "pip",
         "pip",
         "pip",
-        "pip --disable-pip-version-check index versions --index-url URL/ marque-doctor",
+        "pip --disable-pip-version-check index versions --index-url {url}/ marque-doctor",
         "use pip 21.2 or later, which has `pip index`",
     ),
     tool(
         "aws",
         "aws",
         "aws",
-        "aws s3api list-buckets --endpoint-url URL --region us-east-1 --no-sign-request \
+        "aws s3api list-buckets --endpoint-url {url} --region us-east-1 --no-sign-request \
          --query 'Buckets[0].Name' --output text",
         BUNDLE,
     ),
@@ -96,15 +102,15 @@ python3 -c 'import requests; print(requests.get(\"URL\").text)'",
         "gh",
         "gh",
         "gh",
-        "GH_ENTERPRISE_TOKEN=placeholder GH_HOST=api.demo.test gh api URL",
+        "GH_ENTERPRISE_TOKEN=placeholder GH_HOST=api.demo.test gh api {url}",
         BUNDLE,
     ),
-    tool("cargo", "cargo", "cargo", "cargo search --index sparse+URL/ marque-doctor", BUNDLE),
+    tool("cargo", "cargo", "cargo", "cargo search --index sparse+{url}/ marque-doctor", BUNDLE),
     tool(
         "go",
         "go",
         "go",
-        "GOPROXY=URL GONOSUMDB='*' GOSUMDB=off GOFLAGS=-mod=mod \
+        "GOPROXY={url} GONOSUMDB='*' GOSUMDB=off GOFLAGS=-mod=mod \
          go list -m -versions marque.test/doctor",
         BUNDLE,
     ),
@@ -115,7 +121,7 @@ python3 -c 'import requests; print(requests.get(\"URL\").text)'",
         "cat > Get.java <<'EOF'
 public class Get {
     public static void main(String[] words) throws Exception {
-        try (var in = new java.net.URL(\"URL\").openStream()) {
+        try (var in = new java.net.URL(\"{url}\").openStream()) {
             System.out.write(in.readAllBytes());
             System.out.flush();
         }

@@ -156,7 +156,7 @@ impl Clinic {
 
     fn judged(&self, tool: &Tool, typed: &Typed) -> anyhow::Result<Row> {
         let said = typed.out.lines().filter(|line| !line.trim().is_empty());
-        let last = said.clone().find(|line| line.contains("rror")).or_else(|| said.clone().last());
+        let last = said.clone().find(|line| line.contains("rror")).or_else(|| said.clone().next_back());
         let last = last.unwrap_or_default();
         if typed.code == 0 && typed.out.trim() == NOT_INSTALLED {
             return Ok(Row::absent(tool.name, NOT_INSTALLED));

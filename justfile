@@ -37,6 +37,15 @@ bench *ARGS:
 bench-replicas *ARGS:
     cargo xtask bench replicas {{ARGS}}
 
+# Starts, doors and memory of captured runs
+bench-captured *ARGS:
+    cargo xtask bench captured {{ARGS}}
+
+# A real agent program from the npm registry in a captured run
+agent:
+    cargo build --release --locked
+    examples/agent/run.sh
+
 # The story on real parts
 demo:
     cargo run --release --locked -- demo

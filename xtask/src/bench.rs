@@ -4,6 +4,7 @@
 //! work without Marque, interleaved in one run. Nothing of it ships.
 
 mod binary;
+mod captured;
 mod clock;
 mod figures;
 mod git;
@@ -22,14 +23,22 @@ use anyhow::{Context as _, bail};
 use self::options::Options;
 use crate::Command;
 
-pub(crate) const COMMAND: Command =
-    Command { name: "bench", about: "measure what we promise: `bench git`, `bench replicas`", run };
+pub(crate) const COMMAND: Command = Command {
+    name: "bench",
+    about: "measure what we promise: `bench git`, `replicas`, `captured`",
+    run,
+};
 
 fn run(args: &[String]) -> anyhow::Result<()> {
-    let (what, rest) = args.split_first().context("what to measure? `git` or `replicas`")?;
+    if let Some(done) = captured::at_terminal(args) {
+        return done;
+    }
+    let (what, rest) =
+        args.split_first().context("what to measure? `git`, `replicas` or `captured`")?;
     match what.as_str() {
         "git" => git::run(&Options::parse(rest)?),
         "replicas" => replicas::run(&replicas::Options::parse(rest)?),
-        _ => bail!("there is no benchmark `{what}`; there are `git` and `replicas`"),
+        "captured" => captured::run(&captured::Options::parse(rest)?),
+        _ => bail!("there is no benchmark `{what}`; there are `git`, `replicas` and `captured`"),
     }
 }

@@ -10,20 +10,25 @@
 mod channel;
 mod confine;
 pub(crate) mod doors;
+mod executed;
 mod first;
 mod hidden;
 mod inside;
 pub(crate) mod kernel;
 pub(crate) mod message;
+mod narrow;
 pub(crate) mod places;
 mod protected;
+mod repository;
 mod stage;
 pub(crate) mod stubs;
 mod supervise;
 mod terminal;
+mod tree;
 mod view;
 
 pub(crate) use confine::Fence;
+pub(crate) use hidden::named_by;
 pub(crate) use inside::dispatch;
 pub(crate) use stage::{Stage, Unfit};
 pub(crate) use supervise::supervise;

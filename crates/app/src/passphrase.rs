@@ -26,6 +26,11 @@ impl FactorSource {
         Self { file }
     }
 
+    /// The private file, if it is taken from one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// Whether anybody can be asked at all.
     pub(crate) fn can_ask(&self) -> bool {
         self.file.is_some() || has_terminal()

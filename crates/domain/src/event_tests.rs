@@ -72,7 +72,17 @@ fn flagged() -> Event {
         PushLook { objects: 2, unknown: 1, not_looked_into, findings: vec![finding], more: 3 };
     let Event::Outcome { decision, run, result, .. } = outcome(0) else { unreachable!() };
     let git = Some(Box::new(look));
-    Event::Outcome { decision, run, result, sent_bytes: 1, received_bytes: 2, redacted: 0, git }
+    let (sent_bytes, received_bytes) = (1, 2);
+    Event::Outcome {
+        decision,
+        run,
+        tier: None,
+        result,
+        sent_bytes,
+        received_bytes,
+        redacted: 0,
+        git,
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TY
 use http::header::{PROXY_AUTHENTICATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
+use hyper::ext::ReasonPhrase;
 use marque_domain::{Approval, Code, Decision, Id, Refusal, Stage};
 use marque_wire::http1::Malformed;
 use marque_wire::websocket::BadOpening;
@@ -211,6 +212,9 @@ impl Notice {
         };
         let mut response = Response::new(Full::new(body));
         *response.status_mut() = status;
+        if let Ok(phrase) = ReasonPhrase::try_from(self.phrase(status)) {
+            response.extensions_mut().insert(phrase);
+        }
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -249,6 +253,12 @@ impl Notice {
         }
     }
 
+    // Many a tool prints nothing else of an answer it did not want (wget, pip).
+    fn phrase(&self, status: StatusCode) -> String {
+        let standard = status.canonical_reason().unwrap_or("Refused");
+        if status == self.status { format!("{standard} ({})", self.code) } else { standard.into() }
+    }
+
     fn reference(&self) -> Option<String> {
         let approval = self.approval.map(|approval| approval.to_string());
         approval.or_else(|| self.decision.map(|decision| decision.to_string()))
@@ -261,7 +271,8 @@ impl Notice {
         let headers = response.headers_mut();
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        let mut bytes = format!("HTTP/1.1 {}\r\n", self.status).into_bytes();
+        let (status, phrase) = (self.status.as_u16(), self.phrase(self.status));
+        let mut bytes = format!("HTTP/1.1 {status} {phrase}\r\n").into_bytes();
         for (name, value) in &*headers {
             bytes.extend_from_slice(name.as_str().as_bytes());
             bytes.extend_from_slice(b": ");

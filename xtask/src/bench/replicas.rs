@@ -15,7 +15,7 @@ mod site;
 mod stream;
 mod takeover;
 mod throughput;
-mod upstream;
+pub(super) mod upstream;
 
 use std::time::Duration;
 

@@ -1,10 +1,5 @@
 //! Stories at the socket, over real HTTP and a real plane.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "tests fail by panicking, and dial their own sockets"
-)]
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod control;
 mod doors;

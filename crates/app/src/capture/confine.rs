@@ -12,10 +12,10 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::executed::Executed;
 use super::inside::Part;
 use super::inside::fence::{self, Rules};
 use super::message::{Sight, What};
-use super::protected::Executed;
 use super::stage::Unfit;
 use super::view::{View, Wanted, view};
 use crate::exit::{Exit, Failure};

@@ -2,19 +2,16 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
 };
-use tokio::time::sleep;
+use tokio_util::task::TaskTracker;
 
-/// How often it is looked whether it has ended: for two seconds once nobody speaks to it, and for
-/// two once it was killed.
-const LOOKS: u32 = 2_000;
-const PAUSE: Duration = Duration::from_millis(1);
+/// How long it may take to end, once nobody speaks to it, and again once it was killed.
+const PATIENCE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
 /// A process; none, if it was gone before it could be held.
 pub(super) struct First(Option<OwnedFd>);
@@ -47,16 +44,18 @@ impl First {
     }
 }
 
-/// Looks until it is gone, or for two seconds.
+/// Waits until it is gone, for two seconds; for that long again after a signal.
 async fn is_gone_soon(handle: &OwnedFd) -> bool {
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    for _ in 0..LOOKS {
-        // pidfd_open(2): readable once it has ended.
-        let mut looked = [PollFd::new(handle, PollFlags::IN)];
-        if matches!(poll(&mut looked, Some(&now)), Ok(1)) {
-            return true;
+    let Ok(handle) = handle.try_clone() else { return false };
+    let waiting = TaskTracker::new().spawn_blocking(move || {
+        loop {
+            // pidfd_open(2): readable once it has ended.
+            let mut waited = [PollFd::new(&handle, PollFlags::IN)];
+            match poll(&mut waited, Some(&PATIENCE)) {
+                Err(Errno::INTR) => {}
+                ended => return matches!(ended, Ok(1)),
+            }
         }
-        sleep(PAUSE).await;
-    }
-    false
+    });
+    waiting.await.unwrap_or(false)
 }

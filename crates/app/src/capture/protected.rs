@@ -1,11 +1,15 @@
-//! What in the working directory a human's own tools would execute later.
+//! What in the working directory is read-only: what a human's own tools would execute later.
 //!
-//! What is there is read-only inside. What is new or changed after the run is listed.
+//! A mount keeps what it lies on from being renamed or removed, and not the directories above it.
+//! So these are mounts as well, writable ones.
 
-use std::collections::BTreeMap;
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt as _;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use super::message::{Sight, What};
+use super::repository::{self, Repository};
+use super::tree::walk;
+use crate::exit::{Exit, Failure};
 
 /// Read-only where it is there, relative to the working directory.
 const LOCKED: &[&str] = &[
@@ -15,6 +19,7 @@ const LOCKED: &[&str] = &[
     ".devcontainer",
     ".envrc",
     ".gemini",
+    ".githooks",
     ".husky",
     ".idea",
     ".mcp.json",
@@ -26,194 +31,129 @@ const LOCKED: &[&str] = &[
     "marque.toml",
     "opencode.json",
 ];
-/// The same in a directory of git's (gitrepository-layout(5)).
-const LOCKED_BY_GIT: &[&str] = &["config", "config.worktree", "hooks", "info/attributes"];
-/// Names that build tools, shells and editors execute from.
-const EXECUTED: &[&str] = &[
-    ".bazelrc",
-    ".envrc",
-    ".gitattributes",
-    ".gitlab-ci.yml",
-    ".gitmodules",
-    ".mcp.json",
-    ".npmrc",
-    ".pre-commit-config.yaml",
-    ".yarnrc.yml",
-    "BUILD",
-    "BUILD.bazel",
-    "CMakeLists.txt",
-    "Cargo.toml",
-    "Dockerfile",
-    "GNUmakefile",
-    "Gemfile",
-    "Jenkinsfile",
-    "Makefile",
-    "Rakefile",
-    "Taskfile.yml",
-    "Vagrantfile",
-    "build.gradle",
-    "build.gradle.kts",
-    "build.rs",
-    "compose.yaml",
-    "conftest.py",
-    "docker-compose.yml",
-    "gradlew",
-    "justfile",
-    "lefthook.yml",
-    "makefile",
-    "marque.toml",
-    "opencode.json",
-    "package.json",
-    "pom.xml",
-    "pyproject.toml",
-    "setup.cfg",
-    "setup.py",
-    "tox.ini",
-];
-/// Directories everything in which is executed.
-const ALL_EXECUTED: &[&str] = &[
-    ".cargo",
-    ".circleci",
-    ".claude",
-    ".codex",
-    ".cursor",
-    ".devcontainer",
-    ".gemini",
-    ".github",
-    ".husky",
-    ".idea",
-    ".opencode",
-    ".vscode",
-    ".zed",
-    "hooks",
-];
-/// Directories that hold what others made.
-const PASSED_OVER: &[&str] = &["node_modules", "target", ".venv", "venv", "objects", "__pycache__"];
-/// Most entries that are looked at, and how deep.
-const ENTRIES_MAX: usize = 20_000;
-const DEPTH_MAX: usize = 8;
+/// Most repositories inside the working directory that are protected. More are only watched.
+const NESTED_MAX: usize = 64;
 
-/// What is read-only in the working directory, and the directories of git's that must stay where
-/// they are.
-pub(super) struct Locks {
-    /// Writable, and not to be moved away.
-    pub(super) kept: Vec<PathBuf>,
-    /// Read-only.
-    pub(super) locked: Vec<PathBuf>,
-}
-
-/// The locks of a working directory whose directories of git's are these.
-pub(super) fn locks(directory: &Path, git: &[PathBuf]) -> Locks {
-    let own = LOCKED.iter().map(|name| directory.join(name));
-    let mut locked: Vec<PathBuf> = own.filter(|path| path.exists()).collect();
-    for git in git {
-        let of_git = LOCKED_BY_GIT.iter().map(|name| git.join(name));
-        locked.extend(of_git.filter(|path| path.exists()));
-        locked.extend(nested(&git.join("modules"), DEPTH_MAX));
-        locked.extend(nested(&git.join("worktrees"), DEPTH_MAX));
-    }
-    Locks { kept: git.to_vec(), locked }
-}
-
-/// Configuration and hooks of repositories inside a repository.
-fn nested(directory: &Path, depth: usize) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let Some(depth) = depth.checked_sub(1) else { return found };
-    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if !path.is_dir() || path.is_symlink() {
-            continue;
-        }
-        let of_git = LOCKED_BY_GIT.iter().map(|name| path.join(name));
-        let locked: Vec<_> = of_git.filter(|path| path.exists()).collect();
-        let is_repository = !locked.is_empty();
-        found.extend(locked);
-        if !is_repository || path.join("modules").is_dir() {
-            found.extend(nested(&path, depth));
-        }
-    }
-    found
-}
-
-/// The directories git would write to from `directory`: that of its repository, and of the main one
-/// if it is a linked worktree (git-worktree(1)).
-pub(super) fn directories_of_git(directory: &Path) -> Vec<PathBuf> {
-    let Some(dot) = directory.ancestors().map(|above| above.join(".git")).find(|dot| dot.exists())
-    else {
-        return Vec::new();
-    };
-    let linked = || {
-        let text = std::fs::read_to_string(&dot).ok()?;
-        let to = dot.parent()?.join(text.strip_prefix("gitdir:")?.trim());
-        let common = std::fs::read_to_string(to.join("commondir")).ok();
-        let common = common.map(|common| to.join(common.trim()));
-        common.unwrap_or(to).canonicalize().ok()
-    };
-    if dot.is_dir() { vec![dot] } else { linked().into_iter().collect() }
-}
-
-/// What of a directory would be executed, as it is now.
+/// What lies in the working directory, as far as it was looked through.
 #[derive(Debug, Default)]
-pub(crate) struct Executed {
-    seen: BTreeMap<PathBuf, (u64, i64, i64, u64)>,
-    /// Whether everything was looked at.
-    pub(crate) is_whole: bool,
+pub(super) struct Contents {
+    /// Sockets, which may be in no list of the kernel's under this path.
+    pub(super) sockets: Vec<PathBuf>,
+    /// Directories and pointers of git's below it.
+    repositories: Vec<PathBuf>,
 }
 
-impl Executed {
-    /// Looks at a directory and at directories of git's.
-    pub(super) fn of(directory: &Path, git: &[PathBuf]) -> Self {
-        let mut executed = Self { is_whole: true, ..Self::default() };
-        let mut left = ENTRIES_MAX;
-        executed.walk(directory, (false, DEPTH_MAX), &mut left);
-        for path in git.iter().flat_map(|git| LOCKED_BY_GIT.iter().map(|name| git.join(name))) {
-            match path.symlink_metadata() {
-                Ok(found) if found.is_dir() => {
-                    executed.walk(&path, (true, DEPTH_MAX), &mut left);
-                }
-                Ok(found) => executed.note(path, &found),
-                Err(_) => {}
+impl Contents {
+    /// Looks through it.
+    pub(super) fn of(directory: &Path) -> Self {
+        use std::os::unix::fs::FileTypeExt as _;
+        let mut contents = Self::default();
+        walk(directory, (), |entry, kind, ()| {
+            if kind.is_socket() {
+                contents.sockets.push(entry.path());
             }
-        }
-        executed
+            let is_repository = entry.file_name() == ".git";
+            if is_repository && (kind.is_dir() || kind.is_file()) {
+                contents.repositories.push(entry.path());
+            }
+            (!is_repository && entry.file_name() != "objects").then_some(())
+        });
+        contents
     }
+}
 
-    /// What is new or different in `self`, compared with `before`.
-    pub(super) fn since(&self, before: &Self) -> Vec<PathBuf> {
-        let changed =
-            self.seen.iter().filter(|(path, state)| before.seen.get(*path) != Some(state));
-        changed.map(|(path, _)| path.clone()).collect()
+/// What is read-only in the working directory and in the repository it belongs to, and what must
+/// stay where it is for that, in the order in which it is laid.
+pub(super) fn locks(
+    directory: &Path,
+    repository: &Repository,
+    contents: &Contents,
+) -> Result<Vec<Sight>, Failure> {
+    let mut locks = Locks::default();
+    for name in LOCKED {
+        locks.lock(directory, directory.join(name));
     }
-
-    fn walk(&mut self, directory: &Path, (all, depth): (bool, usize), left: &mut usize) {
-        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-            let Some(fewer) = left.checked_sub(1) else {
-                self.is_whole = false;
-                return;
-            };
-            *left = fewer;
-            let name = entry.file_name();
-            let is_one_of = |names: &[&str]| names.iter().any(|known| name == *known);
-            let Ok(found) = entry.metadata() else { continue };
-            if !found.is_dir() {
-                if all || is_one_of(EXECUTED) {
-                    self.note(entry.path(), &found);
-                }
-            } else if name != ".git" && !is_one_of(PASSED_OVER) {
-                match depth.checked_sub(1) {
-                    Some(depth) => {
-                        self.walk(&entry.path(), (all || is_one_of(ALL_EXECUTED), depth), left);
-                    }
-                    None => self.is_whole = false,
-                }
+    if let Some(pointer) = &repository.pointer {
+        locks.lock(pointer.parent().unwrap_or(directory), pointer.clone());
+    }
+    if let Some(git) = &repository.directory {
+        let worktree = git.parent().unwrap_or(directory);
+        locks.repository(git, git)?;
+        let named = repository::named_by(git, worktree).into_iter();
+        for path in named.filter_map(|path| path.canonicalize().ok()) {
+            // What lies elsewhere is read-only anyway.
+            if path.starts_with(directory) && path != directory {
+                locks.lock(directory, path);
             }
         }
     }
+    let own = [repository.pointer.as_ref(), repository.directory.as_ref()];
+    let nested = contents.repositories.iter().filter(|path| !own.contains(&Some(*path)));
+    for path in nested.take(NESTED_MAX) {
+        if path.is_file() {
+            locks.lock(directory, path.clone());
+        } else {
+            // A link in it is named if it is replaced; a repository that is none of the run's
+            // work stops nobody.
+            let _protected = locks.repository(directory, path);
+        }
+    }
+    Ok(locks.sights())
+}
 
-    // A changed time of change is what no program inside can set back (inode(7)).
-    fn note(&mut self, path: PathBuf, found: &Metadata) {
-        let state = (found.ino(), found.ctime(), found.ctime_nsec(), found.size());
-        self.seen.insert(path, state);
+#[derive(Default)]
+struct Locks {
+    /// Writable, and not to be moved away.
+    kept: BTreeSet<PathBuf>,
+    /// Read-only.
+    locked: BTreeSet<PathBuf>,
+}
+
+impl Locks {
+    /// Locks a path below `base`, which stays where it is, if something is there.
+    fn lock(&mut self, base: &Path, path: PathBuf) {
+        let Ok(found) = path.symlink_metadata() else { return };
+        if found.is_symlink() {
+            // Of a link no mount keeps it from being removed. It is named, if it is.
+            return;
+        }
+        let above = path.ancestors().skip(1).take_while(|above| *above != base);
+        self.kept.extend(above.filter(|above| above.starts_with(base)).map(Path::to_owned));
+        self.locked.insert(path);
+    }
+
+    /// Locks what makes git start programs in a directory of git's.
+    fn repository(&mut self, base: &Path, git: &Path) -> Result<(), Failure> {
+        self.kept.insert(git.to_owned());
+        if repository::is_one(git) {
+            // As git-init(1) makes it. What is not there cannot be locked.
+            let _there = std::fs::create_dir(git.join("hooks"));
+        }
+        for path in repository::configuration(git) {
+            if path.is_symlink() {
+                let message = format!("`{}` is a link, which a run could replace", path.display());
+                return Err(Failure::new(Exit::Failed, message).hint(
+                    "put what it leads to in its place, or set `core.hooksPath` to that; or go \
+                     without protection by `--tier advisory`",
+                ));
+            }
+            self.lock(base, path);
+        }
+        Ok(())
+    }
+
+    fn sights(self) -> Vec<Sight> {
+        let Self { kept, locked } = self;
+        let is_inside =
+            |path: &PathBuf| path.ancestors().skip(1).any(|above| locked.contains(above));
+        let kept = kept.into_iter().filter(|path| !locked.contains(path) && !is_inside(path));
+        let kept: Vec<_> = kept.map(|at| Sight { at, what: What::Write }).collect();
+        let locked = locked.iter().filter(|path| !is_inside(path)).cloned();
+        let mut sights = kept;
+        sights.extend(locked.map(|at| Sight { at, what: What::Read }));
+        // A mount that is laid later covers those that lie below it.
+        sights.sort_by_key(|sight| sight.at.components().count());
+        sights
     }
 }
 
@@ -221,35 +161,57 @@ impl Executed {
 mod tests {
     use std::fs;
 
-    use super::{Executed, directories_of_git, locks};
+    use super::{Contents, locks};
+    use crate::capture::message::What;
+    use crate::capture::repository;
 
     #[test]
-    fn what_would_be_executed_later_is_locked_or_listed() {
+    fn what_would_be_executed_later_is_locked_and_so_are_the_ways_to_it() {
         let dir = tempfile::tempdir().unwrap();
-        let at = |name: &str| dir.path().join(name);
-        for directory in [".git/hooks", ".github/workflows", "src", "node_modules/x"] {
-            fs::create_dir_all(at(directory)).unwrap();
+        let top = dir.path().canonicalize().unwrap();
+        let at = |name: &str| top.join(name);
+        for name in [".git/objects", ".git/refs", ".git/info", "lib/a/.git/hooks", "tools/git"] {
+            fs::create_dir_all(at(name)).unwrap();
         }
-        for file in [".git/config", "Makefile", "src/main.rs", ".envrc"] {
-            fs::write(at(file), "1").unwrap();
-        }
-        let git = directories_of_git(&at("src"));
-        assert_eq!(git, [at(".git")]);
-        let locks = locks(dir.path(), &git);
-        assert_eq!(locks.locked, [at(".envrc"), at(".git/config"), at(".git/hooks")]);
-
-        let before = Executed::of(dir.path(), &git);
-        for file in [
-            "src/main.rs",
-            ".github/workflows/ci.yml",
-            "node_modules/x/package.json",
-            ".git/hooks/pre-commit",
-            "build.rs",
+        for (name, text) in [
+            (".git/HEAD", "ref: refs/heads/main"),
+            (".git/config", "[core]\nhooksPath = tools/git\n"),
+            (".git/info/attributes", ""),
+            ("lib/a/.git/config", ""),
+            (".envrc", ""),
+            ("sub", ""),
         ] {
-            fs::write(at(file), "2").unwrap();
+            fs::write(at(name), text).unwrap();
         }
-        let changed = Executed::of(dir.path(), &git).since(&before);
-        let expected = [".git/hooks/pre-commit", ".github/workflows/ci.yml", "build.rs"].map(at);
-        assert_eq!(changed, expected);
+        let repository = repository::of(&top);
+        let sights = locks(&top, &repository, &Contents::of(&top)).unwrap();
+        let those = |what: &What| {
+            let sights = sights.iter().filter(|sight| sight.what == *what);
+            let mut paths: Vec<_> = sights.map(|sight| sight.at.clone()).collect();
+            paths.sort();
+            paths
+        };
+        let locked = [
+            ".envrc",
+            ".git/config",
+            ".git/hooks",
+            ".git/info/attributes",
+            "lib/a/.git/config",
+            "lib/a/.git/hooks",
+            "tools/git",
+        ];
+        assert_eq!(those(&What::Read), locked.map(at));
+        let kept = [".git", ".git/info", "lib", "lib/a", "lib/a/.git", "tools"];
+        assert_eq!(those(&What::Write), kept.map(at));
+    }
+
+    #[test]
+    fn hooks_that_are_a_link_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path().canonicalize().unwrap();
+        fs::create_dir_all(top.join(".git")).unwrap();
+        std::os::unix::fs::symlink("../elsewhere", top.join(".git/hooks")).unwrap();
+        let refused = locks(&top, &repository::of(&top), &Contents::default());
+        assert!(refused.unwrap_err().to_string().contains("is a link"));
     }
 }

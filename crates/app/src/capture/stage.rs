@@ -3,17 +3,20 @@
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
+use std::sync::{Mutex, OnceLock};
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use marque_plane::DoorKind;
+use rustix::fs::FileType;
 use rustix::termios::isatty;
 
 use super::channel::Channel;
+use super::executed::Executed;
 use super::first::First;
 use super::inside::Part;
 use super::message::{Build, FromInside, Open, Sight, Start, ToInside};
-use super::protected::Executed;
 use super::view::{View, Wanted, view};
 use crate::exit::{Exit, Failure};
 use crate::launch::Laid;
@@ -37,7 +40,9 @@ pub(crate) struct Stage {
     terminal: Option<OwnedFd>,
     directory: PathBuf,
     git: Vec<PathBuf>,
-    before: Executed,
+    /// What is looked at meanwhile, and what was seen.
+    looking: Mutex<Option<JoinHandle<Executed>>>,
+    before: OnceLock<Executed>,
 }
 
 impl Stage {
@@ -46,27 +51,33 @@ impl Stage {
     /// Blocks for some milliseconds.
     pub(crate) fn build(wanted: &Wanted<'_>) -> Result<Result<Self, Unfit>, Failure> {
         let View { sights, git } = view(wanted)?;
-        let entered = enter().and_then(|entered| match entered {
-            Ok((channel, first)) => {
-                let answer = furnish(&channel, sights)?;
-                Ok(Ok((channel, first, answer)))
-            }
-            Err(unfit) => Ok(Err(unfit)),
-        });
-        let (channel, first, answer) = match entered {
+        must_be_streams()?;
+        let directory = wanted.directory.canonicalize().unwrap_or_else(|_| wanted.directory.into());
+        // Before the command starts, which is soon enough.
+        let looked = (directory.clone(), git.clone());
+        let looking = Builder::new()
+            .name("before".to_owned())
+            .spawn(move || Executed::of(&looked.0, &looked.1));
+        let unfit = |error: io::Error| {
+            let step = "start the first process inside".to_owned();
+            Ok(Err(Unfit { step, why: error.to_string() }))
+        };
+        let (channel, first, mut entrance) = match enter() {
             Ok(Ok(entered)) => entered,
             Ok(Err(unfit)) => return Ok(Err(unfit)),
-            Err(error) => {
-                let step = "start the first process inside".to_owned();
-                return Ok(Err(Unfit { step, why: error.to_string() }));
-            }
+            Err(error) => return unfit(error),
         };
-        let directory = wanted.directory.canonicalize().unwrap_or_else(|_| wanted.directory.into());
+        let answer = furnish(&channel, sights);
+        // It is over by now, and took some time to be.
+        let _over = entrance.wait();
+        let (answer, looking) = match (answer, looking) {
+            (Ok(answer), Ok(looking)) => (answer, Mutex::new(Some(looking))),
+            (Err(error), _) | (_, Err(error)) => return unfit(error),
+        };
         Ok(match answer {
             (FromInside::Built, terminal) => {
-                let before = Executed::of(&directory, &git);
-                let terminal = terminal.into_iter().next();
-                Ok(Self { channel, first, terminal, directory, git, before })
+                let (terminal, before) = (terminal.into_iter().next(), OnceLock::new());
+                Ok(Self { channel, first, terminal, directory, git, looking, before })
             }
             (FromInside::Failed { step, why, .. }, _) => Err(Unfit { step, why }),
             (other, _) => Err(Unfit { step: "build".to_owned(), why: format!("{other:?}") }),
@@ -91,6 +102,8 @@ impl Stage {
 
     /// Starts the command.
     pub(crate) fn start(&self, start: Start) -> Result<(), Failure> {
+        // ORDER: what is there is known before anything of the run can change it.
+        self.before();
         match self.ask(&ToInside::Start(start))? {
             (FromInside::Started, _) => Ok(()),
             (other, _) => Err(failed(other)),
@@ -99,8 +112,31 @@ impl Stage {
 
     /// What is new or changed that a human's tools would execute, and whether all was looked at.
     pub(crate) fn executed_since(&self) -> (Vec<PathBuf>, bool) {
-        let now = Executed::of(&self.directory, &self.git);
-        (now.since(&self.before), now.is_whole && self.before.is_whole)
+        let (now, before) = (Executed::of(&self.directory, &self.git), self.before());
+        self.take_away(&now);
+        (now.since(before), now.is_whole && before.is_whole)
+    }
+
+    /// What there was; nothing, where it could not be looked at: then all there is counts as new.
+    fn before(&self) -> &Executed {
+        self.before.get_or_init(|| {
+            let looking = self.looking.lock().ok().and_then(|mut looking| looking.take());
+            looking.and_then(|looking| looking.join().ok()).unwrap_or_default()
+        })
+    }
+
+    // A repository's `commondir` says where its configuration and hooks lie
+    // (gitrepository-layout(5)). The main one has none, and a shell whose prompt asks git would
+    // follow it at once.
+    fn take_away(&self, now: &Executed) {
+        for planted in self.git.iter().map(|git| git.join("commondir")) {
+            if now.has(&planted) && !self.before().has(&planted) {
+                let aside = planted.with_extension("from-run");
+                // Something may have been put in the way.
+                let moved = std::fs::rename(&planted, aside);
+                let _gone = moved.or_else(|_| std::fs::remove_file(&planted));
+            }
+        }
     }
 
     /// Where the command begins.
@@ -139,19 +175,25 @@ fn failed(answer: FromInside) -> Failure {
     }
 }
 
-/// Starts the first process inside: it, and the channel to it.
-fn enter() -> io::Result<Result<(Channel, First), Unfit>> {
+/// Starts the first process inside: it, the channel to it, and who started it, to be waited for.
+fn enter() -> io::Result<Result<(Channel, First, Child), Unfit>> {
     let (ours, theirs) = Channel::pair()?;
     ours.stream().set_read_timeout(Some(STEP))?;
     let mut command = Part::Enter.command();
     // What it has to say comes over the channel.
     command.env_clear().stdin(Stdio::from(OwnedFd::from(theirs.into_stream())));
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    let status = command.status()?;
+    let mut entrance = command.spawn()?;
     // Our copy of their end is gone with it, so that theirs is the last.
     drop(command);
-    match ours.receive::<FromInside>() {
-        Ok((FromInside::Entered(number), _)) => Ok(Ok((ours, First::new(number)?))),
+    let said = match ours.receive::<FromInside>() {
+        Ok((FromInside::Entered(number), _)) => {
+            return Ok(Ok((ours, First::new(number)?, entrance)));
+        }
+        other => other,
+    };
+    let status = entrance.wait()?;
+    match said {
         Ok((FromInside::Failed { step, why, .. }, _)) => Ok(Err(Unfit { step, why })),
         Ok((other, _)) => Err(io::Error::other(format!("it said {other:?}"))),
         Err(error) => Err(io::Error::other(format!("{error}; it ended: {status}"))),
@@ -168,6 +210,19 @@ fn furnish(channel: &Channel, sights: Vec<Sight>) -> io::Result<(FromInside, Vec
     let size = size.map(|size| (size.ws_row, size.ws_col));
     channel.send(&ToInside::Build(Build { sights, terminals, size }), &passed)?;
     channel.receive()
+}
+
+/// Refuses a directory in the place of a standard stream: it would lead to everything below it.
+fn must_be_streams() -> Result<(), Failure> {
+    let is_directory = |stream: &BorrowedFd<'_>| {
+        rustix::fs::fstat(stream)
+            .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
+    };
+    if streams().iter().any(is_directory) {
+        let message = "a standard stream is a directory, which a run could look into";
+        return Err(Failure::new(Exit::Usage, message).hint("give it a file, a pipe or a terminal"));
+    }
+    Ok(())
 }
 
 fn streams() -> [BorrowedFd<'static>; 3] {

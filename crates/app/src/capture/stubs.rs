@@ -55,6 +55,9 @@ pub(crate) fn stubs(id: &str, hosts: &[String], theirs: &Theirs) -> Stubs {
     if serves("anthropic.com") {
         holds("ANTHROPIC_API_KEY", token.shaped("sk-ant-api03-", 95));
     }
+    if serves("generativelanguage.googleapis.com") {
+        holds("GEMINI_API_KEY", token.shaped("AIzaSy", 33));
+    }
     if serves("openai.com") {
         holds("OPENAI_API_KEY", token.shaped("sk-proj-", 48));
     }
@@ -136,11 +139,17 @@ mod tests {
 
     #[test]
     fn a_placeholder_has_the_shape_its_tool_wants_and_is_another_in_each_run() {
-        let hosts = ["api.github.com", "registry.npm.example"].map(str::to_owned);
+        let hosts = ["api.github.com", "registry.npm.example", "generativelanguage.googleapis.com"];
+        let hosts = hosts.map(str::to_owned);
         let of = |run| {
             let stubs = stubs(run, &hosts, &Theirs::default());
-            let found = stubs.variables.into_iter().find(|(name, _)| *name == "GH_TOKEN");
-            (found.unwrap().1, stubs.files[0].text.clone())
+            let value = |wanted| {
+                let mut held = stubs.variables.iter();
+                held.find(|(name, _)| *name == wanted).unwrap().1.clone()
+            };
+            let gemini = value("GEMINI_API_KEY");
+            assert!(gemini.starts_with("AIzaSy") && gemini.len() == 39, "{gemini}");
+            (value("GH_TOKEN"), stubs.files[0].text.clone())
         };
         let (token, npm) = of(RUN);
         assert!(token.starts_with("ghp_") && token.len() == 40, "{token}");

@@ -13,6 +13,8 @@ use rustix::termios::{
     OptionalActions, OutputModes, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
 };
 
+/// A soft reset (DECSTR), and plain letters: what a run hid or moved is seen again.
+const PLAIN: &[u8] = b"\x1b[!p\x1b[0m";
 /// Bytes passed on at once.
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -94,12 +96,20 @@ impl Relay {
         if let Some(output) = self.output.take() {
             let _shown = output.join();
         }
+        let (stdout, stderr) = (rustix::stdio::stdout(), rustix::stdio::stderr());
+        let shown = if isatty(stdout) { stdout } else { stderr };
+        if let Ok(shown) = shown.try_clone_to_owned() {
+            let _gone = File::from(shown).write_all(PLAIN);
+        }
     }
 }
 
 impl Drop for Relay {
+    // What the terminal was made to answer by the run is not for the shell that comes after it.
     fn drop(&mut self) {
-        self.give_back();
+        if let Some(manners) = &self.manners {
+            let _gone = tcsetattr(rustix::stdio::stdin(), OptionalActions::Flush, manners);
+        }
     }
 }
 

@@ -4,15 +4,17 @@
 //! credentials. The working directory is there to be written to. Nothing else of the machine's
 //! state is: no sockets of daemons, no other user's files, no temporary files of others.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::message::{Sight, What};
-use super::protected::{Locks, directories_of_git, locks};
-use super::{hidden, places};
+use super::narrow::{is_the_machines, must_be_narrow};
+use super::protected::{Contents, locks};
+use super::{hidden, places, repository};
 use crate::exit::{Exit, Failure};
 
 /// Directories of the root that are laid in their own way, or not at all.
-const APART: &[&str] = &[
+pub(super) const APART: &[&str] = &[
     "boot",
     "dev",
     "home",
@@ -36,7 +38,7 @@ const NEEDED: &[&str] = &[
     "/var/lib/rpm",
 ];
 /// Where programs write that is not the run's work.
-const SCRATCH: &[&str] = &["/tmp", "/var/tmp"];
+pub(super) const SCRATCH: &[&str] = &["/tmp", "/var/tmp"];
 const SCRATCH_MODE: u32 = 0o1777;
 /// Of a directory that only the user is to read.
 const PRIVATE_MODE: u32 = 0o700;
@@ -45,7 +47,7 @@ const PUBLIC_MODE: u32 = 0o755;
 const RESOLVER: &str = "nameserver 127.0.0.1\noptions timeout:2 attempts:2\n";
 const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
 /// Most sockets that are covered.
-const SOCKETS_MAX: usize = 1_024;
+const SOCKETS_MAX: usize = 4_096;
 
 /// What is seen of the home directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -70,6 +72,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) hidden: &'a [PathBuf],
     /// This program.
     pub(crate) program: Option<&'a Path>,
+    /// Paths that are covered where they would be seen, also in the working directory.
+    pub(crate) covered: &'a [PathBuf],
     /// The kernel's list of sockets (proc_net(5), `unix`).
     pub(crate) sockets: &'a str,
 }
@@ -87,6 +91,8 @@ pub(super) struct View {
 pub(super) fn view(wanted: &Wanted<'_>) -> Result<View, Failure> {
     let directory = canonical(wanted.directory)?;
     let home = wanted.home.map(canonical).transpose()?;
+    // Nobody's credentials lie there, and much else does.
+    let home = home.filter(|home| !is_the_machines(home));
     must_be_narrow(&directory, home.as_deref(), wanted.hidden)?;
     let mut sights = Vec::new();
     programs(&mut sights)?;
@@ -95,17 +101,27 @@ pub(super) fn view(wanted: &Wanted<'_>) -> Result<View, Failure> {
         let at = Path::new(places::PROGRAMS).join("marque");
         sights.push(Sight { at, what: What::From(program.to_owned()) });
     }
-    if let Some(home) = &home {
-        at_home(&mut sights, home, wanted.profile);
+    // A `HOME` that was set for this run only takes nothing away from the other one's protection.
+    let other = hidden::own_home().filter(|other| Some(other) != home.as_ref());
+    let other = other.filter(|other| !is_the_machines(other) && is_seen(&sights, other));
+    if other.is_some() {
+        must_be_narrow(&directory, other.as_deref(), wanted.hidden)?;
     }
-    let git = work(&mut sights, &directory, home.as_deref());
+    let homes = [other, home.clone()];
+    let linked: Vec<_> = homes.iter().flatten().flat_map(|home| hidden::linked(home)).collect();
+    for home in homes.iter().flatten() {
+        at_home(&mut sights, home, wanted.profile, &linked);
+    }
+    let contents = Contents::of(&directory);
+    let git = work(&mut sights, &directory, home.as_deref(), &contents)?;
+    let mut covered: BTreeSet<PathBuf> = hidden::of_the_machine();
+    let of_wanted = wanted.hidden.iter().chain(wanted.covered).chain(&linked);
+    covered.extend(of_wanted.filter_map(|path| path.canonicalize().ok()));
+    covered.extend(sockets(wanted.sockets, contents.sockets)?);
+    // A directory that the working directory lies in stays as it is laid.
+    covered.retain(|path| is_seen(&sights, path) && !directory.starts_with(path));
     let nothing = |at: PathBuf| Sight { at, what: What::Nothing };
-    sights.extend(hidden::OF_THE_MACHINE.iter().map(|path| nothing(path.into())));
-    let beyond = wanted.hidden.iter().filter_map(|path| path.canonicalize().ok());
-    let beyond: Vec<_> = beyond.filter(|path| is_seen(&sights, path)).collect();
-    sights.extend(beyond.into_iter().map(nothing));
-    let sockets: Vec<_> = sockets(wanted.sockets).filter(|path| is_seen(&sights, path)).collect();
-    sights.extend(sockets.into_iter().take(SOCKETS_MAX).map(nothing));
+    sights.extend(covered.into_iter().map(nothing));
     Ok(View { sights, git })
 }
 
@@ -113,32 +129,6 @@ fn canonical(path: &Path) -> Result<PathBuf, Failure> {
     path.canonicalize().map_err(|error| {
         Failure::new(Exit::Failed, format!("cannot use `{}`: {error}", path.display()))
     })
-}
-
-/// Refuses a working directory in which credentials would lie.
-fn must_be_narrow(
-    directory: &Path,
-    home: Option<&Path>,
-    hidden: &[PathBuf],
-) -> Result<(), Failure> {
-    let refused = |why: String| {
-        let message = format!("`{}` is too wide a working directory: {why}", directory.display());
-        Err(Failure::new(Exit::Usage, message)
-            .hint("a run may write in its working directory; start it in that of one project"))
-    };
-    if directory == Path::new("/") {
-        return refused("it is the whole machine".to_owned());
-    }
-    let Some(home) = home else { return Ok(()) };
-    if home.starts_with(directory) {
-        return refused("your home directory lies in it".to_owned());
-    }
-    let names = hidden::DIRECTORIES.iter().chain(hidden::FILES).map(|name| home.join(name));
-    let in_the_way = names.chain(hidden.iter().cloned()).find(|path| path.starts_with(directory));
-    match in_the_way {
-        Some(path) => refused(format!("`{}` lies in it", path.display())),
-        None => Ok(()),
-    }
 }
 
 /// Everything that is installed.
@@ -176,7 +166,7 @@ fn machine(sights: &mut Vec<Sight>) {
     for at in SCRATCH {
         lay(at, What::Scratch { mode: SCRATCH_MODE });
     }
-    for at in NEEDED {
+    for at in NEEDED.iter().filter(|at| is_straight(Path::new(at))) {
         lay(at, What::Read);
     }
     lay(places::OWN, What::Scratch { mode: PUBLIC_MODE });
@@ -188,49 +178,79 @@ fn machine(sights: &mut Vec<Sight>) {
     }
 }
 
-fn at_home(sights: &mut Vec<Sight>, home: &Path, profile: Home) {
+fn at_home(sights: &mut Vec<Sight>, home: &Path, profile: Home, linked: &[PathBuf]) {
     let at = home.to_owned();
     if profile == Home::Hidden {
         sights.push(Sight { at, what: What::Scratch { mode: PRIVATE_MODE } });
         return;
     }
     let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
-    let what = What::Layered {
-        directories: paths(hidden::DIRECTORIES),
-        files: paths(hidden::FILES),
-        is_writable: profile == Home::Private,
-    };
-    sights.push(Sight { at, what });
+    let (mut directories, mut files) = (paths(hidden::DIRECTORIES), paths(hidden::FILES));
+    for path in linked {
+        // What lies elsewhere is covered there.
+        let Ok(name) = path.strip_prefix(home) else { continue };
+        let those = if path.is_dir() { &mut directories } else { &mut files };
+        if !those.iter().any(|known| known == name) {
+            those.push(name.to_owned());
+        }
+    }
+    let is_writable = profile == Home::Private;
+    sights.push(Sight { at, what: What::Layered { directories, files, is_writable } });
 }
 
 /// The working directory and what belongs to it. Returns directories of git's.
-fn work(sights: &mut Vec<Sight>, directory: &Path, home: Option<&Path>) -> Vec<PathBuf> {
+fn work(
+    sights: &mut Vec<Sight>,
+    directory: &Path,
+    home: Option<&Path>,
+    contents: &Contents,
+) -> Result<Vec<PathBuf>, Failure> {
+    let mut repository = repository::of(directory);
     let is_narrow = |git: &PathBuf| {
         let above = git.parent().unwrap_or(Path::new("/"));
-        above != Path::new("/") && !home.is_some_and(|home| home.starts_with(above))
+        let is_hidden = home.is_some_and(|home| hidden::is_hidden(home, git));
+        !is_the_machines(above) && !home.is_some_and(|home| home.starts_with(above)) && !is_hidden
     };
-    let git: Vec<_> = directories_of_git(directory).into_iter().filter(is_narrow).collect();
-    let Locks { kept, locked } = locks(directory, &git);
+    repository.directory = repository.directory.filter(is_narrow);
     sights.push(Sight { at: directory.to_owned(), what: What::Write });
-    sights.extend(kept.into_iter().map(|at| Sight { at, what: What::Write }));
-    sights.extend(locked.into_iter().map(|at| Sight { at, what: What::Read }));
-    git
+    sights.extend(locks(directory, &repository, contents)?);
+    Ok(repository.directory.into_iter().collect())
+}
+
+/// Whether no part of a path is a link.
+fn is_straight(path: &Path) -> bool {
+    path.canonicalize().is_ok_and(|canonical| canonical == path)
 }
 
 /// Whether what lies at a path outside is seen there inside: what was laid last above it says.
 fn is_seen(sights: &[Sight], path: &Path) -> bool {
     let above = sights.iter().rev().filter(|sight| path.starts_with(&sight.at));
-    let nearest = above.max_by_key(|sight| sight.at.components().count());
-    matches!(
-        nearest.map(|sight| &sight.what),
-        Some(What::Read | What::Write | What::Layered { .. })
-    )
+    let Some(nearest) = above.max_by_key(|sight| sight.at.components().count()) else {
+        return false;
+    };
+    match &nearest.what {
+        What::Read | What::Write => true,
+        What::Layered { directories, files, .. } => {
+            let below = path.strip_prefix(&nearest.at).unwrap_or(path);
+            !directories.iter().chain(files).any(|hidden| below.starts_with(hidden))
+        }
+        _ => false,
+    }
 }
 
-/// The sockets of this machine that have a path.
-fn sockets(list: &str) -> impl Iterator<Item = PathBuf> {
+/// The sockets of this machine that have a path: those the kernel tells of, and those that were
+/// seen. The kernel tells a path as its server said it, which may be relative to anywhere.
+fn sockets(list: &str, seen: Vec<PathBuf>) -> Result<BTreeSet<PathBuf>, Failure> {
     let paths = list.lines().skip(1).filter_map(|line| line.find(" /").map(|at| &line[at + 1..]));
-    paths.filter_map(|path| Path::new(path).canonicalize().ok())
+    let told = paths.collect::<BTreeSet<_>>();
+    let told = told.into_iter().filter_map(|path| Path::new(path).canonicalize().ok());
+    let all: BTreeSet<_> = told.chain(seen).collect();
+    if all.len() > SOCKETS_MAX {
+        let message = format!("there are more than {SOCKETS_MAX} sockets with a path here");
+        return Err(Failure::new(Exit::Failed, message)
+            .hint("a run would reach those that are not covered; remove what nobody serves"));
+    }
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -248,6 +268,7 @@ mod tests {
             directory,
             hidden: &hidden,
             program: None,
+            covered: &[],
             sockets,
         })
     }

@@ -137,6 +137,7 @@ pub(crate) fn best_tier(context: &Context) -> Result<(Tier, Option<String>), Fai
         directory: work.path(),
         hidden: &[],
         program: program.as_deref(),
+        covered: &[],
         sockets: "",
     };
     let said = |Unfit { step, why }: Unfit| format!("cannot {step}: {why}");

@@ -1,3 +1,5 @@
-//! Captured runs: tools that know nothing of Marque, from inside namespaces of their own.
+//! Captured runs: tools that know nothing of Marque, and attackers that know everything about it.
 
+mod matrix;
+mod red_team;
 mod tools;

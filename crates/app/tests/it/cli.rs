@@ -28,7 +28,7 @@ const MUTATING: [&str; 19] = [
 ];
 
 /// Verbs that change nothing of the plane but who is there.
-const OTHERS: [&str; 26] = [
+const OTHERS: [&str; 27] = [
     "agent list",
     "agent show",
     "approval list",
@@ -41,6 +41,7 @@ const OTHERS: [&str; 26] = [
     "decision explain",
     "demo",
     "grant list",
+    "key allowed-signers",
     "key list",
     "lock",
     "log export",

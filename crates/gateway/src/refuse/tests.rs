@@ -41,6 +41,14 @@ fn a_refusal_says_what_why_and_what_next() {
     assert_eq!(problem["remedy"], "ask for it");
 }
 
+// wget and pip print the status line and no more.
+#[test]
+fn the_status_line_of_a_refusal_holds_its_code() {
+    let response = Notice::refused(nothing_allows(), Place::Captured).response(Style::Text);
+    let phrase = response.extensions().get::<hyper::ext::ReasonPhrase>().unwrap();
+    assert_eq!(phrase.as_bytes(), b"Forbidden (refused.mandate.nothing_allows)");
+}
+
 #[test]
 fn a_recorded_refusal_names_the_decision_that_explains_it() {
     let decision = Id::new(Timestamp::from_millis(1), [7; 10]);
@@ -112,7 +120,7 @@ fn a_raw_answer_is_one_whole_message_that_ends_the_connection() {
     let notice = Notice::malformed("head", "two lengths", "send one");
     let raw = String::from_utf8(notice.raw()).unwrap();
     let (head, body) = raw.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n"));
+    assert!(head.starts_with("HTTP/1.1 400 Bad Request (malformed.head)\r\n"));
     assert!(head.contains("\r\nconnection: close"));
     assert!(head.contains(&format!("\r\ncontent-length: {}", body.len())));
     assert_eq!(body, notice.text());

@@ -16,8 +16,8 @@ pub(super) const NOTED: &str = "/v1/noted/";
 /// Between two pieces of what does not end.
 const PAUSE: Duration = Duration::from_millis(5);
 
-pub(super) struct Upstream {
-    pub(super) address: SocketAddr,
+pub(in crate::bench) struct Upstream {
+    pub(in crate::bench) address: SocketAddr,
     noted: Noted,
 }
 
@@ -26,7 +26,7 @@ type Noted = Arc<Mutex<Vec<(usize, Duration)>>>;
 
 impl Upstream {
     /// Listens until the process ends.
-    pub(super) fn listen(clock: Clock) -> anyhow::Result<Self> {
+    pub(in crate::bench) fn listen(clock: Clock) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let upstream = Self { address: listener.local_addr()?, noted: Noted::default() };
         let noted = Arc::clone(&upstream.noted);

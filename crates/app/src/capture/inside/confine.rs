@@ -21,7 +21,6 @@ use super::{During as _, Trouble, enter, filter, powers};
 const RULES_MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 pub(super) fn confine(mut words: impl Iterator<Item = OsString>) -> ExitCode {
-    enter::let_go_of_the_rest();
     let Some(rules) = words.next() else { return ExitCode::FAILURE };
     if let Err(Trouble { step, why, .. }) = prepare(Path::new(&rules)) {
         say(&format!("error: cannot {step}: {why}; nothing was started"));
@@ -36,6 +35,7 @@ pub(super) fn confine(mut words: impl Iterator<Item = OsString>) -> ExitCode {
 
 // ORDER: the filter last, for it would refuse what comes before it.
 fn prepare(rules: &Path) -> Result<(), Trouble> {
+    enter::let_go_of_the_rest().during("let go of what was left open")?;
     let rules = read(rules).during("read what the run may open")?;
     give_up().during("give up capabilities")?;
     fence::apply(&rules)?;

@@ -14,7 +14,9 @@ use super::super::message::FromInside;
 use super::{During as _, Part, Trouble, powers};
 
 pub(super) fn enter() -> ExitCode {
-    let_go_of_the_rest();
+    if let_go_of_the_rest().is_err() {
+        return ExitCode::FAILURE;
+    }
     let Ok(end) = io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::FAILURE };
     let channel = Channel::of(end);
     let (said, exit) = match make() {
@@ -29,14 +31,15 @@ pub(super) fn enter() -> ExitCode {
 
 // What a shell or an editor left open for `marque run` is none of the run's. Only the standard
 // streams are ours, and of those only the channel is used.
-pub(super) fn let_go_of_the_rest() {
-    let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return };
+pub(super) fn let_go_of_the_rest() -> io::Result<()> {
+    let open = std::fs::read_dir("/proc/self/fd")?;
     let numbers =
         open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     // ORDER: the list is read to its end first, for reading it takes a descriptor of its own.
     for number in numbers.filter(|number| *number > 2).collect::<Vec<_>>() {
         let _closed = nix::unistd::close(number);
     }
+    Ok(())
 }
 
 /// The first process inside, as it is numbered outside.

@@ -6,8 +6,15 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{During as _, Trouble, filter, powers};
+
+/// Most processes and threads of a run (of root's the kernel counts none).
+const PROCESSES_MAX: u64 = 16_384;
+/// Bytes of the image of a process that ended badly. At none the kernel still starts a program
+/// that takes it, outside; at one it does not (core(5)).
+const IMAGE_MAX_BYTES: u64 = 1;
 
 /// The words that come before the command's.
 pub(super) mod option {
@@ -39,8 +46,19 @@ fn prepare(at_terminal: bool, may_nest: bool) -> Result<(), Trouble> {
     if at_terminal {
         take_terminal().during("take the terminal")?;
     }
+    bound(Resource::Nproc, PROCESSES_MAX).during("bound its processes")?;
+    bound(Resource::Core, IMAGE_MAX_BYTES).during("forbid images of its processes")?;
     powers::give_up().during("give up capabilities")?;
     filter::apply(may_nest)
+}
+
+/// Lowers a limit for good. One that is lower already stays.
+fn bound(what: Resource, most: u64) -> io::Result<()> {
+    let Rlimit { current, maximum } = getrlimit(what);
+    let lower = |limit: Option<u64>| Some(limit.map_or(most, |limit| limit.min(most)));
+    let maximum = lower(maximum);
+    let current = if what == Resource::Core { maximum } else { lower(current) };
+    Ok(setrlimit(what, Rlimit { current, maximum })?)
 }
 
 // Whoever is not in the foreground is stopped for this, unless it blocks the signal (tcsetpgrp(3)).

@@ -37,8 +37,11 @@ const REFUSED: &[c_long] = &[
     libc::SYS_add_key,
     libc::SYS_request_key,
     libc::SYS_keyctl,
-    // A file by its number, past every path.
+    // A file by its number, past every path; and what others open of the files that are shared.
     libc::SYS_open_by_handle_at,
+    libc::SYS_fanotify_init,
+    // What the kernel says of the whole machine.
+    libc::SYS_syslog,
     // The machine itself.
     libc::SYS_kexec_load,
     libc::SYS_kexec_file_load,
@@ -66,6 +69,7 @@ const REFUSED: &[c_long] = &[
     libc::SYS_fsmount,
     libc::SYS_fspick,
     libc::SYS_mount_setattr,
+    OPEN_TREE_ATTR,
     libc::SYS_setns,
 ];
 /// The same, except for a run that may make user namespaces.
@@ -80,11 +84,24 @@ const NESTING: &[c_long] = &[
     libc::SYS_fsmount,
     libc::SYS_fspick,
     libc::SYS_mount_setattr,
+    OPEN_TREE_ATTR,
     libc::SYS_setns,
 ];
 
+/// open_tree_attr(2), which has this number everywhere (Linux 6.15).
+const OPEN_TREE_ATTR: c_long = 467;
+
 /// Families of sockets there are: of this machine, of the network, and to ask about it.
 const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+/// Protocols of the network there are: any other the kernel might load a module for, outside.
+const PROTOCOLS: [i32; 6] = [
+    0,
+    libc::IPPROTO_TCP,
+    libc::IPPROTO_UDP,
+    libc::IPPROTO_ICMP,
+    libc::IPPROTO_ICMPV6,
+    libc::IPPROTO_MPTCP,
+];
 /// What sockets and netlink sockets there are not.
 const RAW: i32 = libc::SOCK_RAW;
 /// A socket's kind, without its flags.
@@ -108,7 +125,16 @@ fn programs(may_nest: bool) -> Result<Vec<BpfProgram>, seccompiler::Error> {
     let into_terminal = into_terminal.into_iter().collect::<Result<Vec<_>, _>>()?;
     refused.insert(libc::SYS_ioctl, into_terminal.clone());
     refused.insert(libc::SYS_socket, sockets()?);
+    let unlike_unix = condition(0, SeccompCmpOp::Ne, libc::AF_UNIX.unsigned_abs().into())?;
+    refused.insert(libc::SYS_socketpair, vec![rule(&[unlike_unix])?]);
     let mut absent = BTreeMap::new();
+    // Whoever forbids images of itself has what it wants; lifting the limit would be a way outside.
+    let mut pretended = BTreeMap::new();
+    let images = || is(0, u64::from(libc::RLIMIT_CORE));
+    pretended.insert(libc::SYS_setrlimit, vec![rule(&[images()?])?]);
+    let sets = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)?;
+    let of_images = is(1, u64::from(libc::RLIMIT_CORE))?;
+    pretended.insert(libc::SYS_prlimit64, vec![rule(&[of_images, sets])?]);
     if !may_nest {
         let user = u64::try_from(libc::CLONE_NEWUSER).unwrap_or_default();
         refused.insert(libc::SYS_unshare, vec![rule(&[has(0, user)?])?]);
@@ -119,12 +145,12 @@ fn programs(may_nest: bool) -> Result<Vec<BpfProgram>, seccompiler::Error> {
     #[cfg(target_arch = "x86_64")]
     {
         refused.insert(X32_IOCTL, into_terminal);
-        for calls in [&mut refused, &mut absent] {
+        for calls in [&mut refused, &mut absent, &mut pretended] {
             let same = calls.clone().into_iter().filter(|(call, _)| *call < X32);
             calls.extend(same.map(|(call, rules)| (call | X32, rules)).collect::<Vec<_>>());
         }
     }
-    let programs = [(refused, libc::EPERM), (absent, libc::ENOSYS)];
+    let programs = [(refused, libc::EPERM), (absent, libc::ENOSYS), (pretended, 0)];
     let programs = programs.into_iter().filter(|(calls, _)| !calls.is_empty());
     programs.map(|(calls, error)| program(calls, error)).collect()
 }
@@ -138,8 +164,17 @@ fn sockets() -> Result<Vec<SeccompRule>, seccompiler::Error> {
     let unlisted = unlisted.into_iter().collect::<Result<Vec<_>, _>>()?;
     let raw = u64::try_from(RAW).unwrap_or_default();
     let is_raw = || condition(1, SeccompCmpOp::MaskedEq(KIND), raw);
+    let other = PROTOCOLS
+        .map(|protocol| condition(2, SeccompCmpOp::Ne, u64::from(protocol.unsigned_abs())));
+    let other = other.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let of_other = |family: i32| -> Result<SeccompRule, seccompiler::Error> {
+        let family = is(0, family.unsigned_abs().into())?;
+        rule(&[&[family], other.as_slice()].concat())
+    };
     Ok(vec![
         SeccompRule::new(unlisted)?,
+        of_other(libc::AF_INET)?,
+        of_other(libc::AF_INET6)?,
         rule(&[is(0, libc::AF_INET.unsigned_abs().into())?, is_raw()?])?,
         rule(&[is(0, libc::AF_INET6.unsigned_abs().into())?, is_raw()?])?,
         // Of netlink only questions about the network, which is the run's own.

@@ -18,6 +18,7 @@ use super::super::channel::Channel;
 use super::super::message::{FromInside, Open, ToInside};
 use super::super::places;
 use super::command::{Running, Streams};
+use super::root::Watch;
 use super::tree::{self, News};
 use super::{During as _, Trouble, listeners, network, root};
 use crate::launch::Laid;
@@ -25,9 +26,21 @@ use crate::launch::Laid;
 /// What the first process knows by now.
 enum Life {
     Empty,
-    Built(Streams, Mode),
-    Running(Running),
+    Built(Streams, Mode, Watch),
+    Running(Running, Watch),
 }
+
+impl Life {
+    fn watch(&self) -> Option<&Watch> {
+        match self {
+            Self::Empty => None,
+            Self::Built(.., watch) | Self::Running(.., watch) => Some(watch),
+        }
+    }
+}
+
+/// How long to wait before what could not be locked is tried again.
+const LOOK_AGAIN_MILLIS: u8 = 20;
 
 /// What this process makes is for others to read.
 const PUBLIC: Mode = Mode::from_raw_mode(0o022);
@@ -35,20 +48,26 @@ const PUBLIC: Mode = Mode::from_raw_mode(0o022);
 pub(super) fn init() -> ExitCode {
     let Ok((channel, children)) = begin() else { return ExitCode::FAILURE };
     let mut life = Life::Empty;
+    let mut is_locked = true;
     loop {
         while let Some(news) = tree::news() {
             if let Some(code) = heed(&channel, &life, &news) {
                 return end(&channel, code);
             }
         }
-        let mut ready = [
+        let mut ready = vec![
             PollFd::new(channel.stream().as_fd(), PollFlags::POLLIN),
             PollFd::new(children.as_fd(), PollFlags::POLLIN),
         ];
-        if poll(&mut ready, PollTimeout::NONE).is_err() {
+        ready.extend(life.watch().map(|watch| PollFd::new(watch.as_fd(), PollFlags::POLLPRI)));
+        let until = if is_locked { PollTimeout::NONE } else { LOOK_AGAIN_MILLIS.into() };
+        if poll(&mut ready, until).is_err() {
             continue;
         }
         let has = |at: usize| ready.get(at).and_then(PollFd::any).unwrap_or(false);
+        if let Some(watch) = life.watch().filter(|_| has(2) || !is_locked) {
+            is_locked = watch.lock_again();
+        }
         if has(1) {
             let _told = children.read_signal();
         }
@@ -94,28 +113,29 @@ fn next(channel: &Channel, life: Life) -> Result<Option<Life>, Trouble> {
             let theirs = umask(PUBLIC);
             network::capture_everything().during("make the run's network")?;
             root::build(&build.sights)?;
+            let watch = Watch::over(&build.sights).during("watch over the mounts")?;
             let (streams, terminal) = Streams::new(build.terminals, build.size, descriptors)?;
             let terminal: Vec<_> = terminal.iter().map(std::os::fd::AsFd::as_fd).collect();
             channel.send(&FromInside::Built, &terminal).during("answer the launcher")?;
-            Life::Built(streams, theirs)
+            Life::Built(streams, theirs, watch)
         }
-        (ToInside::Open(open), Life::Built(streams, theirs)) => {
+        (ToInside::Open(open), Life::Built(streams, theirs, watch)) => {
             open_doors(channel, &open)?;
-            Life::Built(streams, theirs)
+            Life::Built(streams, theirs, watch)
         }
-        (ToInside::Start(start), Life::Built(streams, theirs)) => {
+        (ToInside::Start(start), Life::Built(streams, theirs, watch)) => {
             umask(theirs);
             let running = Running::start(start, streams)?;
             told(FromInside::Started)?;
-            Life::Running(running)
+            Life::Running(running, watch)
         }
-        (ToInside::Signal(signal), Life::Running(running)) => {
+        (ToInside::Signal(signal), Life::Running(running, watch)) => {
             running.tell(signal);
-            Life::Running(running)
+            Life::Running(running, watch)
         }
-        (ToInside::Resume, Life::Running(running)) => {
+        (ToInside::Resume, Life::Running(running, watch)) => {
             running.resume();
-            Life::Running(running)
+            Life::Running(running, watch)
         }
         (_, life) => life,
     }))
@@ -148,7 +168,7 @@ fn lay(at: &PathBuf, text: &str, mode: u32) -> io::Result<()> {
 
 /// The code of the command, if it has ended.
 fn heed(channel: &Channel, life: &Life, news: &News) -> Option<u8> {
-    let Life::Running(running) = life else { return None };
+    let Life::Running(running, _) = life else { return None };
     match news {
         News::Ended(pid, code) if *pid == running.main => Some(*code),
         News::Stopped(pid) if *pid == running.main => {

@@ -5,8 +5,8 @@
 mod devices;
 mod lay;
 mod mounted;
+mod relock;
 
-use std::ffi::CString;
 use std::path::Path;
 
 use rustix::mount::{
@@ -16,6 +16,8 @@ use rustix::process::{chdir, pivot_root};
 
 use super::super::message::Sight;
 use super::{During as _, Trouble};
+
+pub(super) use relock::Watch;
 
 /// Where the new root is built; hidden again by what is laid there.
 const BASE: &str = "/tmp";
@@ -30,14 +32,14 @@ const KEPT: &str = "/kept";
 pub(super) fn build(sights: &[Sight]) -> Result<(), Trouble> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).during("part with the mounts outside")?;
-    scratch(Path::new(BASE), 0o755)?;
+    memory(Path::new(BASE))?;
     for name in [OLD, NEW, KEPT] {
         let at = format!("{BASE}{name}");
         std::fs::create_dir(&at).during(format!("make {at}"))?;
     }
     pivot_root(BASE, format!("{BASE}{OLD}").as_str()).during("leave the root")?;
     chdir("/").during("leave the root")?;
-    scratch(Path::new(NEW), 0o755)?;
+    memory(Path::new(NEW))?;
     for sight in sights {
         lay::lay(sight)?;
     }
@@ -62,11 +64,20 @@ pub(super) fn cover(at: &Path, with: &Path) -> Result<(), Trouble> {
     seal(at)
 }
 
-/// An empty directory in memory, bounded.
+/// An empty directory in memory. All of them lie in one, and share its bound.
 fn scratch(at: &Path, mode: u32) -> Result<(), Trouble> {
-    let options = CString::new(format!("mode={mode:o},size=50%,nr_inodes=1m"));
+    use std::os::unix::fs::PermissionsExt as _;
     let step = || format!("make an empty `{}`", at.display());
-    let options = options.during(step())?;
+    let kept = lay::keep(|kept| {
+        std::fs::create_dir(kept)?;
+        std::fs::set_permissions(kept, std::fs::Permissions::from_mode(mode))
+    });
+    rustix::mount::mount_bind(kept.during(step())?, at).during(step())
+}
+
+/// Memory that files can lie in, bounded.
+fn memory(at: &Path) -> Result<(), Trouble> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    mount("marque", at, "tmpfs", flags, options.as_c_str()).during(step())
+    let options = c"mode=755,size=50%,nr_inodes=1m";
+    mount("marque", at, "tmpfs", flags, options).during(format!("make an empty `{}`", at.display()))
 }

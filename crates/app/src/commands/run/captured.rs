@@ -30,7 +30,7 @@ const SETTINGS_MAX_BYTES: u64 = 256 * 1024;
 const GIT: &str = "git";
 const GIT_CONFIG: &str = "scratch/gitconfig";
 /// Most changed files that are named at the end.
-const NAMED_MAX: usize = 20;
+const NAMED_MAX: usize = 100;
 
 impl Open {
     /// Builds the inside of the run, or falls back where that is allowed.
@@ -47,14 +47,18 @@ impl Open {
         let mut hidden = vec![context.data.path().to_owned(), context.config_file.clone()];
         hidden.extend(anchors_dir(&context.environment));
         hidden.extend(self.hide.iter().cloned());
+        hidden.extend(context.factor.file().map(Path::to_owned));
+        hidden.extend(context.config()?.database.url_file);
+        let covered = capture::named_by(&context.environment);
         let program = std::env::current_exe().ok();
-        let sockets = sockets();
+        let sockets = sockets()?;
         let wanted = capture::Wanted {
             home: home.as_deref(),
             profile: self.home,
             directory: Path::new("."),
             hidden: &hidden,
             program: program.as_deref(),
+            covered: &covered,
             sockets: &sockets,
         };
         if self.tier == Some(Tier::Confined) {
@@ -223,9 +227,18 @@ pub(super) fn tell_changes(
     }
 }
 
-fn sockets() -> String {
+fn sockets() -> Result<String, Failure> {
     let mut list = String::new();
     let read = std::fs::File::open("/proc/net/unix")
         .and_then(|file| file.take(SOCKETS_MAX_BYTES).read_to_string(&mut list));
-    read.map(|_| list).unwrap_or_default()
+    match read {
+        Ok(length) if (length as u64) < SOCKETS_MAX_BYTES => Ok(list),
+        Ok(_) => {
+            Err(Failure::new(Exit::Failed, "this machine has too many sockets to look at each"))
+        }
+        Err(error) => {
+            let message = format!("cannot tell which sockets this machine has: {error}");
+            Err(Failure::new(Exit::Failed, message))
+        }
+    }
 }

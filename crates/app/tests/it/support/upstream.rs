@@ -41,9 +41,12 @@ pub(crate) struct Upstream {
 struct Log {
     seen: Arc<Mutex<Vec<Seen>>>,
     nonce: Arc<AtomicU64>,
-    /// By path: the head and the body of an answer.
-    told: Arc<Mutex<HashMap<String, (String, String)>>>,
+    /// By path.
+    told: Arc<Mutex<HashMap<String, Told>>>,
 }
+
+/// The head and the body of an answer.
+type Told = (String, Vec<u8>);
 
 impl Upstream {
     /// Speaks plain HTTP.
@@ -92,8 +95,8 @@ impl Upstream {
     }
 
     /// Answers a path so from now on: `head` is its status, and its fields but for the length.
-    pub(crate) fn answers(&self, path: &str, head: &str, body: &str) {
-        let answer = (head.to_owned(), body.to_owned());
+    pub(crate) fn answers(&self, path: &str, head: &str, body: impl AsRef<[u8]>) {
+        let answer = (head.to_owned(), body.as_ref().to_owned());
         self.log.told.lock().unwrap().insert(path.to_owned(), answer);
     }
 
@@ -218,12 +221,11 @@ fn answer(stream: &mut impl Write, seen: &Seen, log: &Log) -> std::io::Result<()
             Some(to) if path == "/v1/moved" => format!("302 Found\r\nLocation: {to}"),
             _ => "200 OK\r\nContent-Type: application/json".to_owned(),
         };
-        (head, body)
+        (head, body.into_bytes())
     });
     // In one write: a small second one would wait for the first to be acknowledged.
-    let length = body.len();
-    let whole = format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\n\r\n{body}");
-    stream.write_all(whole.as_bytes())?;
+    let head = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all(&[head.as_bytes(), &body].concat())?;
     stream.flush()
 }
 

@@ -68,7 +68,7 @@ async fn servers_go_on_at_a_standby_that_took_over_and_nothing_answered_is_lost(
         assert_eq!(log.leaf(index), Some(leaf), "what was answered at {index} is lost");
     }
     settled(&one).await;
-    holds(&one.log(), &[&one, &other]).await;
+    holds(&one, &[&one, &other]).await;
 }
 
 // threat 154: of two primaries the one without its standby acknowledges nothing.
@@ -102,7 +102,7 @@ async fn a_server_at_a_primary_that_was_replaced_allows_nothing_and_hears_of_kil
     })
     .await;
     settled(&other).await;
-    holds(&other.log(), &[&stale, &other]).await;
+    holds(&other, &[&stale, &other]).await;
 }
 
 // threat 156: without synchronous replication what was acknowledged can be gone.
@@ -151,5 +151,5 @@ async fn a_standby_that_was_behind_is_refused_by_every_server_that_saw_more() {
         let kill = plane.plane().kill(&acting, marque_plane::spec::KillTarget::All).await;
         assert!(kill.unwrap_err().message.contains("a standby that was behind"));
     }
-    holds(&late.log(), &[&late]).await;
+    holds(&late, &[&late]).await;
 }

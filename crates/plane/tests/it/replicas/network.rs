@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use marque_domain::{Answer, Event, Id};
-use marque_testkit::{Log, PostgresServer, Relay, RunActor, TestPlane};
+use marque_testkit::{PostgresServer, Relay, RunActor, TestPlane};
 use tokio::task::JoinSet;
 
 use super::{PATIENCE, SOON, UNAVAILABLE, eventually, heard, replica, tries};
@@ -73,10 +73,14 @@ fn outcome(event: &Event) -> Option<Id<marque_domain::Decision>> {
     }
 }
 
-pub(super) async fn holds(log: &Log, planes: &[&TestPlane]) {
-    assert!(log.entries().iter().map(|entry| entry.index).eq(0..log.size() as u64));
+/// Whether the log that `keeper` shows holds against what each of these servers signs.
+pub(super) async fn holds(keeper: &TestPlane, planes: &[&TestPlane]) {
     for plane in planes {
-        assert!(log.verified(&plane.log_key(), &plane.checkpoint().await.note).holds());
+        // ORDER: before the log, which may have grown since, but never lacks what was signed.
+        let note = plane.checkpoint().await.note;
+        let log = keeper.log();
+        assert!(log.entries().iter().map(|entry| entry.index).eq(0..log.size() as u64));
+        assert!(log.verified(&plane.log_key(), &note).holds());
     }
 }
 
@@ -117,7 +121,7 @@ async fn a_server_without_a_network_refuses_in_time_and_goes_on_when_it_is_back(
     assert!(answered > 0);
     assert_eq!(codes, [UNAVAILABLE.to_owned()].into());
     settled(&one).await;
-    holds(&one.log(), &[&one, &other]).await;
+    holds(&one, &[&one, &other]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,7 +140,7 @@ async fn connections_that_break_under_load_cost_nothing_that_was_answered() {
     assert!(codes.iter().all(|code| code == UNAVAILABLE), "{codes:?}");
     let log = plane.log();
     assert!(answered > 0 && log.allowed() >= answered, "{} {answered}", log.allowed());
-    holds(&log, &[&plane]).await;
+    holds(&plane, &[&plane]).await;
 }
 
 // A database that is far away is slow: calls go through or are refused in time, and nothing hangs.
@@ -159,7 +163,7 @@ async fn a_slow_database_is_waited_for_up_to_a_bound_and_refused_beyond() {
     relay.delays(Duration::ZERO);
     eventually("it serves again", async || tries(&plane, &run).await.is_ok()).await;
     settled(&plane).await;
-    holds(&plane.log(), &[&plane]).await;
+    holds(&plane, &[&plane]).await;
 }
 
 // threat 141: whoever keeps the database to themselves keeps nobody waiting for long.
@@ -181,5 +185,5 @@ async fn a_statement_that_hangs_is_given_up_in_time_and_asked_again() {
         eventually("it serves again", async || tries(&plane, &run).await.is_ok()).await;
     }
     settled(&plane).await;
-    holds(&plane.log(), &[&plane]).await;
+    holds(&plane, &[&plane]).await;
 }

@@ -1,13 +1,15 @@
 //! Laying one thing into the new root.
 
 use std::ffi::CString;
-use std::fs::{File, Permissions};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::fs::{XattrFlags, setxattr};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, XattrFlags, openat2, setxattr};
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive};
 
 use super::super::{During as _, Trouble};
@@ -16,6 +18,8 @@ use crate::capture::message::{Sight, What};
 
 /// Marks a directory in a layer as standing for what lies below it (overlayfs, `userxattr`).
 const OPAQUE: &str = "user.overlay.opaque";
+/// Of a directory that only the user is to read.
+const PRIVATE: u32 = 0o700;
 
 /// Lays it; what is not there outside is not there inside.
 pub(super) fn lay(sight: &Sight) -> Result<(), Trouble> {
@@ -23,7 +27,15 @@ pub(super) fn lay(sight: &Sight) -> Result<(), Trouble> {
     let from = under(OLD, &sight.at);
     let step = format!("lay `{}`", sight.at.display());
     match &sight.what {
-        What::Read | What::Write => bind(&from, &at).during(step),
+        What::Read | What::Write => {
+            let Some(source) = straight(&from).during(step.clone())? else { return Ok(()) };
+            let through_source = through(OLD, &source);
+            let is_directory = through_source.is_dir();
+            place(&at, is_directory).during(step.clone())?;
+            let there = straight(&at).during(step.clone())?;
+            let there = there.ok_or("it is gone").during(step.clone())?;
+            mount_bind_recursive(through_source, through(OLD, &there)).during(step)
+        }
         What::From(other) => bind(&under(OLD, other), &at).during(step),
         What::Scratch { mode } => {
             place(&at, true).during(step)?;
@@ -69,6 +81,23 @@ fn bind(from: &Path, at: &Path) -> io::Result<()> {
     Ok(mount_bind_recursive(from, at)?)
 }
 
+/// What lies at a path, if no part of the path is a link: whoever writes in the working directory
+/// could make one at any moment, and lead a mount elsewhere.
+pub(super) fn straight(path: &Path) -> io::Result<Option<OwnedFd>> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+        Ok(found) => Ok(Some(found)),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(Errno::LOOP) => Err(io::Error::other("a part of its path is a link")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A path to exactly that, where `/proc` lies below `root`.
+pub(super) fn through(root: &str, found: &OwnedFd) -> PathBuf {
+    format!("{root}/proc/self/fd/{}", found.as_raw_fd()).into()
+}
+
 /// Something to mount on, where nothing is.
 pub(super) fn place(at: &Path, is_directory: bool) -> io::Result<()> {
     if at.exists() {
@@ -84,13 +113,13 @@ pub(super) fn place(at: &Path, is_directory: bool) -> io::Result<()> {
 }
 
 fn nothing(at: &Path) -> io::Result<()> {
-    let Ok(found) = at.symlink_metadata() else { return Ok(()) };
-    let kept = if found.is_dir() {
+    let Some(found) = straight(at)? else { return Ok(()) };
+    let kept = if through(OLD, &found).is_dir() {
         keep(|kept| std::fs::create_dir(kept))?
     } else {
         keep(|kept| File::create(kept).map(drop))?
     };
-    Ok(mount_bind(&kept, at)?)
+    Ok(mount_bind(&kept, through(OLD, &found))?)
 }
 
 // overlayfs: a file in the upper lower layer stands for whatever lies below it, and so does a
@@ -107,16 +136,16 @@ fn layer(
     std::fs::create_dir(&top)?;
     let mut are_opaque = true;
     for directory in directories {
-        directories_to(from, &top, directory)?;
+        directories_to(from, &top, directory.parent().unwrap_or(Path::new("")))?;
         let marked = top.join(directory);
+        if !is_new(&marked)? {
+            std::fs::set_permissions(&marked, Permissions::from_mode(PRIVATE))?;
+        }
         are_opaque &= setxattr(&marked, OPAQUE, b"y", XattrFlags::empty()).is_ok();
-        std::fs::set_permissions(marked, Permissions::from_mode(0o700))?;
     }
     for file in files {
         directories_to(from, &top, file.parent().unwrap_or(Path::new("")))?;
-        let made = top.join(file);
-        File::create(&made)?;
-        std::fs::set_permissions(made, Permissions::from_mode(0o600))?;
+        File::options().write(true).create(true).truncate(true).mode(0o600).open(top.join(file))?;
     }
     std::fs::set_permissions(&top, from.metadata()?.permissions())?;
     let mut options = format!("userxattr,lowerdir={}:{}", escaped(&top)?, escaped(from)?);
@@ -139,14 +168,23 @@ fn directories_to(from: &Path, top: &Path, directory: &Path) -> io::Result<()> {
     for part in directory.components() {
         so_far.push(part);
         let made = top.join(&so_far);
-        if !made.exists() {
-            std::fs::create_dir(&made)?;
-            let mode =
-                from.join(&so_far).metadata().map_or(0o700, |found| found.permissions().mode());
-            std::fs::set_permissions(made, Permissions::from_mode(mode & 0o777))?;
+        if is_new(&made)?
+            && let Ok(found) = from.join(&so_far).metadata()
+        {
+            let mode = found.permissions().mode() & 0o777;
+            std::fs::set_permissions(made, Permissions::from_mode(mode))?;
         }
     }
     Ok(())
+}
+
+/// Makes a private directory, where none is; whether none was.
+fn is_new(at: &Path) -> io::Result<bool> {
+    match DirBuilder::new().mode(PRIVATE).create(at) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 // A colon parts the layers, a comma the options.
@@ -156,7 +194,7 @@ fn escaped(path: &Path) -> io::Result<String> {
 }
 
 /// Makes something in a place of its own that is out of the run's sight.
-fn keep(make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
+pub(super) fn keep(make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let kept = Path::new(KEPT).join(number.to_string());

@@ -3,15 +3,19 @@
 //! A mount below a laid directory comes along with it (mount(2), MS_REC), and a flag of the
 //! directory is not one of the mount below; so the kernel's own list is gone through.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::mount::{MountFlags, mount_remount};
 
 use super::super::{During as _, Trouble};
+use super::devices::DEVICES;
 use crate::capture::message::{Sight, What};
+
+/// The kernel's list of our mounts.
+pub(super) const LIST: &str = "/proc/self/mountinfo";
 
 /// A mount of ours.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +26,7 @@ struct Mounted {
 
 /// Takes from every mount what it must not allow.
 pub(super) fn restrict(sights: &[Sight]) -> Result<(), Trouble> {
-    let list = std::fs::read_to_string("/proc/self/mountinfo").during("list the mounts")?;
+    let list = std::fs::read_to_string(LIST).during("list the mounts")?;
     for mounted in list.lines().filter_map(parse) {
         let Some(more) = owed(&mounted.at, sights) else { continue };
         let flags = mounted.flags | more | MountFlags::BIND;
@@ -32,14 +36,10 @@ pub(super) fn restrict(sights: &[Sight]) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Makes one mount read-only, as it is otherwise.
-pub(super) fn read_only(at: &Path) -> io::Result<()> {
-    let flags = MountFlags::RDONLY
-        | MountFlags::BIND
-        | MountFlags::NOSUID
-        | MountFlags::NODEV
-        | MountFlags::NOEXEC;
-    Ok(mount_remount(at, flags, "")?)
+/// Where mounts are.
+pub(super) fn places() -> std::io::Result<BTreeSet<PathBuf>> {
+    let list = std::fs::read_to_string(LIST)?;
+    Ok(list.lines().filter_map(parse).map(|mounted| mounted.at).collect())
 }
 
 /// What a mount there is to lose: as the nearest thing laid above it says, the later of two.
@@ -47,6 +47,7 @@ fn owed(at: &Path, sights: &[Sight]) -> Option<MountFlags> {
     let above = sights.iter().filter(|sight| at.starts_with(&sight.at));
     let nearest = above.max_by_key(|sight| sight.at.components().count());
     let no_powers = MountFlags::NOSUID | MountFlags::NODEV;
+    let is_itself = nearest.is_some_and(|sight| sight.at == at);
     match nearest.map(|sight| &sight.what) {
         // The root itself, in which nothing but places for others lies, is nobody's.
         None
@@ -59,9 +60,19 @@ fn owed(at: &Path, sights: &[Sight]) -> Option<MountFlags> {
             | What::Layered { is_writable: false, .. },
         ) => Some(MountFlags::RDONLY | no_powers),
         Some(What::Write) => Some(no_powers),
+        Some(What::Processes) if !is_itself => {
+            Some(MountFlags::RDONLY | MountFlags::NOEXEC | no_powers)
+        }
+        Some(What::Devices) if is_device(at) => {
+            Some(MountFlags::RDONLY | MountFlags::NOEXEC | MountFlags::NOSUID)
+        }
         // Made with the flags they need.
         Some(What::Scratch { .. } | What::Layered { .. } | What::Processes | What::Devices) => None,
     }
+}
+
+fn is_device(at: &Path) -> bool {
+    at.file_name().is_some_and(|name| DEVICES.iter().any(|device| name == *device))
 }
 
 // proc_pid_mountinfo(5): the fifth field is the place, the sixth its flags.
@@ -125,15 +136,25 @@ mod tests {
             sight("/home/me/work", What::Write),
             sight("/home/me/work/.git/config", What::Read),
             sight("/tmp", What::Scratch { mode: 0o1777 }),
+            sight("/proc", What::Processes),
+            sight("/dev", What::Devices),
         ];
         let is_read_only = |at: &str| {
             let flags = owed(at.as_ref(), &sights);
             flags.is_some_and(|flags| flags.contains(MountFlags::RDONLY))
         };
-        for at in ["/", "/home/me", "/home/me/other/mount", "/home/me/work/.git/config"] {
+        for at in [
+            "/",
+            "/home/me",
+            "/home/me/other/mount",
+            "/home/me/work/.git/config",
+            "/proc/sys",
+            "/dev/null",
+        ] {
             assert!(is_read_only(at), "{at}");
         }
-        for at in ["/home/me/work", "/home/me/work/deep/mount", "/tmp"] {
+        for at in ["/home/me/work", "/home/me/work/deep/mount", "/tmp", "/proc", "/dev", "/dev/pts"]
+        {
             assert!(!is_read_only(at), "{at}");
         }
     }

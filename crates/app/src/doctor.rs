@@ -33,13 +33,15 @@ pub(crate) struct Row {
     pub(crate) result: String,
     /// What to do about it.
     pub(crate) remedy: Option<String>,
+    /// What a tool printed that matters.
+    pub(crate) said: Option<String>,
 }
 
 impl Row {
     /// As it should be.
     pub(crate) fn ok(what: impl Into<String>, result: impl Into<String>) -> Self {
         let (what, result) = (what.into(), result.into());
-        Self { what, verdict: Verdict::Ok, result, remedy: None }
+        Self { what, verdict: Verdict::Ok, result, remedy: None, said: None }
     }
 
     /// Not there, and nothing depends on it.

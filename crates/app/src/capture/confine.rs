@@ -260,7 +260,6 @@ mod tests {
         vec![Sight { at: dir.to_owned(), what }, Sight { at: dir.join("work"), what: What::Write }]
     }
 
-    // threat 95
     #[test]
     fn a_home_is_opened_around_what_is_hidden_in_it() {
         let dir = tempfile::tempdir().unwrap();

@@ -156,7 +156,7 @@ impl Clinic {
 
     fn judged(&self, tool: &Tool, typed: &Typed) -> anyhow::Result<Row> {
         let said = typed.out.lines().filter(|line| !line.trim().is_empty());
-        let last = said.clone().find(|line| line.contains("rror")).or_else(|| said.clone().next_back());
+        let last = said.clone().find(|line| is_error(line)).or_else(|| said.clone().next_back());
         let last = last.unwrap_or_default();
         if typed.code == 0 && typed.out.trim() == NOT_INSTALLED {
             return Ok(Row::absent(tool.name, NOT_INSTALLED));
@@ -166,7 +166,8 @@ impl Clinic {
             return Ok(match reason {
                 Some(reason) => Row {
                     verdict: Verdict::Refused,
-                    ..Row::ok(tool.name, format!("refused, as documented: {}", short(reason)))
+                    said: Some(one_line(reason)),
+                    ..Row::ok(tool.name, "refused with a reason, as documented")
                 },
                 None => Row::failed(tool.name, format!("no reason: {}", short(last)), tool.remedy),
             });
@@ -191,7 +192,8 @@ impl Clinic {
             124 | 137 => format!("no end after {PATIENCE_SECS} s"),
             code => format!("exit code {code}: {}", short(last)),
         };
-        Ok(Row::failed(tool.name, format!("{what}; {code}"), tool.remedy))
+        let row = Row::failed(tool.name, format!("{what}; {code}"), tool.remedy);
+        Ok(Row { said: Some(one_line(&typed.out)), ..row })
     }
 
     /// Ends every process and removes every file.
@@ -218,6 +220,10 @@ fn short(line: &str) -> String {
     let line = one_line(line);
     let some: String = line.chars().take(SHOWN_MAX).collect();
     if some.len() < line.len() { format!("{some}…") } else { some }
+}
+
+fn is_error(line: &str) -> bool {
+    ["error", "Error", "ERROR", "xception"].iter().any(|word| line.contains(word))
 }
 
 fn is_found(path: &OsStr, program: &str) -> bool {

@@ -1,7 +1,7 @@
 //! The tools that are tried, and what each is told to do.
 //!
-//! `{url}` in a script stands for an address of the tool's own at the API. Each does what it is there
-//! for, unchanged: no option that names a proxy or a certificate.
+//! `{url}` in a script stands for an address of the tool's own at the API. Each does what it is
+//! there for, unchanged: no option that names a proxy or a certificate.
 
 /// One tool.
 pub(super) struct Tool {
@@ -49,7 +49,8 @@ pub(super) const TOOLS: &[Tool] = &[
         "python3 urllib",
         "urllib",
         "python3",
-        "python3 -c 'import urllib.request as r; print(r.urlopen(\"{url}\").read().decode())'",
+        "python3 -c 'from urllib.request import urlopen as get
+print(get(\"{url}\").read().decode())'",
         BUNDLE,
     ),
     tool(
@@ -72,7 +73,8 @@ python3 -c 'import requests; print(requests.get(\"{url}\").text)'",
         "node https",
         "https",
         "node",
-        "node -e 'require(\"https\").get(\"{url}\", r => r.pipe(process.stdout)).on(\"error\", e => {
+        "node -e 'const to = process.stdout
+require(\"https\").get(\"{url}\", r => r.pipe(to)).on(\"error\", e => {
     console.error(String(e)); process.exit(1) })'",
         "run it captured, or use Node 24: before it `https` reads no proxy variables",
     ),

@@ -50,6 +50,10 @@ if [ -z "$program" ]; then
   (cd "$HOME" && env -u MARQUE_PASSPHRASE_FILE npm install --silent --no-audit --no-fund \
     --omit=optional --ignore-scripts --prefix "$HOME/agent" "$agent")
   program="$HOME/agent/node_modules/@google/gemini-cli/bundle/gemini.js"
+else
+  # To where the run finds it.
+  cp -a "$(dirname "$(dirname "$program")")" "$HOME/agent"
+  program="$HOME/agent/bundle/gemini.js"
 fi
 
 # An authority for the fakes, which Marque's server trusts for their connections and nobody else.

@@ -40,8 +40,10 @@ pub(crate) async fn supervise(
         Signals::listen(false).map_err(|error| failed("listen for signals", &error))?;
     let inside = Inside::new(channel).map_err(|error| failed("hear the inside", &error))?;
     let (code, cause) = inside.wait(&mut signals, relay.as_ref(), hold).await;
-    // ORDER: whoever writes to the run's terminal is gone before its last bytes are waited for.
-    let is_clean = stage.first().is_gone().await;
+    // ORDER: whoever writes to the run's terminal is gone before its last bytes are waited for. The
+    // first process says so once nobody else is left, and the kernel then takes milliseconds to
+    // clear its mounts away, for which nobody waits.
+    let is_clean = code.is_some() || stage.first().is_gone().await;
     if let Some(relay) = relay {
         relay.finish();
     }

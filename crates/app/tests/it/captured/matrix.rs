@@ -7,7 +7,7 @@ use std::process::Stdio;
 use super::super::support::{CREDENTIAL, GIT_TOKEN, GitHost, Run, Upstream, World};
 
 /// Installed by `.ci/run`, so never absent where it ran.
-const INSTALLED: [&str; 5] = ["curl", "git", "python3", "ssh", "wget"];
+const INSTALLED: [&str; 6] = ["curl", "git", "psql", "python3", "ssh", "wget"];
 
 /// The usual cast, a package index, a registry and a git host, all at their well-known names.
 struct Tools {

@@ -183,7 +183,7 @@ fn package_tools_look_up_and_install() {
     tools.serves_packages();
     tools.is_served("pip", "pip index versions demo-thing", "1.2.3");
     tools.is_served("pip", "pip download -q --no-deps demo-thing && ls", "demo_thing-1.2.3");
-    let elsewhere = "pip download -v --index-url https://nobody.test/simple demo-thing";
+    let elsewhere = "pip download -vv --index-url https://nobody.test/simple demo-thing";
     tools.is_refused("pip", elsewhere, "refused.mandate.nothing_allows");
     tools.is_served("npm", "npm view demo-thing version", "1.2.3");
     tools.is_served("npm", "npm install --no-audit --no-fund demo-thing", "added 1 package");

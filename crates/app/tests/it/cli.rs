@@ -28,7 +28,7 @@ const MUTATING: [&str; 19] = [
 ];
 
 /// Verbs that change nothing of the plane but who is there.
-const OTHERS: [&str; 27] = [
+const OTHERS: [&str; 28] = [
     "agent list",
     "agent show",
     "approval list",
@@ -40,6 +40,7 @@ const OTHERS: [&str; 27] = [
     "connection show",
     "decision explain",
     "demo",
+    "doctor",
     "grant list",
     "key allowed-signers",
     "key list",

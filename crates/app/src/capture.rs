@@ -21,6 +21,6 @@ mod terminal;
 mod view;
 
 pub(crate) use inside::dispatch;
-pub(crate) use stage::{Stage, Unfit};
+pub(crate) use stage::{Below, Lender, Opened, Stage, Unfit};
 pub(crate) use supervise::supervise;
-pub(crate) use view::{Home, Wanted};
+pub(crate) use view::{Home, Wanted, Work};

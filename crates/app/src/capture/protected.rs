@@ -145,11 +145,31 @@ pub(super) fn directories_of_git(directory: &Path) -> Vec<PathBuf> {
     let linked = || {
         let text = std::fs::read_to_string(&dot).ok()?;
         let to = dot.parent()?.join(text.strip_prefix("gitdir:")?.trim());
+        if !refers_back(&to, &dot) {
+            return None;
+        }
         let common = std::fs::read_to_string(to.join("commondir")).ok();
         let common = common.map(|common| to.join(common.trim()));
         common.unwrap_or(to).canonicalize().ok()
     };
     if dot.is_dir() { vec![dot] } else { linked().into_iter().collect() }
+}
+
+/// Whether a directory of git's says itself that it belongs to the file `dot`. Anybody who can
+/// write to a working directory can have a file there lead anywhere; nobody writes to the other end.
+fn refers_back(to: &Path, dot: &Path) -> bool {
+    let is_dot = |path: PathBuf| {
+        matches!((path.canonicalize(), dot.canonicalize()), (Ok(path), Ok(dot)) if path == dot)
+    };
+    // A linked worktree (gitrepository-layout(5), `gitdir`), or a submodule (`core.worktree`).
+    let linked = std::fs::read_to_string(to.join("gitdir"));
+    if linked.is_ok_and(|back| is_dot(to.join(back.trim()))) {
+        return true;
+    }
+    let config = std::fs::read_to_string(to.join("config")).unwrap_or_default();
+    let worktree = config.lines().filter_map(|line| line.trim().strip_prefix("worktree"));
+    let mut worktree = worktree.filter_map(|rest| rest.trim_start().strip_prefix('='));
+    worktree.any(|tree| is_dot(to.join(tree.trim()).join(".git")))
 }
 
 /// What of a directory would be executed, as it is now.
@@ -235,6 +255,12 @@ mod tests {
         }
         let git = directories_of_git(&at("src"));
         assert_eq!(git, [at(".git")]);
+        fs::create_dir_all(at("gh")).unwrap();
+        fs::write(at("src/.git"), "gitdir: ../gh\n").unwrap();
+        assert!(directories_of_git(&at("src")).is_empty(), "it does not say that it belongs here");
+        fs::write(at("gh/config"), "[core]\n\tworktree = ../src\n").unwrap();
+        assert_eq!(directories_of_git(&at("src")), [at("gh").canonicalize().unwrap()]);
+        fs::remove_file(at("src/.git")).unwrap();
         let locks = locks(dir.path(), &git);
         assert_eq!(locks.locked, [at(".envrc"), at(".git/config"), at(".git/hooks")]);
 

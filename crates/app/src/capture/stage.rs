@@ -1,7 +1,8 @@
 //! The inside of a run, seen from outside: made, furnished, and started.
 
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,11 +13,11 @@ use rustix::termios::isatty;
 use super::channel::Channel;
 use super::first::First;
 use super::inside::Part;
-use super::message::{Build, FromInside, Open, Sight, Start, ToInside};
+use super::message::{Build, FromInside, Lending, Open, Opening, Sight, Start, ToInside};
 use super::protected::Executed;
-use super::view::{View, Wanted, view};
+use super::view::{View, Wanted, Work, view};
 use crate::exit::{Exit, Failure};
-use crate::launch::Laid;
+use crate::launch::{Laid, children};
 
 /// How long a step inside may take.
 const STEP: Duration = Duration::from_secs(20);
@@ -35,9 +36,42 @@ pub(crate) struct Stage {
     channel: Channel,
     first: First,
     terminal: Option<OwnedFd>,
-    directory: PathBuf,
-    git: Vec<PathBuf>,
+    work: Work,
     before: Executed,
+}
+
+/// What was made inside and is used outside.
+pub(crate) struct Opened {
+    /// The listeners for the server.
+    pub(crate) doors: Vec<(DoorKind, OwnedFd)>,
+    /// What the launcher keeps: where child runs are asked for.
+    pub(crate) launch: UnixListener,
+    /// And what lends them the run's directories.
+    pub(crate) lender: Lender,
+}
+
+/// Lends a run's directories to runs below it.
+pub(crate) struct Lender(Channel);
+
+impl Lender {
+    fn lend(&self) -> io::Result<Vec<OwnedFd>> {
+        self.0.send(&Lending::Lend, &[])?;
+        match self.0.receive()? {
+            (Lending::Lent, lent) => Ok(lent),
+            (Lending::Failed(why), _) => Err(io::Error::other(why)),
+            (Lending::Lend, _) => Err(io::Error::other("it asked for itself")),
+        }
+    }
+}
+
+/// What a run below another one is given of it.
+pub(crate) struct Below<'a> {
+    /// What the run above works on.
+    pub(crate) work: &'a Work,
+    /// Lends it.
+    pub(crate) lender: &'a Lender,
+    /// The standard streams of the one below.
+    pub(crate) streams: [OwnedFd; 3],
 }
 
 impl Stage {
@@ -45,10 +79,27 @@ impl Stage {
     ///
     /// Blocks for some milliseconds.
     pub(crate) fn build(wanted: &Wanted<'_>) -> Result<Result<Self, Unfit>, Failure> {
-        let View { sights, git } = view(wanted)?;
+        Self::make(view(wanted, None)?, Streams::ours())
+    }
+
+    /// The same for a run below another one, inside what that one sees.
+    pub(crate) fn build_below(
+        wanted: &Wanted<'_>,
+        below: Below<'_>,
+    ) -> Result<Result<Self, Unfit>, Failure> {
+        let view = view(wanted, Some(below.work))?;
+        let lent = below.lender.lend().map_err(|error| {
+            let message = format!("the directories of the run above cannot be lent: {error}");
+            Failure::new(Exit::Failed, message)
+        })?;
+        Self::make(view, Ok(Streams { passed: below.streams.map(Some), lent, size: None }))
+    }
+
+    fn make(view: View, streams: io::Result<Streams>) -> Result<Result<Self, Unfit>, Failure> {
+        let View { sights, directory, git } = view;
         let entered = enter().and_then(|entered| match entered {
             Ok((channel, first)) => {
-                let answer = furnish(&channel, sights)?;
+                let answer = furnish(&channel, sights, streams?)?;
                 Ok(Ok((channel, first, answer)))
             }
             Err(unfit) => Ok(Err(unfit)),
@@ -61,12 +112,11 @@ impl Stage {
                 return Ok(Err(Unfit { step, why: error.to_string() }));
             }
         };
-        let directory = wanted.directory.canonicalize().unwrap_or_else(|_| wanted.directory.into());
         Ok(match answer {
             (FromInside::Built, terminal) => {
                 let before = Executed::of(&directory, &git);
                 let terminal = terminal.into_iter().next();
-                Ok(Self { channel, first, terminal, directory, git, before })
+                Ok(Self { channel, first, terminal, work: Work { directory, git }, before })
             }
             (FromInside::Failed { step, why, .. }, _) => Err(Unfit { step, why }),
             (other, _) => Err(Unfit { step: "build".to_owned(), why: format!("{other:?}") }),
@@ -79,11 +129,12 @@ impl Stage {
         ports: Vec<u16>,
         files: Vec<Laid>,
         trusted_at: Vec<PathBuf>,
-    ) -> Result<Vec<(DoorKind, OwnedFd)>, Failure> {
-        let asked = ToInside::Open(Open { ports, files, trusted_at });
+    ) -> Result<Opened, Failure> {
+        let lendable = self.work.roots().cloned().collect();
+        let asked = ToInside::Open(Open { ports, files, trusted_at, lendable });
         match self.ask(&asked)? {
-            (FromInside::Opened(kinds), listeners) if kinds.len() == listeners.len() => {
-                Ok(kinds.into_iter().zip(listeners).collect())
+            (FromInside::Opened(openings), made) if openings.len() == made.len() => {
+                sorted(openings.into_iter().zip(made))
             }
             (other, _) => Err(failed(other)),
         }
@@ -99,13 +150,18 @@ impl Stage {
 
     /// What is new or changed that a human's tools would execute, and whether all was looked at.
     pub(crate) fn executed_since(&self) -> (Vec<PathBuf>, bool) {
-        let now = Executed::of(&self.directory, &self.git);
+        let now = Executed::of(&self.work.directory, &self.work.git);
         (now.since(&self.before), now.is_whole && self.before.is_whole)
     }
 
     /// Where the command begins.
     pub(crate) fn directory(&self) -> &PathBuf {
-        &self.directory
+        &self.work.directory
+    }
+
+    /// What the run works on.
+    pub(crate) fn work(&self) -> &Work {
+        &self.work
     }
 
     /// The first process inside.
@@ -128,6 +184,25 @@ impl Stage {
     }
 }
 
+fn sorted(made: impl Iterator<Item = (Opening, OwnedFd)>) -> Result<Opened, Failure> {
+    let (mut doors, mut launch, mut lender) = (Vec::new(), None, None);
+    for (opening, made) in made {
+        match opening {
+            Opening::Door(kind) => doors.push((kind, made)),
+            Opening::Launch => launch = Some(UnixListener::from(made)),
+            Opening::Lender => lender = Some(Channel::of(made)),
+        }
+    }
+    let (Some(launch), Some(lender)) = (launch, lender) else {
+        return Err(Failure::new(Exit::Failed, "the inside of the run opened too little"));
+    };
+    let bounded = lender.stream().set_read_timeout(Some(STEP));
+    bounded.and_then(|()| launch.set_nonblocking(true)).map_err(|error| {
+        Failure::new(Exit::Failed, format!("cannot use what the run's inside opened: {error}"))
+    })?;
+    Ok(Opened { doors, launch, lender: Lender(lender) })
+}
+
 fn failed(answer: FromInside) -> Failure {
     match answer {
         FromInside::Failed { step, why, code } => {
@@ -147,7 +222,7 @@ fn enter() -> io::Result<Result<(Channel, First), Unfit>> {
     // What it has to say comes over the channel.
     command.env_clear().stdin(Stdio::from(OwnedFd::from(theirs.into_stream())));
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    let status = command.status()?;
+    let status = children::apart(|| command.status())?;
     // Our copy of their end is gone with it, so that theirs is the last.
     drop(command);
     match ours.receive::<FromInside>() {
@@ -158,18 +233,41 @@ fn enter() -> io::Result<Result<(Channel, First), Unfit>> {
     }
 }
 
-/// Has it build what is seen, and passes it the standard streams that are no terminal.
-fn furnish(channel: &Channel, sights: Vec<Sight>) -> io::Result<(FromInside, Vec<OwnedFd>)> {
-    let streams = streams();
-    let terminals = streams.each_ref().map(isatty);
-    let passed: Vec<BorrowedFd<'_>> =
-        streams.iter().filter(|stream| !isatty(stream)).map(|stream| stream.as_fd()).collect();
-    let size = streams.iter().find_map(|stream| rustix::termios::tcgetwinsize(stream).ok());
-    let size = size.map(|size| (size.ws_row, size.ws_col));
-    channel.send(&ToInside::Build(Build { sights, terminals, size }), &passed)?;
-    channel.receive()
+/// The standard streams of a run, and what it is lent.
+struct Streams {
+    /// Those that are passed on; a terminal of the run's own stands for the others.
+    passed: [Option<OwnedFd>; 3],
+    lent: Vec<OwnedFd>,
+    /// How large that terminal is.
+    size: Option<(u16, u16)>,
 }
 
-fn streams() -> [BorrowedFd<'static>; 3] {
-    [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()]
+impl Streams {
+    /// This process's own: a terminal stays outside, all else is passed on.
+    fn ours() -> io::Result<Self> {
+        let streams = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+        let size = streams.iter().find_map(|stream| rustix::termios::tcgetwinsize(stream).ok());
+        let size = size.map(|size| (size.ws_row, size.ws_col));
+        let mut passed = [None, None, None];
+        for (passed, stream) in passed.iter_mut().zip(streams) {
+            if !isatty(stream) {
+                *passed = Some(stream.try_clone_to_owned()?);
+            }
+        }
+        Ok(Self { passed, lent: Vec::new(), size })
+    }
+}
+
+/// Has it build what is seen, and passes it its streams and what it is lent.
+fn furnish(
+    channel: &Channel,
+    sights: Vec<Sight>,
+    streams: Streams,
+) -> io::Result<(FromInside, Vec<OwnedFd>)> {
+    let Streams { passed, lent, size } = streams;
+    let terminals = passed.each_ref().map(Option::is_none);
+    let descriptors: Vec<BorrowedFd<'_>> =
+        passed.iter().flatten().chain(&lent).map(AsFd::as_fd).collect();
+    channel.send(&ToInside::Build(Build { sights, terminals, size }), &descriptors)?;
+    channel.receive()
 }

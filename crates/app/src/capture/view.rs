@@ -79,15 +79,41 @@ pub(crate) struct Wanted<'a> {
 pub(super) struct View {
     /// What is laid, in order.
     pub(super) sights: Vec<Sight>,
+    /// The working directory.
+    pub(super) directory: PathBuf,
     /// Directories of git's that belong to the working directory.
     pub(super) git: Vec<PathBuf>,
 }
 
-/// Decides what is seen.
-pub(super) fn view(wanted: &Wanted<'_>) -> Result<View, Failure> {
+/// What a run can write to, and what of it a run below it is lent.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    /// Its working directory.
+    pub(crate) directory: PathBuf,
+    /// Directories of git's that belong to it.
+    pub(crate) git: Vec<PathBuf>,
+}
+
+impl Work {
+    /// The directories it can write to, none inside another.
+    pub(super) fn roots(&self) -> impl Iterator<Item = &PathBuf> {
+        let apart = self.git.iter().filter(|git| !git.starts_with(&self.directory));
+        std::iter::once(&self.directory).chain(apart)
+    }
+
+    fn holds(&self, path: &Path) -> bool {
+        self.roots().any(|root| path.starts_with(root))
+    }
+}
+
+/// Decides what is seen; for a run below another one, inside what that one works on.
+pub(super) fn view(wanted: &Wanted<'_>, above: Option<&Work>) -> Result<View, Failure> {
     let directory = canonical(wanted.directory)?;
     let home = wanted.home.map(canonical).transpose()?;
     must_be_narrow(&directory, home.as_deref(), wanted.hidden)?;
+    if let Some(above) = above {
+        must_lie_inside(&directory, above)?;
+    }
     let mut sights = Vec::new();
     programs(&mut sights)?;
     machine(&mut sights);
@@ -98,7 +124,7 @@ pub(super) fn view(wanted: &Wanted<'_>) -> Result<View, Failure> {
     if let Some(home) = &home {
         at_home(&mut sights, home, wanted.profile);
     }
-    let git = work(&mut sights, &directory, home.as_deref());
+    let git = work(&mut sights, &directory, home.as_deref(), above);
     let nothing = |at: PathBuf| Sight { at, what: What::Nothing };
     sights.extend(hidden::OF_THE_MACHINE.iter().map(|path| nothing(path.into())));
     let beyond = wanted.hidden.iter().filter_map(|path| path.canonicalize().ok());
@@ -106,7 +132,20 @@ pub(super) fn view(wanted: &Wanted<'_>) -> Result<View, Failure> {
     sights.extend(beyond.into_iter().map(nothing));
     let sockets: Vec<_> = sockets(wanted.sockets).filter(|path| is_seen(&sights, path)).collect();
     sights.extend(sockets.into_iter().take(SOCKETS_MAX).map(nothing));
-    Ok(View { sights, git })
+    Ok(View { sights, directory, git })
+}
+
+fn must_lie_inside(directory: &Path, above: &Work) -> Result<(), Failure> {
+    if directory.starts_with(&above.directory) {
+        return Ok(());
+    }
+    let message = format!(
+        "`{}` is not in the working directory of the run above, `{}`",
+        directory.display(),
+        above.directory.display()
+    );
+    Err(Failure::new(Exit::Usage, message)
+        .hint("a child run works where its parent does; start it in that directory or below it"))
 }
 
 fn canonical(path: &Path) -> Result<PathBuf, Failure> {
@@ -204,15 +243,31 @@ fn at_home(sights: &mut Vec<Sight>, home: &Path, profile: Home) {
 }
 
 /// The working directory and what belongs to it. Returns directories of git's.
-fn work(sights: &mut Vec<Sight>, directory: &Path, home: Option<&Path>) -> Vec<PathBuf> {
+fn work(
+    sights: &mut Vec<Sight>,
+    directory: &Path,
+    home: Option<&Path>,
+    above: Option<&Work>,
+) -> Vec<PathBuf> {
     let is_narrow = |git: &PathBuf| {
         let above = git.parent().unwrap_or(Path::new("/"));
         above != Path::new("/") && !home.is_some_and(|home| home.starts_with(above))
     };
-    let git: Vec<_> = directories_of_git(directory).into_iter().filter(is_narrow).collect();
+    let is_ours = |git: &PathBuf| above.is_none_or(|above| above.holds(git));
+    let git = directories_of_git(directory).into_iter();
+    let git: Vec<_> = git.filter(|git| is_narrow(git) && is_ours(git)).collect();
     let Locks { kept, locked } = locks(directory, &git);
-    sights.push(Sight { at: directory.to_owned(), what: What::Write });
-    sights.extend(kept.into_iter().map(|at| Sight { at, what: What::Write }));
+    // ORDER: what is lent comes first, in the order of `Work::roots`.
+    for root in above.into_iter().flat_map(Work::roots) {
+        let is_writable = root == directory || git.contains(root);
+        sights.push(Sight { at: root.clone(), what: What::Lent { is_writable } });
+    }
+    if above.is_none_or(|above| above.directory != directory) {
+        sights.push(Sight { at: directory.to_owned(), what: What::Write });
+    }
+    let is_lent = |path: &PathBuf| above.is_some_and(|above| above.roots().any(|root| root == path));
+    let kept = kept.into_iter().filter(|path| !is_lent(path));
+    sights.extend(kept.map(|at| Sight { at, what: What::Write }));
     sights.extend(locked.into_iter().map(|at| Sight { at, what: What::Read }));
     git
 }
@@ -223,7 +278,7 @@ fn is_seen(sights: &[Sight], path: &Path) -> bool {
     let nearest = above.max_by_key(|sight| sight.at.components().count());
     matches!(
         nearest.map(|sight| &sight.what),
-        Some(What::Read | What::Write | What::Layered { .. })
+        Some(What::Read | What::Write | What::Lent { .. } | What::Layered { .. })
     )
 }
 
@@ -237,19 +292,52 @@ fn sockets(list: &str) -> impl Iterator<Item = PathBuf> {
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use super::{Home, View, Wanted, is_seen, view};
+    use super::{Home, View, Wanted, Work, is_seen, view};
     use crate::capture::message::What;
 
     fn of(home: &Path, directory: &Path, sockets: &str) -> Result<View, crate::exit::Failure> {
         let hidden = [home.join("plane")];
-        view(&Wanted {
+        let wanted = Wanted {
             home: Some(home),
             profile: Home::Private,
             directory,
             hidden: &hidden,
             program: None,
             sockets,
-        })
+        };
+        view(&wanted, None)
+    }
+
+    #[test]
+    fn a_run_below_another_works_inside_that_one_and_writes_where_it_was_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().canonicalize().unwrap();
+        let at = |name: &str| home.join(name);
+        for directory in ["work/sub", "work/.git/hooks", "beside"] {
+            std::fs::create_dir_all(at(directory)).unwrap();
+        }
+        std::os::unix::fs::symlink(at("beside"), at("work/out")).unwrap();
+        let above = Work { directory: at("work"), git: vec![at("work/.git")] };
+        let below = |directory: &Path| {
+            let profile = Home::Private;
+            let (home, hidden, program) = (Some(home.as_path()), [].as_slice(), None);
+            let wanted = Wanted { home, profile, directory, hidden, program, sockets: "" };
+            view(&wanted, Some(&above))
+        };
+        for outside in ["beside", "work/out"] {
+            let refused = below(&at(outside)).unwrap_err();
+            assert!(refused.to_string().contains("not in the working directory"), "{refused}");
+        }
+        let lent = |view: &View| {
+            let sights = view.sights.iter().filter(|sight| sight.at.starts_with(at("work")));
+            sights.map(|sight| (sight.at.clone(), sight.what.clone())).collect::<Vec<_>>()
+        };
+        let kept = [(at("work/.git"), What::Write), (at("work/.git/hooks"), What::Read)];
+        let same = [(at("work"), What::Lent { is_writable: true })];
+        assert_eq!(lent(&below(&at("work")).unwrap()), [same.as_slice(), &kept].concat());
+        let narrower =
+            [(at("work"), What::Lent { is_writable: false }), (at("work/sub"), What::Write)];
+        assert_eq!(lent(&below(&at("work/sub")).unwrap()), [narrower.as_slice(), &kept].concat());
     }
 
     #[test]

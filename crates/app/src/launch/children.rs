@@ -4,6 +4,7 @@
 //! have been given to somebody else in between. Ending one hands its own children to us in turn.
 
 use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions};
@@ -18,8 +19,19 @@ pub(crate) fn adopt() -> std::io::Result<()> {
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
 }
 
+/// Held while somebody waits for a child that they have just started.
+static APART: Mutex<()> = Mutex::new(());
+
+/// Starts a child and waits for its end, which nobody else takes leave of meanwhile. It is a short
+/// one.
+pub(crate) fn apart<T>(start: impl FnOnce() -> T) -> T {
+    let _held = APART.lock().unwrap_or_else(PoisonError::into_inner);
+    start()
+}
+
 /// Takes leave of adopted children that have ended. `main` is somebody else's to wait for.
 pub(crate) fn reap(main: Option<Pid>) {
+    let _held = APART.lock().unwrap_or_else(PoisonError::into_inner);
     for child in children().into_iter().filter(|child| Some(*child) != main) {
         // Fails if it ended and was taken leave of in between.
         let _ = rustix::process::waitpid(Some(child), WaitOptions::NOHANG);

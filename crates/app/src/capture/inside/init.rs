@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,9 +16,10 @@ use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, umask};
 
 use super::super::channel::Channel;
-use super::super::message::{FromInside, Open, ToInside};
+use super::super::message::{FromInside, Open, Opening, ToInside};
 use super::super::places;
 use super::command::{Running, Streams};
+use super::lender::Lender;
 use super::tree::{self, News};
 use super::{During as _, Trouble, listeners, network, root};
 use crate::launch::Laid;
@@ -25,8 +27,17 @@ use crate::launch::Laid;
 /// What the first process knows by now.
 enum Life {
     Empty,
-    Built(Streams, Mode),
-    Running(Running),
+    Built(Streams, Mode, Option<Lender>),
+    Running(Running, Option<Lender>),
+}
+
+impl Life {
+    fn lender(&self) -> Option<&Lender> {
+        match self {
+            Self::Empty => None,
+            Self::Built(.., lender) | Self::Running(_, lender) => lender.as_ref(),
+        }
+    }
 }
 
 /// What this process makes is for others to read.
@@ -41,10 +52,12 @@ pub(super) fn init() -> ExitCode {
                 return end(&channel, code);
             }
         }
-        let mut ready = [
+        let mut ready = vec![
             PollFd::new(channel.stream().as_fd(), PollFlags::POLLIN),
             PollFd::new(children.as_fd(), PollFlags::POLLIN),
         ];
+        let lender = life.lender();
+        ready.extend(lender.map(|lender| PollFd::new(lender.as_fd(), PollFlags::POLLIN)));
         if poll(&mut ready, PollTimeout::NONE).is_err() {
             continue;
         }
@@ -52,7 +65,11 @@ pub(super) fn init() -> ExitCode {
         if has(1) {
             let _told = children.read_signal();
         }
-        if !has(0) {
+        let (is_told, is_asked) = (has(0), has(2));
+        if let Some(lender) = lender.filter(|_| is_asked) {
+            lender.answer();
+        }
+        if !is_told {
             continue;
         }
         life = match next(&channel, life) {
@@ -93,48 +110,57 @@ fn next(channel: &Channel, life: Life) -> Result<Option<Life>, Trouble> {
         (ToInside::Build(build), Life::Empty) => {
             let theirs = umask(PUBLIC);
             network::capture_everything().during("make the run's network")?;
-            root::build(&build.sights)?;
-            let (streams, terminal) = Streams::new(build.terminals, build.size, descriptors)?;
+            let passed = build.terminals.iter().filter(|is_terminal| !**is_terminal).count();
+            let mut descriptors = descriptors.into_iter();
+            let passed = descriptors.by_ref().take(passed).collect();
+            root::build(&build.sights, descriptors)?;
+            let (streams, terminal) = Streams::new(build.terminals, build.size, passed)?;
             let terminal: Vec<_> = terminal.iter().map(std::os::fd::AsFd::as_fd).collect();
             channel.send(&FromInside::Built, &terminal).during("answer the launcher")?;
-            Life::Built(streams, theirs)
+            Life::Built(streams, theirs, None)
         }
-        (ToInside::Open(open), Life::Built(streams, theirs)) => {
-            open_doors(channel, &open)?;
-            Life::Built(streams, theirs)
+        (ToInside::Open(open), Life::Built(streams, theirs, None)) => {
+            let lender = open_doors(channel, open)?;
+            Life::Built(streams, theirs, Some(lender))
         }
-        (ToInside::Start(start), Life::Built(streams, theirs)) => {
+        (ToInside::Start(start), Life::Built(streams, theirs, lender)) => {
             umask(theirs);
             let running = Running::start(start, streams)?;
             told(FromInside::Started)?;
-            Life::Running(running)
+            Life::Running(running, lender)
         }
-        (ToInside::Signal(signal), Life::Running(running)) => {
+        (ToInside::Signal(signal), Life::Running(running, lender)) => {
             running.tell(signal);
-            Life::Running(running)
+            Life::Running(running, lender)
         }
-        (ToInside::Resume, Life::Running(running)) => {
+        (ToInside::Resume, Life::Running(running, lender)) => {
             running.resume();
-            Life::Running(running)
+            Life::Running(running, lender)
         }
         (_, life) => life,
     }))
 }
 
-fn open_doors(channel: &Channel, open: &Open) -> Result<(), Trouble> {
+fn open_doors(channel: &Channel, open: Open) -> Result<Lender, Trouble> {
     let own = Path::new(places::OWN);
     for Laid { path, text, mode } in &open.files {
         lay(&own.join(path), text, *mode).during(format!("write `{}`", path.display()))?;
     }
-    let doors = listeners::open(&open.ports, Path::new(places::CONTROL));
+    let doors = listeners::doors(&open.ports, Path::new(places::CONTROL));
     let doors = doors.during("open the run's listeners")?;
+    let launch = UnixListener::bind(places::LAUNCHER).during("open the launcher's socket")?;
+    let (lender, theirs) = Lender::new(open.lendable).during("prepare to lend directories")?;
     root::seal(own)?;
     for at in open.trusted_at.iter().filter(|at| at.is_file()) {
         root::cover(at, Path::new(places::BUNDLE))?;
     }
-    let kinds = doors.iter().map(|(kind, _)| *kind).collect();
-    let listeners: Vec<_> = doors.iter().map(|(_, listener)| listener.as_fd()).collect();
-    channel.send(&FromInside::Opened(kinds), &listeners).during("hand the listeners out")
+    let mut opened: Vec<_> =
+        doors.iter().map(|(kind, door)| (Opening::Door(*kind), door.as_fd())).collect();
+    opened.push((Opening::Launch, launch.as_fd()));
+    opened.push((Opening::Lender, theirs.stream().as_fd()));
+    let (openings, descriptors): (Vec<_>, Vec<_>) = opened.into_iter().unzip();
+    channel.send(&FromInside::Opened(openings), &descriptors).during("hand the listeners out")?;
+    Ok(lender)
 }
 
 fn lay(at: &PathBuf, text: &str, mode: u32) -> io::Result<()> {
@@ -148,7 +174,7 @@ fn lay(at: &PathBuf, text: &str, mode: u32) -> io::Result<()> {
 
 /// The code of the command, if it has ended.
 fn heed(channel: &Channel, life: &Life, news: &News) -> Option<u8> {
-    let Life::Running(running) = life else { return None };
+    let Life::Running(running, _) = life else { return None };
     match news {
         News::Ended(pid, code) if *pid == running.main => Some(*code),
         News::Stopped(pid) if *pid == running.main => {

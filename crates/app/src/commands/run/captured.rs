@@ -105,10 +105,10 @@ impl Open {
         files.push(Laid { path: "ca.pem".into(), text: bundle, mode: 0o644 });
         files.extend(git.files);
         let trusted_at = SYSTEM.iter().filter_map(|place| Path::new(place).canonicalize().ok());
-        let listeners = stage.open(ports(opened), files, trusted_at.collect())?;
-        doors::hand_over(socket, opened, &listeners)?;
+        let made = stage.open(ports(opened), files, trusted_at.collect())?;
+        doors::hand_over(socket, opened, &made.doors)?;
         // The server has them now: when it is gone, nobody listens.
-        drop(listeners);
+        drop(made.doors);
         let wanted = launch::Wanted {
             opened,
             reach: Reach::Doors,

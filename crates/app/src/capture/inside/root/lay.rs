@@ -11,6 +11,7 @@ use rustix::fs::{XattrFlags, setxattr};
 use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive};
 
 use super::super::{During as _, Trouble};
+use super::beneath::Laid;
 use super::{KEPT, NEW, OLD, devices, scratch};
 use crate::capture::message::{Sight, What};
 
@@ -18,12 +19,26 @@ use crate::capture::message::{Sight, What};
 const OPAQUE: &str = "user.overlay.opaque";
 
 /// Lays it; what is not there outside is not there inside.
-pub(super) fn lay(sight: &Sight) -> Result<(), Trouble> {
+pub(super) fn lay(sight: &Sight, laid: &mut Laid) -> Result<(), Trouble> {
     let at = under(NEW, &sight.at);
     let from = under(OLD, &sight.at);
     let step = format!("lay `{}`", sight.at.display());
     match &sight.what {
-        What::Read | What::Write => bind(&from, &at).during(step),
+        What::Read | What::Write => {
+            let is_writable = sight.what == What::Write;
+            if laid.bind_beneath(&sight.at, is_writable).during(step.clone())? {
+                return Ok(());
+            }
+            bind(&from, &at).during(step.clone())?;
+            if is_writable {
+                laid.keep(&sight.at, &at).during(step)?;
+            }
+            Ok(())
+        }
+        What::Lent { .. } => {
+            place(&at, true).during(step.clone())?;
+            laid.borrow(&sight.at, &at).during(step)
+        }
         What::From(other) => bind(&under(OLD, other), &at).during(step),
         What::Scratch { mode } => {
             place(&at, true).during(step)?;

@@ -5,9 +5,11 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::mount::{MountFlags, mount_remount};
 
 use super::super::{During as _, Trouble};
@@ -27,9 +29,17 @@ pub(super) fn restrict(sights: &[Sight]) -> Result<(), Trouble> {
         let Some(more) = owed(&mounted.at, sights) else { continue };
         let flags = mounted.flags | more | MountFlags::BIND;
         let step = || format!("restrict `{}`", mounted.at.display());
-        mount_remount(&mounted.at, flags, "").during(step())?;
+        let exactly = exactly(&mounted.at).during(step())?;
+        let itself = format!("/proc/self/fd/{}", exactly.as_raw_fd());
+        mount_remount(itself, flags, "").during(step())?;
     }
     Ok(())
+}
+
+// The list's paths are free of links; one that is not any more was put there meanwhile.
+fn exactly(at: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    Ok(openat2(CWD, at, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)?)
 }
 
 /// Makes one mount read-only, as it is otherwise.
@@ -56,9 +66,10 @@ fn owed(at: &Path, sights: &[Sight]) -> Option<MountFlags> {
             | What::Nothing
             | What::Text(_)
             | What::Link(_)
+            | What::Lent { is_writable: false }
             | What::Layered { is_writable: false, .. },
         ) => Some(MountFlags::RDONLY | no_powers),
-        Some(What::Write) => Some(no_powers),
+        Some(What::Write | What::Lent { is_writable: true }) => Some(no_powers),
         // Made with the flags they need.
         Some(What::Scratch { .. } | What::Layered { .. } | What::Processes | What::Devices) => None,
     }

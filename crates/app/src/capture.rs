@@ -6,6 +6,7 @@
 //! `marque-exec` gives up every power and becomes the command. None of them forks by hand, so the
 //! kernel's unsafe calls are the standard library's.
 
+pub(crate) mod asked;
 mod channel;
 pub(crate) mod doors;
 mod first;
@@ -21,6 +22,6 @@ mod terminal;
 mod view;
 
 pub(crate) use inside::dispatch;
-pub(crate) use stage::{Below, Lender, Opened, Stage, Unfit};
-pub(crate) use supervise::supervise;
+pub(crate) use stage::{Below, Lender, Stage, Unfit};
+pub(crate) use supervise::{Beside, supervise};
 pub(crate) use view::{Home, Wanted, Work};

@@ -158,9 +158,7 @@ pub(super) fn directories_of_git(directory: &Path) -> Vec<PathBuf> {
 /// Whether a directory of git's says itself that it belongs to the file `dot`. Anybody who can
 /// write to a working directory can have a file there lead anywhere; nobody writes to the other end.
 fn refers_back(to: &Path, dot: &Path) -> bool {
-    let is_dot = |path: PathBuf| {
-        matches!((path.canonicalize(), dot.canonicalize()), (Ok(path), Ok(dot)) if path == dot)
-    };
+    let is_dot = |path: PathBuf| matches!((path.canonicalize(), dot.canonicalize()), (Ok(path), Ok(dot)) if path == dot);
     // A linked worktree (gitrepository-layout(5), `gitdir`), or a submodule (`core.worktree`).
     let linked = std::fs::read_to_string(to.join("gitdir"));
     if linked.is_ok_and(|back| is_dot(to.join(back.trim()))) {

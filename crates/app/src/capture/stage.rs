@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use marque_plane::DoorKind;
@@ -51,12 +52,13 @@ pub(crate) struct Opened {
 }
 
 /// Lends a run's directories to runs below it.
-pub(crate) struct Lender(Channel);
+pub(crate) struct Lender(Mutex<Channel>);
 
 impl Lender {
     fn lend(&self) -> io::Result<Vec<OwnedFd>> {
-        self.0.send(&Lending::Lend, &[])?;
-        match self.0.receive()? {
+        let channel = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        channel.send(&Lending::Lend, &[])?;
+        match channel.receive()? {
             (Lending::Lent, lent) => Ok(lent),
             (Lending::Failed(why), _) => Err(io::Error::other(why)),
             (Lending::Lend, _) => Err(io::Error::other("it asked for itself")),
@@ -200,7 +202,7 @@ fn sorted(made: impl Iterator<Item = (Opening, OwnedFd)>) -> Result<Opened, Fail
     bounded.and_then(|()| launch.set_nonblocking(true)).map_err(|error| {
         Failure::new(Exit::Failed, format!("cannot use what the run's inside opened: {error}"))
     })?;
-    Ok(Opened { doors, launch, lender: Lender(lender) })
+    Ok(Opened { doors, launch, lender: Lender(Mutex::new(lender)) })
 }
 
 fn failed(answer: FromInside) -> Failure {

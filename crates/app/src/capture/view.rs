@@ -6,6 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::message::{Sight, What};
 use super::protected::{Locks, directories_of_git, locks};
 use super::{hidden, places};
@@ -48,7 +50,10 @@ const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopba
 const SOCKETS_MAX: usize = 1_024;
 
 /// What is seen of the home directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+// From the widest to the narrowest.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, Serialize, Deserialize,
+)]
 pub(crate) enum Home {
     /// All but credentials; what is written there goes with the run
     Private,
@@ -265,7 +270,8 @@ fn work(
     if above.is_none_or(|above| above.directory != directory) {
         sights.push(Sight { at: directory.to_owned(), what: What::Write });
     }
-    let is_lent = |path: &PathBuf| above.is_some_and(|above| above.roots().any(|root| root == path));
+    let is_lent =
+        |path: &PathBuf| above.is_some_and(|above| above.roots().any(|root| root == path));
     let kept = kept.into_iter().filter(|path| !is_lent(path));
     sights.extend(kept.map(|at| Sight { at, what: What::Write }));
     sights.extend(locked.into_iter().map(|at| Sight { at, what: What::Read }));

@@ -30,10 +30,7 @@ const NEW: &str = "/new";
 const KEPT: &str = "/kept";
 
 /// Builds what the run sees, some of it lent by a run above it, and makes it the root.
-pub(super) fn build(
-    sights: &[Sight],
-    lent: impl Iterator<Item = OwnedFd>,
-) -> Result<(), Trouble> {
+pub(super) fn build(sights: &[Sight], lent: impl Iterator<Item = OwnedFd>) -> Result<(), Trouble> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).during("part with the mounts outside")?;
     scratch(Path::new(BASE), 0o755)?;

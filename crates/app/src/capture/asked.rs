@@ -103,7 +103,11 @@ pub(crate) fn ask(stream: UnixStream, asked: &Asked) -> Result<UnixStream, Failu
         stream.set_nonblocking(false)?;
         stream.set_write_timeout(Some(TURN))?;
         let streams = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
-        send(&stream, &asked, &streams)?;
+        match send(&stream, &asked, &streams) {
+            // Whoever refuses without listening has said why before.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            sent => sent?,
+        }
         stream.set_nonblocking(true)?;
         UnixStream::from_std(stream)
     };

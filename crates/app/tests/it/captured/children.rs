@@ -21,7 +21,7 @@ fn a_child_of_a_captured_run_is_captured_and_somebody_of_its_own() {
     let curl = "env -i PATH=\"$PATH\" curl -sS -m 15 -o /dev/null -w '%{http_code}\\n'";
     let inside = format!(
         "{curl} http://plain.test/v1/a; {curl} -X POST http://plain.test/v1/items; \
-         {curl} http://192.0.2.7/; marque run --never plain -- {curl} http://plain.test/v1/a; \
+         {curl} http://192.0.2.7/; marque run --never 'plain:GET /**' -- {curl} http://plain.test/v1/a; \
          marque run -- {curl} https://api.test/v1/a"
     );
     let typed = run.types(&format!(
@@ -80,7 +80,8 @@ fn a_childs_streams_code_and_signals_are_as_if_it_ran_there() {
          while :; do sleep 0.05; done' & it=$!; until [ -f ready ]; do sleep 0.02; done; \
          kill -TERM $it; wait $it",
     );
-    assert_eq!((typed.code, typed.out.as_str()), (9, "told"), "{}", run.said());
+    assert_eq!(typed.code, 9, "{}", typed.out);
+    assert!(typed.out.ends_with("told"), "{}", typed.out);
 }
 
 #[test]
@@ -145,8 +146,9 @@ fn neither_speaks_through_the_others_socket() {
     let mut run = world.captured();
     run.types("echo secret > /tmp/parents; mkfifo go");
     let child = "ls /tmp/parents; ls /run/marque/*.sock; marque whoami --json | tr -d ' \\n'; \
-                 ls /proc/1/root/ 2>&1; cat go > /dev/null";
-    run.begins(&format!("marque --quiet run -- sh -c '{}' > out 2>&1 &", child.replace('\'', "")));
+                 ls /proc/1/root/; cat go";
+    world.write("work/child.sh", child);
+    run.begins("marque --quiet run -- sh child.sh > out 2>&1 &");
     let out = eventually("the child says who it is", || {
         let out = std::fs::read_to_string(world.path("work/out")).ok()?;
         out.contains("denied").then_some(out)
@@ -181,7 +183,7 @@ fn a_child_ends_with_its_asker_and_with_its_parent() {
     run.begins("marque --quiet run -- marque --quiet run -- sh -c 'echo > up; sleep 1000' &");
     eventually("the grandchild is up", || world.path("work/up").exists().then_some(()));
     assert_eq!(runs("open"), 3);
-    world.cli(&["kill", "--run", &run.id]).ok();
+    world.cli(&["kill", &run.id]).ok();
     assert_eq!(run.code(), 137, "{}", run.said());
     assert_eq!(runs("open"), 0);
     let mut run = world.captured();
@@ -203,7 +205,7 @@ fn depth_and_number_of_children_are_bounded_and_the_reason_is_told() {
     assert_eq!(run.types("marque -q run -- marque -q run -- marque -q run -- true").code, 0);
     run.begins(
         "for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do \
-         marque -q run -- sh -c \"echo > up-$n; sleep 1000\" & done",
+         marque -q run -- sh -c \"echo > up-$n; sleep 1000\" & echo $! >> askers; done",
     );
     eventually("sixteen are up", || {
         (1..=16).all(|n| world.path(&format!("work/up-{n}")).exists()).then_some(())
@@ -212,6 +214,6 @@ fn depth_and_number_of_children_are_bounded_and_the_reason_is_told() {
     assert_eq!(typed.code, 3, "{}", typed.out);
     assert!(typed.out.contains("16 child runs"), "{}", typed.out);
     // Whoever talks nonsense there, or nothing, keeps nobody waiting.
-    let typed = run.types("kill $(jobs -p); wait; marque -q run -- echo again");
+    let typed = run.types("kill $(cat askers); wait; marque -q run -- echo again");
     assert!(typed.out.ends_with("again"), "{}", typed.out);
 }

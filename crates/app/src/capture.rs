@@ -6,6 +6,7 @@
 //! `marque-exec` gives up every power and becomes the command. None of them forks by hand, so the
 //! kernel's unsafe calls are the standard library's.
 
+pub(crate) mod asked;
 mod channel;
 pub(crate) mod doors;
 mod executed;
@@ -26,6 +27,6 @@ mod view;
 
 pub(crate) use hidden::named_by;
 pub(crate) use inside::dispatch;
-pub(crate) use stage::{Stage, Unfit};
-pub(crate) use supervise::supervise;
-pub(crate) use view::{Home, Wanted};
+pub(crate) use stage::{Below, Lender, Stage, Unfit};
+pub(crate) use supervise::{Beside, supervise};
+pub(crate) use view::{Home, Wanted, Work};

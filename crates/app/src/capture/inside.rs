@@ -7,6 +7,7 @@ mod enter;
 mod exec;
 mod filter;
 mod init;
+mod lender;
 mod listeners;
 mod network;
 mod powers;

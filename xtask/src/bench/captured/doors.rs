@@ -1,5 +1,5 @@
-//! The same calls by the same curl: in a captured run, whose doors serve whatever it dials, and in an
-//! advisory one, which asks the proxy door.
+//! The same calls by the same curl: in a captured run, whose doors serve whatever it dials, and in
+//! an advisory one, which asks the proxy door.
 
 use anyhow::{Context as _, ensure};
 
@@ -63,8 +63,8 @@ fn span(shell: &mut Shell, url: &str, connections: usize, calls: usize) -> anyho
         format!("--parallel --parallel-max {connections}")
     };
     let command = format!(
-        "sh -c 'curl -sS --http1.1 {parallel} -o /dev/null -w \"%{{time_total}} %{{http_code}}\\n\" \
-         \"{url}[1-{calls}]\" >times'"
+        "sh -c 'curl -sS --http1.1 {parallel} -o /dev/null \
+         -w \"%{{time_total}} %{{http_code}}\\n\" \"{url}[1-{calls}]\" >times'"
     );
     let seconds = shell.must(&command)?.context("the calls took too long")?;
     let said = shell.says("cat times")?;

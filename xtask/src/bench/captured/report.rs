@@ -146,8 +146,8 @@ impl Report {
 
     fn json(&self) -> serde_json::Value {
         let spans = |spans: &[Span]| {
-            let each = spans.iter().map(|span| {
-                json!({ "calls_per_second": span.calls_per_second, "p50": span.p50, "p99": span.p99 })
+            let each = spans.iter().map(|Span { calls_per_second, p50, p99 }| {
+                json!({ "calls_per_second": calls_per_second, "p50": p50, "p99": p99 })
             });
             each.collect::<Vec<_>>()
         };

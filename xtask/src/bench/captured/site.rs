@@ -1,4 +1,4 @@
-//! Where it happens: a plane, an upstream over plain HTTP and one over TLS, and runs that call them.
+//! Where it happens: a plane, an upstream over plain HTTP and one over TLS, and runs of them.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -49,6 +49,7 @@ impl Tools {
     }
 
     /// What a tool prints that is there, after it did what it should.
+    #[expect(clippy::print_stdout, reason = "what was not tried is said")]
     fn of(&mut self, tool: &str, command: &str, is_served: bool) -> Option<String> {
         let is_there = self.run.types(&format!("command -v {tool}")).code == 0;
         let must_be_there = std::env::var_os("CI").is_some() && INSTALLED.contains(&tool);
@@ -198,8 +199,10 @@ import io, tarfile, zipfile
 with zipfile.ZipFile('wheel', 'w') as wheel:
     info = 'demo_thing-1.2.3.dist-info/'
     wheel.writestr('demo_thing.py', '')
-    wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: demo-thing\\nVersion: 1.2.3\\n')
-    wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+    about = 'Metadata-Version: 2.1\\nName: demo-thing\\nVersion: 1.2.3\\n'
+    wheel.writestr(info + 'METADATA', about)
+    about = 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n'
+    wheel.writestr(info + 'WHEEL', about)
     wheel.writestr(info + 'RECORD', '')
 with tarfile.open('package', 'w:gz') as package:
     text = b'{\"name\": \"demo-thing\", \"version\": \"1.2.3\"}'

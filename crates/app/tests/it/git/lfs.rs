@@ -42,7 +42,7 @@ fn a_batch_brings_addresses_and_no_credentials_and_an_upload_needs_its_own_line(
     let lfs = world.upstream("lfs", &["--git", "--bearer"]);
     let foreign = world.upstream("other", &["--no-credential"]);
     let kind = "200 OK\r\nContent-Type: application/vnd.git-lfs+json";
-    lfs.answers(BATCH, kind, &action("download"));
+    lfs.answers(BATCH, kind, action("download"));
     let read = ("allow", "lfs:repo.read acme/web");
     let mut run = world.agent("reader", &[read, ("allow", "other:GET /**")]);
     let (status, said) = run.curl(&batch("download"));
@@ -61,7 +61,7 @@ fn a_batch_brings_addresses_and_no_credentials_and_an_upload_needs_its_own_line(
     assert_eq!(run.curl("https://other.test/objects/one").0, 200);
     assert_eq!(foreign.saw_one().field("authorization"), None);
 
-    lfs.answers(BATCH, kind, &action("upload"));
+    lfs.answers(BATCH, kind, action("upload"));
     let (status, said) = run.curl(&batch("upload"));
     assert_eq!(status, 403, "{said}");
     let message: Json = serde_json::from_str(&said).unwrap();

@@ -41,9 +41,12 @@ pub(crate) struct Upstream {
 struct Log {
     seen: Arc<Mutex<Vec<Seen>>>,
     nonce: Arc<AtomicU64>,
-    /// By path: the head and the body of an answer.
-    told: Arc<Mutex<HashMap<String, (String, Vec<u8>)>>>,
+    /// By path.
+    told: Arc<Mutex<HashMap<String, Told>>>,
 }
+
+/// The head and the body of an answer.
+type Told = (String, Vec<u8>);
 
 impl Upstream {
     /// Speaks plain HTTP.

@@ -60,7 +60,7 @@ async fn clocks_that_disagree_end_nothing_too_early_or_too_late() {
     assert_eq!(codes(&lasting, &all).await, ["refused.mandate.nothing_allows"; 3]);
     let log = ahead.log();
     assert!(log.entries().is_sorted_by_key(|entry| entry.at), "time goes back in the log");
-    holds(ahead, &all).await;
+    holds(&ahead, &all).await;
 }
 
 // threat 154: a rate is one rate, whatever the clocks say.

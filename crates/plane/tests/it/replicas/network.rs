@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use marque_domain::{Answer, Event, Id};
-use marque_testkit::{Log, PostgresServer, Relay, RunActor, TestPlane};
+use marque_testkit::{PostgresServer, Relay, RunActor, TestPlane};
 use tokio::task::JoinSet;
 
 use super::{PATIENCE, SOON, UNAVAILABLE, eventually, heard, replica, tries};

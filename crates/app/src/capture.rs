@@ -7,6 +7,7 @@
 //! kernel's unsafe calls are the standard library's. Where namespaces are not allowed,
 //! `marque-confine` fences the command in and becomes it: the tier `confined`.
 
+pub(crate) mod asked;
 mod channel;
 mod confine;
 pub(crate) mod doors;
@@ -30,6 +31,6 @@ mod view;
 pub(crate) use confine::Fence;
 pub(crate) use hidden::named_by;
 pub(crate) use inside::dispatch;
-pub(crate) use stage::{Stage, Unfit};
-pub(crate) use supervise::supervise;
-pub(crate) use view::{Home, Wanted};
+pub(crate) use stage::{Below, Lender, Stage, Unfit};
+pub(crate) use supervise::{Beside, supervise};
+pub(crate) use view::{Home, Wanted, Work};

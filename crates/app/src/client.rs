@@ -22,7 +22,7 @@ use marque_api::exchange::{DRY_RUN, ProblemDocument, RUN_SCHEME};
 use marque_crypto::Secret;
 use serde::de::DeserializeOwned;
 
-use dial::dial;
+pub(crate) use dial::dial;
 pub(crate) use request::{Request, encode};
 pub(crate) use start::connect_or_start;
 

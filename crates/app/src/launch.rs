@@ -15,4 +15,4 @@ mod variables;
 pub(crate) use bundle::Bundle;
 pub(crate) use laid::Laid;
 pub(crate) use supervise::{Cause, Ended, supervise};
-pub(crate) use variables::{Reach, Wanted, of_run};
+pub(crate) use variables::{Reach, Wanted, of_run, passed};

@@ -17,7 +17,7 @@ use super::inside::Part;
 use super::inside::fence::{self, Rules};
 use super::message::{Sight, What};
 use super::stage::Unfit;
-use super::view::{View, Wanted, view};
+use super::view::{View, Wanted, Work, view};
 use crate::exit::{Exit, Failure};
 
 /// Where the run's own directory keeps what.
@@ -62,8 +62,7 @@ impl Fence {
             };
             return unfit("fence files and ports", why);
         }
-        let View { sights, git } = view(wanted)?;
-        let directory = wanted.directory.canonicalize().unwrap_or_else(|_| wanted.directory.into());
+        let View { sights, work: Work { directory, git, .. } } = view(wanted, None)?;
         let rules = rules(&sights)?;
         let own = match own() {
             Ok(own) => own,
@@ -179,7 +178,12 @@ fn rules(sights: &[Sight]) -> Result<Rules, Failure> {
                 }
                 rules.writable.push(at.clone());
             }
-            What::Scratch { .. } | What::Nothing | What::Text(_) | What::Link(_) => {}
+            // Nothing is lent in this tier: it has no child runs.
+            What::Scratch { .. }
+            | What::Nothing
+            | What::Text(_)
+            | What::Link(_)
+            | What::Lent { .. } => {}
         }
     }
     Ok(rules)

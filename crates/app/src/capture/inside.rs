@@ -9,6 +9,7 @@ mod exec;
 pub(super) mod fence;
 mod filter;
 mod init;
+mod lender;
 mod listeners;
 mod network;
 mod powers;

@@ -30,8 +30,8 @@ pub(super) enum FromInside {
     Entered(i32),
     /// Everything is built. With it comes the terminal's other side, if one was wanted.
     Built,
-    /// The listeners, in the order of the descriptors that come with it.
-    Opened(Vec<DoorKind>),
+    /// What was opened, in the order of the descriptors that come with it.
+    Opened(Vec<Opening>),
     /// The command runs.
     Started,
     /// The command was stopped by its terminal.
@@ -50,6 +50,28 @@ pub(super) enum FromInside {
         /// The shell's code, where it was the command that could not be started.
         code: Option<u8>,
     },
+}
+
+/// A descriptor that was made inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Opening {
+    /// A listener for the server.
+    Door(DoorKind),
+    /// The listener for whoever asks for a child run: the launcher's, and nobody else's.
+    Launch,
+    /// The launcher's end of a channel over which the run's directories are lent to its children.
+    Lender,
+}
+
+/// Said over the channel on which directories are lent.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Lending {
+    /// By the launcher: lend them once more.
+    Lend,
+    /// Here they are, as the run sees them; with it come mounts of their own.
+    Lent,
+    /// It failed.
+    Failed(String),
 }
 
 /// What is built before the run is opened.
@@ -81,6 +103,11 @@ pub(super) enum What {
     Write,
     /// What lies at another place outside, read-only.
     From(PathBuf),
+    /// What a run above it sees there, lent by it: the next of the descriptors after the streams.
+    Lent {
+        /// Whether what is written there stays; otherwise it is read-only.
+        is_writable: bool,
+    },
     /// An empty directory whose contents go with the run.
     Scratch {
         /// Its permissions.
@@ -117,6 +144,8 @@ pub(super) struct Open {
     pub(super) files: Vec<Laid>,
     /// Where the run's certificates are laid over what lies there.
     pub(super) trusted_at: Vec<PathBuf>,
+    /// Directories that may be lent to child runs.
+    pub(super) lendable: Vec<PathBuf>,
 }
 
 /// The command.

@@ -4,6 +4,8 @@
 pub(crate) const OWN: &str = "/run/marque";
 /// Its socket, the only one of Marque's that it sees.
 pub(crate) const CONTROL: &str = "/run/marque/marque.sock";
+/// The socket at which child runs are asked for; the launcher answers there.
+pub(crate) const LAUNCHER: &str = "/run/marque/launch.sock";
 /// The certificates it trusts.
 pub(crate) const BUNDLE: &str = "/run/marque/ca.pem";
 /// What it may write there.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::message::{Sight, What};
 use super::repository::{self, Repository};
 use super::tree::walk;
+use super::view::Work;
 use crate::exit::{Exit, Failure};
 
 /// Read-only where it is there, relative to the working directory.
@@ -63,13 +64,15 @@ impl Contents {
 }
 
 /// What is read-only in the working directory and in the repository it belongs to, and what must
-/// stay where it is for that, in the order in which it is laid.
+/// stay where it is for that, in the order in which it is laid. What is read-only for a run `above`
+/// is so for the one below it as well.
 pub(super) fn locks(
     directory: &Path,
     repository: &Repository,
     contents: &Contents,
+    above: Option<&Work>,
 ) -> Result<Vec<Sight>, Failure> {
-    let mut locks = Locks::default();
+    let mut locks = Locks { is_ours: above.is_none(), ..Locks::default() };
     for name in LOCKED {
         locks.lock(directory, directory.join(name));
     }
@@ -98,11 +101,19 @@ pub(super) fn locks(
             let _protected = locks.repository(directory, path);
         }
     }
+    let is_inside = |path: &PathBuf| {
+        let git = repository.directory.as_ref();
+        path.starts_with(directory) || git.is_some_and(|git| path.starts_with(git))
+    };
+    let of_above = above.into_iter().flat_map(|above| &above.locked);
+    locks.locked.extend(of_above.filter(|path| is_inside(path)).cloned());
     Ok(locks.sights())
 }
 
 #[derive(Default)]
 struct Locks {
+    /// Whether no run writes to it meanwhile, so that something may be made in it.
+    is_ours: bool,
     /// Writable, and not to be moved away.
     kept: BTreeSet<PathBuf>,
     /// Read-only.
@@ -125,7 +136,7 @@ impl Locks {
     /// Locks what makes git start programs in a directory of git's.
     fn repository(&mut self, base: &Path, git: &Path) -> Result<(), Failure> {
         self.kept.insert(git.to_owned());
-        if repository::is_one(git) {
+        if self.is_ours && repository::is_one(git) {
             // As git-init(1) makes it. What is not there cannot be locked.
             let _there = std::fs::create_dir(git.join("hooks"));
         }
@@ -143,7 +154,7 @@ impl Locks {
     }
 
     fn sights(self) -> Vec<Sight> {
-        let Self { kept, locked } = self;
+        let Self { kept, locked, .. } = self;
         let is_inside =
             |path: &PathBuf| path.ancestors().skip(1).any(|above| locked.contains(above));
         let kept = kept.into_iter().filter(|path| !locked.contains(path) && !is_inside(path));
@@ -184,7 +195,7 @@ mod tests {
             fs::write(at(name), text).unwrap();
         }
         let repository = repository::of(&top);
-        let sights = locks(&top, &repository, &Contents::of(&top)).unwrap();
+        let sights = locks(&top, &repository, &Contents::of(&top), None).unwrap();
         let those = |what: &What| {
             let sights = sights.iter().filter(|sight| sight.what == *what);
             let mut paths: Vec<_> = sights.map(|sight| sight.at.clone()).collect();
@@ -211,7 +222,7 @@ mod tests {
         let top = dir.path().canonicalize().unwrap();
         fs::create_dir_all(top.join(".git")).unwrap();
         std::os::unix::fs::symlink("../elsewhere", top.join(".git/hooks")).unwrap();
-        let refused = locks(&top, &repository::of(&top), &Contents::default());
+        let refused = locks(&top, &repository::of(&top), &Contents::default(), None);
         assert!(refused.unwrap_err().to_string().contains("is a link"));
     }
 }

@@ -11,7 +11,9 @@ use rustix::process::Signal;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedReadHalf;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::channel::Channel;
 use super::message::{FromInside, ToInside};
@@ -24,9 +26,41 @@ use crate::launch::supervise::{CUT, Cause, Ended, PATIENCE, Signals};
 /// Most bytes of what is said while the command runs.
 const WORD_MAX_BYTES: usize = 64 * 1024;
 
-/// Waits for a started command, until it ends or `hold` says that its run is closed.
+/// What is to be done beside a command.
+pub(crate) struct Beside<'a> {
+    /// Ends once `over` is said, and not before; whether no process of it is left.
+    pub(crate) work: Pin<&'a mut dyn Future<Output = bool>>,
+    /// That the command has ended.
+    pub(crate) over: CancellationToken,
+}
+
+/// The signals that are passed on to a command.
+enum Heard {
+    /// This process's.
+    Own(Signals),
+    /// Those of whoever asked for the run.
+    Asker(mpsc::Receiver<Signal>),
+}
+
+impl Heard {
+    /// The next one; none if some child of this process ended.
+    async fn next(&mut self) -> Option<Signal> {
+        match self {
+            Self::Own(signals) => signals.next().await,
+            Self::Asker(signals) => match signals.recv().await {
+                Some(signal) => Some(signal),
+                None => std::future::pending().await,
+            },
+        }
+    }
+}
+
+/// Waits for a started command, until it ends or `hold` says that its run is closed. Signals are
+/// those of `asker`, or this process's own.
 pub(crate) async fn supervise(
     stage: &Stage,
+    asker: Option<mpsc::Receiver<Signal>>,
+    beside: Beside<'_>,
     hold: Pin<&mut impl Future<Output = Result<EndedView, Failure>>>,
 ) -> Result<Ended, Failure> {
     let failed = |what: &str, error: &io::Error| {
@@ -36,14 +70,35 @@ pub(crate) async fn supervise(
         stage.split().map_err(|error| failed("reach the inside of the run", &error))?;
     let relay = terminal.map(Relay::begin).transpose();
     let relay = relay.map_err(|error| failed("pass the terminal on", &error))?;
-    let mut signals =
-        Signals::listen(false).map_err(|error| failed("listen for signals", &error))?;
+    let mut signals = match asker {
+        Some(asker) => Heard::Asker(asker),
+        None => Heard::Own(
+            Signals::listen(false).map_err(|error| failed("listen for signals", &error))?,
+        ),
+    };
     let inside = Inside::new(channel).map_err(|error| failed("hear the inside", &error))?;
-    let (code, cause) = inside.wait(&mut signals, relay.as_ref(), hold).await;
-    // ORDER: whoever writes to the run's terminal is gone before its last bytes are waited for. The
-    // first process says so once nobody else is left, and the kernel then takes milliseconds to
-    // clear its mounts away, for which nobody waits.
-    let is_clean = code.is_some() || stage.first().is_gone().await;
+    let Beside { mut work, over } = beside;
+    let mut early = None;
+    let (code, cause) = {
+        let mut waiting = std::pin::pin!(inside.wait(&mut signals, relay.as_ref(), hold));
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut waiting => break ended,
+                is_clean = &mut work, if early.is_none() => early = Some(is_clean),
+            }
+        }
+    };
+    over.cancel();
+    // ORDER: whoever writes to the run's terminal is gone before its last bytes are waited for; a
+    // child run may have it as its output. The first process says so once nobody else is left, and
+    // the kernel then takes milliseconds to clear its mounts away, for which nobody waits.
+    let is_gone = code.is_some() || stage.first().is_gone().await;
+    let are_gone = match early {
+        Some(is_clean) => is_clean,
+        None => work.await,
+    };
+    let is_clean = is_gone && are_gone;
     if let Some(relay) = relay {
         relay.finish();
     }
@@ -72,7 +127,7 @@ impl Inside {
     /// The command's code, if it had one, and why it ended.
     async fn wait(
         self,
-        signals: &mut Signals,
+        signals: &mut Heard,
         relay: Option<&Relay>,
         mut hold: Pin<&mut impl Future<Output = Result<EndedView, Failure>>>,
     ) -> (Option<u8>, Cause) {

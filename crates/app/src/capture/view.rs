@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::message::{Sight, What};
 use super::narrow::{is_the_machines, must_be_narrow};
 use super::protected::{Contents, locks};
@@ -50,7 +52,10 @@ const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopba
 const SOCKETS_MAX: usize = 4_096;
 
 /// What is seen of the home directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+// From the widest to the narrowest.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, Serialize, Deserialize,
+)]
 pub(crate) enum Home {
     /// All but credentials; what is written there goes with the run
     Private,
@@ -78,22 +83,48 @@ pub(crate) struct Wanted<'a> {
     pub(crate) sockets: &'a str,
 }
 
-/// A view, and the directories that can be written to.
+/// A view, and what of it can be written to.
 #[derive(Debug)]
 pub(super) struct View {
     /// What is laid, in order.
     pub(super) sights: Vec<Sight>,
-    /// Directories of git's that belong to the working directory.
-    pub(super) git: Vec<PathBuf>,
+    /// What can be written to.
+    pub(super) work: Work,
 }
 
-/// Decides what is seen.
-pub(super) fn view(wanted: &Wanted<'_>) -> Result<View, Failure> {
+/// What a run can write to, and what of it a run below it is lent.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    /// Its working directory.
+    pub(crate) directory: PathBuf,
+    /// Directories of git's that belong to it.
+    pub(crate) git: Vec<PathBuf>,
+    /// What is read-only in either.
+    pub(crate) locked: Vec<PathBuf>,
+}
+
+impl Work {
+    /// The directories it can write to, none inside another.
+    pub(super) fn roots(&self) -> impl Iterator<Item = &PathBuf> {
+        let apart = self.git.iter().filter(|git| !git.starts_with(&self.directory));
+        std::iter::once(&self.directory).chain(apart)
+    }
+
+    fn holds(&self, path: &Path) -> bool {
+        self.roots().any(|root| path.starts_with(root))
+    }
+}
+
+/// Decides what is seen; for a run below another one, inside what that one works on.
+pub(super) fn view(wanted: &Wanted<'_>, above: Option<&Work>) -> Result<View, Failure> {
     let directory = canonical(wanted.directory)?;
     let home = wanted.home.map(canonical).transpose()?;
     // Nobody's credentials lie there, and much else does.
     let home = home.filter(|home| !is_the_machines(home));
     must_be_narrow(&directory, home.as_deref(), wanted.hidden)?;
+    if let Some(above) = above {
+        must_lie_inside(&directory, above)?;
+    }
     let mut sights = Vec::new();
     programs(&mut sights)?;
     machine(&mut sights);
@@ -113,16 +144,29 @@ pub(super) fn view(wanted: &Wanted<'_>) -> Result<View, Failure> {
         at_home(&mut sights, home, wanted.profile, &linked);
     }
     let contents = Contents::of(&directory);
-    let git = work(&mut sights, &directory, home.as_deref(), &contents)?;
+    let work = work(&mut sights, directory, home.as_deref(), (above, &contents))?;
     let mut covered: BTreeSet<PathBuf> = hidden::of_the_machine();
     let of_wanted = wanted.hidden.iter().chain(wanted.covered).chain(&linked);
     covered.extend(of_wanted.filter_map(|path| path.canonicalize().ok()));
     covered.extend(sockets(wanted.sockets, contents.sockets)?);
     // A directory that the working directory lies in stays as it is laid.
-    covered.retain(|path| is_seen(&sights, path) && !directory.starts_with(path));
+    covered.retain(|path| is_seen(&sights, path) && !work.directory.starts_with(path));
     let nothing = |at: PathBuf| Sight { at, what: What::Nothing };
     sights.extend(covered.into_iter().map(nothing));
-    Ok(View { sights, git })
+    Ok(View { sights, work })
+}
+
+fn must_lie_inside(directory: &Path, above: &Work) -> Result<(), Failure> {
+    if directory.starts_with(&above.directory) {
+        return Ok(());
+    }
+    let message = format!(
+        "`{}` is not in the working directory of the run above, `{}`",
+        directory.display(),
+        above.directory.display()
+    );
+    Err(Failure::new(Exit::Usage, message)
+        .hint("a child run works where its parent does; start it in that directory or below it"))
 }
 
 fn canonical(path: &Path) -> Result<PathBuf, Failure> {
@@ -198,23 +242,37 @@ fn at_home(sights: &mut Vec<Sight>, home: &Path, profile: Home, linked: &[PathBu
     sights.push(Sight { at, what: What::Layered { directories, files, is_writable } });
 }
 
-/// The working directory and what belongs to it. Returns directories of git's.
+/// The working directory and what belongs to it.
 fn work(
     sights: &mut Vec<Sight>,
-    directory: &Path,
+    directory: PathBuf,
     home: Option<&Path>,
-    contents: &Contents,
-) -> Result<Vec<PathBuf>, Failure> {
-    let mut repository = repository::of(directory);
+    (above, contents): (Option<&Work>, &Contents),
+) -> Result<Work, Failure> {
+    let mut repository = repository::of(&directory);
     let is_narrow = |git: &PathBuf| {
         let above = git.parent().unwrap_or(Path::new("/"));
         let is_hidden = home.is_some_and(|home| hidden::is_hidden(home, git));
         !is_the_machines(above) && !home.is_some_and(|home| home.starts_with(above)) && !is_hidden
     };
-    repository.directory = repository.directory.filter(is_narrow);
-    sights.push(Sight { at: directory.to_owned(), what: What::Write });
-    sights.extend(locks(directory, &repository, contents)?);
-    Ok(repository.directory.into_iter().collect())
+    let is_ours = |git: &PathBuf| above.is_none_or(|above| above.holds(git));
+    repository.directory = repository.directory.filter(|git| is_narrow(git) && is_ours(git));
+    let mut locks = locks(&directory, &repository, contents, above)?;
+    let git: Vec<_> = repository.directory.into_iter().collect();
+    // ORDER: what is lent comes first, in the order of `Work::roots`.
+    for root in above.into_iter().flat_map(Work::roots) {
+        let is_writable = *root == directory || git.contains(root);
+        sights.push(Sight { at: root.clone(), what: What::Lent { is_writable } });
+    }
+    let is_lent = |path: &Path| above.is_some_and(|above| above.roots().any(|root| root == path));
+    if !is_lent(&directory) {
+        sights.push(Sight { at: directory.clone(), what: What::Write });
+    }
+    locks.retain(|sight| sight.what != What::Write || !is_lent(&sight.at));
+    let locked = locks.iter().filter(|sight| sight.what == What::Read);
+    let locked = locked.map(|sight| sight.at.clone()).collect();
+    sights.extend(locks);
+    Ok(Work { directory, git, locked })
 }
 
 /// Whether no part of a path is a link.
@@ -229,7 +287,7 @@ fn is_seen(sights: &[Sight], path: &Path) -> bool {
         return false;
     };
     match &nearest.what {
-        What::Read | What::Write => true,
+        What::Read | What::Write | What::Lent { .. } => true,
         What::Layered { directories, files, .. } => {
             let below = path.strip_prefix(&nearest.at).unwrap_or(path);
             !directories.iter().chain(files).any(|hidden| below.starts_with(hidden))
@@ -257,12 +315,12 @@ fn sockets(list: &str, seen: Vec<PathBuf>) -> Result<BTreeSet<PathBuf>, Failure>
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use super::{Home, View, Wanted, is_seen, view};
+    use super::{Home, View, Wanted, Work, is_seen, view};
     use crate::capture::message::What;
 
     fn of(home: &Path, directory: &Path, sockets: &str) -> Result<View, crate::exit::Failure> {
         let hidden = [home.join("plane")];
-        view(&Wanted {
+        let wanted = Wanted {
             home: Some(home),
             profile: Home::Private,
             directory,
@@ -270,7 +328,49 @@ mod tests {
             program: None,
             covered: &[],
             sockets,
-        })
+        };
+        view(&wanted, None)
+    }
+
+    #[test]
+    fn a_run_below_another_works_inside_that_one_and_writes_where_it_was_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().canonicalize().unwrap();
+        let at = |name: &str| home.join(name);
+        for directory in ["work/sub", "work/.git/hooks", "beside"] {
+            std::fs::create_dir_all(at(directory)).unwrap();
+        }
+        std::os::unix::fs::symlink(at("beside"), at("work/out")).unwrap();
+        let above = Work {
+            directory: at("work"),
+            git: vec![at("work/.git")],
+            locked: vec![at("work/sub/tools")],
+        };
+        let below = |directory: &Path| {
+            let profile = Home::Private;
+            let (home, hidden, program) = (Some(home.as_path()), [].as_slice(), None);
+            let (covered, sockets) = ([].as_slice(), "");
+            let wanted = Wanted { home, profile, directory, hidden, program, covered, sockets };
+            view(&wanted, Some(&above))
+        };
+        for outside in ["beside", "work/out"] {
+            let refused = below(&at(outside)).unwrap_err();
+            assert!(refused.to_string().contains("not in the working directory"), "{refused}");
+        }
+        let lent = |view: &View| {
+            let sights = view.sights.iter().filter(|sight| sight.at.starts_with(at("work")));
+            sights.map(|sight| (sight.at.clone(), sight.what.clone())).collect::<Vec<_>>()
+        };
+        let kept = [
+            (at("work/.git"), What::Write),
+            (at("work/.git/hooks"), What::Read),
+            (at("work/sub/tools"), What::Read),
+        ];
+        let same = [(at("work"), What::Lent { is_writable: true })];
+        assert_eq!(lent(&below(&at("work")).unwrap()), [same.as_slice(), &kept].concat());
+        let narrower =
+            [(at("work"), What::Lent { is_writable: false }), (at("work/sub"), What::Write)];
+        assert_eq!(lent(&below(&at("work/sub")).unwrap()), [narrower.as_slice(), &kept].concat());
     }
 
     #[test]

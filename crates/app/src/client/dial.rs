@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 const TURN: Duration = Duration::from_secs(10);
 
 /// A connection to the socket there.
-pub(super) async fn dial(socket: &Path) -> io::Result<UnixStream> {
+pub(crate) async fn dial(socket: &Path) -> io::Result<UnixStream> {
     let socket = socket.to_owned();
     let waiting = TaskTracker::new().spawn_blocking(move || in_turn(&socket));
     let stream = waiting.await.map_err(io::Error::other)??;

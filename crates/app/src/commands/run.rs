@@ -1,14 +1,21 @@
 //! `marque run`: a command as an agent; and the runs there are.
 
 #[cfg(target_os = "linux")]
+mod ask;
+#[cfg(target_os = "linux")]
 mod captured;
 #[cfg(target_os = "linux")]
+mod children;
+#[cfg(target_os = "linux")]
 mod confined;
+mod desk;
+mod ending;
 mod held;
 mod list;
 mod open;
 mod show;
 pub(crate) mod shown;
+mod voice;
 
 use clap::{Args, Subcommand};
 

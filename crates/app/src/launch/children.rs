@@ -3,7 +3,9 @@
 //! Only direct children are signalled, and only this process reaps them, so that a number can never
 //! have been given to somebody else in between. Ending one hands its own children to us in turn.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions};
@@ -18,9 +20,44 @@ pub(crate) fn adopt() -> std::io::Result<()> {
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
 }
 
+/// Children that somebody waits for who started them.
+static APART: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// A child that nobody else takes leave of before this is dropped.
+pub(crate) struct Apart(Child);
+
+impl Apart {
+    /// Starts it.
+    pub(crate) fn start(command: &mut Command) -> std::io::Result<Self> {
+        // ORDER: nobody looks for children before its number is known.
+        let mut apart = apart();
+        let child = command.spawn()?;
+        apart.insert(child.id());
+        Ok(Self(child))
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&mut self) -> std::io::Result<ExitStatus> {
+        self.0.wait()
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        apart().remove(&self.0.id());
+    }
+}
+
+fn apart() -> MutexGuard<'static, BTreeSet<u32>> {
+    APART.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Takes leave of adopted children that have ended. `main` is somebody else's to wait for.
 pub(crate) fn reap(main: Option<Pid>) {
-    for child in children().into_iter().filter(|child| Some(*child) != main) {
+    let apart = apart();
+    let is_theirs =
+        |child: &Pid| child.as_raw_pid().try_into().is_ok_and(|pid| apart.contains(&pid));
+    for child in children().into_iter().filter(|child| Some(*child) != main && !is_theirs(child)) {
         // Fails if it ended and was taken leave of in between.
         let _ = rustix::process::waitpid(Some(child), WaitOptions::NOHANG);
     }

@@ -162,12 +162,12 @@ pub(crate) struct Wanted<'a> {
     pub(crate) also: &'a [String],
 }
 
-/// The environment of a run's command.
-pub(crate) fn of_run(
+/// What of an environment a run may have.
+pub(crate) fn passed(
     parent: &Environment,
-    wanted: &Wanted<'_>,
+    is_outside: bool,
+    also: &[String],
 ) -> Result<BTreeMap<OsString, OsString>, Failure> {
-    let is_outside = wanted.reach == Reach::Proxy;
     let is_passed = |name: &OsStr| {
         name.to_str().is_some_and(|name| {
             let is_listed = PASSED.contains(&name) || name.starts_with("LC_");
@@ -177,12 +177,22 @@ pub(crate) fn of_run(
     let passed = parent.iter().filter(|(name, _)| is_passed(name));
     let mut variables: BTreeMap<OsString, OsString> =
         passed.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    for name in wanted.also {
+    for name in also {
         may_be_passed(name)?;
         if let Some(value) = parent.os(name) {
             variables.insert(name.into(), value.to_owned());
         }
     }
+    Ok(variables)
+}
+
+/// The environment of a run's command.
+pub(crate) fn of_run(
+    parent: &Environment,
+    wanted: &Wanted<'_>,
+) -> Result<BTreeMap<OsString, OsString>, Failure> {
+    let is_outside = wanted.reach == Reach::Proxy;
+    let mut variables = passed(parent, is_outside, wanted.also)?;
     let run = wanted.opened.run.id;
     let (secret, proxy) = (&wanted.opened.secret, &wanted.opened.proxy);
     let mut set = |name: &str, value: &OsStr| {

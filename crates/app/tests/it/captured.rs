@@ -1,5 +1,6 @@
 //! Captured runs: tools that know nothing of Marque, and attackers that know everything about it.
 
+mod children;
 mod matrix;
 mod red_team;
 mod tools;

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,9 +16,10 @@ use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, umask};
 
 use super::super::channel::Channel;
-use super::super::message::{FromInside, Open, ToInside};
+use super::super::message::{FromInside, Open, Opening, ToInside};
 use super::super::places;
 use super::command::{Running, Streams};
+use super::lender::Lender;
 use super::root::Watch;
 use super::tree::{self, News};
 use super::{During as _, Trouble, listeners, network, root};
@@ -26,16 +28,30 @@ use crate::launch::Laid;
 /// What the first process knows by now.
 enum Life {
     Empty,
-    Built(Streams, Mode, Watch),
-    Running(Running, Watch),
+    Built(Streams, Mode, Kept),
+    Running(Running, Kept),
+}
+
+/// What it does besides, as long as anything runs.
+struct Kept {
+    watch: Watch,
+    lender: Option<Lender>,
 }
 
 impl Life {
-    fn watch(&self) -> Option<&Watch> {
+    fn kept(&self) -> Option<&Kept> {
         match self {
             Self::Empty => None,
-            Self::Built(.., watch) | Self::Running(.., watch) => Some(watch),
+            Self::Built(.., kept) | Self::Running(.., kept) => Some(kept),
         }
+    }
+
+    fn watch(&self) -> Option<&Watch> {
+        self.kept().map(|kept| &kept.watch)
+    }
+
+    fn lender(&self) -> Option<&Lender> {
+        self.kept().and_then(|kept| kept.lender.as_ref())
     }
 }
 
@@ -60,6 +76,8 @@ pub(super) fn init() -> ExitCode {
             PollFd::new(children.as_fd(), PollFlags::POLLIN),
         ];
         ready.extend(life.watch().map(|watch| PollFd::new(watch.as_fd(), PollFlags::POLLPRI)));
+        let lender = life.lender();
+        ready.extend(lender.map(|lender| PollFd::new(lender.as_fd(), PollFlags::POLLIN)));
         let until = if is_locked { PollTimeout::NONE } else { LOOK_AGAIN_MILLIS.into() };
         if poll(&mut ready, until).is_err() {
             continue;
@@ -71,7 +89,11 @@ pub(super) fn init() -> ExitCode {
         if has(1) {
             let _told = children.read_signal();
         }
-        if !has(0) {
+        let (is_told, is_asked) = (has(0), has(3));
+        if let Some(lender) = lender.filter(|_| is_asked) {
+            lender.answer();
+        }
+        if !is_told {
             continue;
         }
         life = match next(&channel, life) {
@@ -112,49 +134,58 @@ fn next(channel: &Channel, life: Life) -> Result<Option<Life>, Trouble> {
         (ToInside::Build(build), Life::Empty) => {
             let theirs = umask(PUBLIC);
             network::capture_everything().during("make the run's network")?;
-            root::build(&build.sights)?;
+            let passed = build.terminals.iter().filter(|is_terminal| !**is_terminal).count();
+            let mut descriptors = descriptors.into_iter();
+            let passed = descriptors.by_ref().take(passed).collect();
+            root::build(&build.sights, descriptors)?;
             let watch = Watch::over(&build.sights).during("watch over the mounts")?;
-            let (streams, terminal) = Streams::new(build.terminals, build.size, descriptors)?;
+            let (streams, terminal) = Streams::new(build.terminals, build.size, passed)?;
             let terminal: Vec<_> = terminal.iter().map(std::os::fd::AsFd::as_fd).collect();
             channel.send(&FromInside::Built, &terminal).during("answer the launcher")?;
-            Life::Built(streams, theirs, watch)
+            Life::Built(streams, theirs, Kept { watch, lender: None })
         }
-        (ToInside::Open(open), Life::Built(streams, theirs, watch)) => {
-            open_doors(channel, &open)?;
-            Life::Built(streams, theirs, watch)
+        (ToInside::Open(open), Life::Built(streams, theirs, Kept { watch, lender: None })) => {
+            let lender = Some(open_doors(channel, open)?);
+            Life::Built(streams, theirs, Kept { watch, lender })
         }
-        (ToInside::Start(start), Life::Built(streams, theirs, watch)) => {
+        (ToInside::Start(start), Life::Built(streams, theirs, kept)) => {
             umask(theirs);
             let running = Running::start(start, streams)?;
             told(FromInside::Started)?;
-            Life::Running(running, watch)
+            Life::Running(running, kept)
         }
-        (ToInside::Signal(signal), Life::Running(running, watch)) => {
+        (ToInside::Signal(signal), Life::Running(running, kept)) => {
             running.tell(signal);
-            Life::Running(running, watch)
+            Life::Running(running, kept)
         }
-        (ToInside::Resume, Life::Running(running, watch)) => {
+        (ToInside::Resume, Life::Running(running, kept)) => {
             running.resume();
-            Life::Running(running, watch)
+            Life::Running(running, kept)
         }
         (_, life) => life,
     }))
 }
 
-fn open_doors(channel: &Channel, open: &Open) -> Result<(), Trouble> {
+fn open_doors(channel: &Channel, open: Open) -> Result<Lender, Trouble> {
     let own = Path::new(places::OWN);
     for Laid { path, text, mode } in &open.files {
         lay(&own.join(path), text, *mode).during(format!("write `{}`", path.display()))?;
     }
-    let doors = listeners::open(&open.ports, Path::new(places::CONTROL));
+    let doors = listeners::doors(&open.ports, Path::new(places::CONTROL));
     let doors = doors.during("open the run's listeners")?;
+    let launch = UnixListener::bind(places::LAUNCHER).during("open the launcher's socket")?;
+    let (lender, theirs) = Lender::new(&open.lendable).during("prepare to lend directories")?;
     root::seal(own)?;
     for at in open.trusted_at.iter().filter(|at| at.is_file()) {
         root::cover(at, Path::new(places::BUNDLE))?;
     }
-    let kinds = doors.iter().map(|(kind, _)| *kind).collect();
-    let listeners: Vec<_> = doors.iter().map(|(_, listener)| listener.as_fd()).collect();
-    channel.send(&FromInside::Opened(kinds), &listeners).during("hand the listeners out")
+    let mut opened: Vec<_> =
+        doors.iter().map(|(kind, door)| (Opening::Door(*kind), door.as_fd())).collect();
+    opened.push((Opening::Launch, launch.as_fd()));
+    opened.push((Opening::Lender, theirs.stream().as_fd()));
+    let (openings, descriptors): (Vec<_>, Vec<_>) = opened.into_iter().unzip();
+    channel.send(&FromInside::Opened(openings), &descriptors).during("hand the listeners out")?;
+    Ok(lender)
 }
 
 fn lay(at: &PathBuf, text: &str, mode: u32) -> io::Result<()> {

@@ -15,7 +15,7 @@ const BACKLOG: i32 = 1_024;
 const NAMES: u16 = 53;
 
 /// Opens them all: these ports for TCP, names, and the run's own socket at `control`.
-pub(super) fn open(ports: &[u16], control: &Path) -> io::Result<Vec<(DoorKind, OwnedFd)>> {
+pub(super) fn doors(ports: &[u16], control: &Path) -> io::Result<Vec<(DoorKind, OwnedFd)>> {
     let mut doors = Vec::new();
     for port in ports {
         for any in everywhere(*port) {

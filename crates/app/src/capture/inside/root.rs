@@ -2,11 +2,13 @@
 //!
 //! Nothing is hidden by name in the old root; the old root is left behind (pivot_root(2)).
 
+mod beneath;
 mod devices;
 mod lay;
 mod mounted;
 mod relock;
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::mount::{
@@ -16,6 +18,7 @@ use rustix::process::{chdir, pivot_root};
 
 use super::super::message::Sight;
 use super::{During as _, Trouble};
+use beneath::Laid;
 
 pub(super) use relock::Watch;
 
@@ -28,8 +31,8 @@ const NEW: &str = "/new";
 /// What is laid from is kept here; gone from sight with the old root.
 const KEPT: &str = "/kept";
 
-/// Builds what the run sees and makes it the root.
-pub(super) fn build(sights: &[Sight]) -> Result<(), Trouble> {
+/// Builds what the run sees, some of it lent by a run above it, and makes it the root.
+pub(super) fn build(sights: &[Sight], lent: impl Iterator<Item = OwnedFd>) -> Result<(), Trouble> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).during("part with the mounts outside")?;
     memory(Path::new(BASE))?;
@@ -40,8 +43,9 @@ pub(super) fn build(sights: &[Sight]) -> Result<(), Trouble> {
     pivot_root(BASE, format!("{BASE}{OLD}").as_str()).during("leave the root")?;
     chdir("/").during("leave the root")?;
     memory(Path::new(NEW))?;
+    let mut laid = Laid::new(lent);
     for sight in sights {
-        lay::lay(sight)?;
+        lay::lay(sight, &mut laid)?;
     }
     // pivot_root(2): the old root is stacked over the new one, and taken off it.
     chdir(NEW).during("enter the new root")?;

@@ -1,18 +1,30 @@
 //! `marque run` in the tier `captured`: built before the run is opened, started after it.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use marque_domain::Tier;
 use marque_plane::view::{EndedView, OpenedRunView};
+use rustix::process::Signal;
+use tokio::net::UnixListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use super::held::Held;
+use super::children::Children;
+use super::held::{Held, HomeProfile};
 use super::open::Open;
+use super::voice::Voice;
 use crate::capture::message::Start;
 use crate::capture::stubs::{Theirs, stubs};
-use crate::capture::{self, Fence, Stage, Unfit, doors, kernel, places};
+use crate::capture::{self, Beside, Fence, Stage, Unfit, doors, kernel, places};
+use crate::client::Client;
 use crate::context::Context;
+use crate::environment::Environment;
 use crate::exit::{Exit, Failure};
 use crate::launch::bundle::{SYSTEM, merged};
 use crate::launch::git::{self, GitSetup, WantedGit};
@@ -44,11 +56,7 @@ impl Open {
             Failure::new(Exit::Failed, format!("cannot adopt what the command leaves: {error}"))
         })?;
         let home = context.environment.path("HOME").filter(|home| home.is_dir());
-        let mut hidden = vec![context.data.path().to_owned(), context.config_file.clone()];
-        hidden.extend(anchors_dir(&context.environment));
-        hidden.extend(self.hide.iter().cloned());
-        hidden.extend(context.factor.file().map(Path::to_owned));
-        hidden.extend(context.config()?.database.url_file);
+        let hidden = self.hidden(context)?;
         let covered = capture::named_by(&context.environment);
         let program = std::env::current_exe().ok();
         let sockets = sockets()?;
@@ -86,18 +94,13 @@ impl Open {
         }
     }
 
-    fn captured_git(&self, context: &Context, opened: &OpenedRunView) -> GitSetup {
-        let Some(git) = opened.git.as_ref().filter(|_| !self.no_git_identity) else {
-            return GitSetup { files: Vec::new(), variables: Vec::new() };
-        };
-        moved(git::setup(&WantedGit {
-            run: &opened.run,
-            git,
-            hosts: &git.hosts,
-            dir: &Path::new(places::OWN).join(GIT),
-            marque: &Path::new(places::PROGRAMS).join("marque"),
-            inherited: &git::inherited(&context.environment),
-        }))
+    fn hidden(&self, context: &Context) -> Result<Vec<PathBuf>, Failure> {
+        let mut hidden = vec![context.data.path().to_owned(), context.config_file.clone()];
+        hidden.extend(anchors_dir(&context.environment));
+        hidden.extend(self.hide.iter().cloned());
+        hidden.extend(context.factor.file().map(Path::to_owned));
+        hidden.extend(context.config()?.database.url_file);
+        Ok(hidden)
     }
 
     fn impossible(&self, why: &str) -> Failure {
@@ -106,51 +109,148 @@ impl Open {
         Failure::new(Exit::Failed, message).hint("`marque doctor` tells what this machine lacks")
     }
 
-    /// Furnishes the inside, hands its doors to the server, starts the command and waits for it.
+    /// Furnishes the inside of a run, starts the command and waits for it.
     pub(super) async fn launch_captured(
         &self,
         context: &Context,
         hold: Pin<&mut impl Future<Output = Result<EndedView, Failure>>>,
-        (opened, stage, socket): (&OpenedRunView, &Stage, &Path),
+        (opened, stage, run): (&OpenedRunView, &Stage, &Client),
     ) -> Result<launch::Ended, Failure> {
+        let captured = Captured {
+            context,
+            voice: &Voice::Own(context.output),
+            opened,
+            run,
+            stage,
+            bounds: &Bounds { profile: self.home, hidden: self.hidden(context)? },
+            command: Command {
+                words: &self.command,
+                environment: &context.environment,
+                also: &self.env,
+                has_git: !self.no_git_identity,
+            },
+        };
+        captured.launch(None, hold).await
+    }
+}
+
+/// What a run sees at most; its children see no more.
+#[derive(Clone)]
+pub(super) struct Bounds {
+    /// How much of the home directory.
+    pub(super) profile: HomeProfile,
+    /// Paths that are not seen.
+    pub(super) hidden: Vec<PathBuf>,
+}
+
+/// The command of a captured run.
+pub(super) struct Command<'a> {
+    /// Its words.
+    pub(super) words: &'a [OsString],
+    /// The variables it may have some of.
+    pub(super) environment: &'a Environment,
+    /// Names of further ones.
+    pub(super) also: &'a [String],
+    /// Whether it commits as its own.
+    pub(super) has_git: bool,
+}
+
+/// A captured run that was opened, and has a stage to run on.
+pub(super) struct Captured<'a> {
+    /// What this command was given.
+    pub(super) context: &'a Context,
+    /// Who hears about it.
+    pub(super) voice: &'a Voice,
+    /// The run.
+    pub(super) opened: &'a OpenedRunView,
+    /// Speaks as the run.
+    pub(super) run: &'a Client,
+    /// Its inside.
+    pub(super) stage: &'a Stage,
+    /// What it sees at most.
+    pub(super) bounds: &'a Bounds,
+    /// What runs.
+    pub(super) command: Command<'a>,
+}
+
+impl Captured<'_> {
+    /// Furnishes the inside, hands its doors to the server, starts the command and waits for it,
+    /// and for the child runs it asks for. Signals are those of `asker`, or this process's own.
+    pub(super) async fn launch(
+        &self,
+        asker: Option<mpsc::Receiver<Signal>>,
+        hold: Pin<&mut impl Future<Output = Result<EndedView, Failure>>>,
+    ) -> Result<launch::Ended, Failure> {
+        let Self { context, voice, opened, run, stage, bounds, command } = self;
         let (bundle, has_system) = merged(&context.environment, &opened.ca_pem);
         if !has_system {
-            context.output.warning("this system's certificate authorities were not found");
+            voice.warning("this system's certificate authorities were not found");
         }
         let stubs = stubs(&opened.run.id.to_string(), &opened.hosts, &theirs(context));
-        let git = self.captured_git(context, opened);
+        let git = self.git();
         let mut files = stubs.files;
         files.push(Laid { path: "ca.pem".into(), text: bundle, mode: 0o644 });
         files.extend(git.files);
         let trusted_at = SYSTEM.iter().filter_map(|place| Path::new(place).canonicalize().ok());
-        let listeners = stage.open(ports(opened), files, trusted_at.collect())?;
-        doors::hand_over(socket, opened, &listeners)?;
+        let made = stage.open(ports(opened), files, trusted_at.collect())?;
+        doors::hand_over(&context.data.doors(), opened, &made.doors)?;
         // The server has them now: when it is gone, nobody listens.
-        drop(listeners);
-        let wanted = launch::Wanted {
-            opened,
-            reach: Reach::Doors,
-            bundle: Path::new(places::BUNDLE),
-            socket: Path::new(places::CONTROL),
-            also: &self.env,
-        };
-        let mut variables = launch::of_run(&context.environment, &wanted)?;
+        drop(made.doors);
+        let launch = UnixListener::from_std(made.launch).map_err(|error| {
+            Failure::new(Exit::Failed, format!("cannot listen for child runs: {error}"))
+        })?;
+        let mut variables = self.variables()?;
         for (name, value) in stubs.variables {
             variables.entry(name.into()).or_insert_with(|| value.into());
         }
         variables.extend(git.variables.into_iter().map(|(name, value)| (name.into(), value)));
-        let path = variables.entry("PATH".into()).or_default();
-        path.push(":");
-        path.push(places::PROGRAMS);
         stage.start(Start {
-            words: self.command.clone(),
+            words: command.words.to_vec(),
             variables: variables.into_iter().collect(),
             directory: stage.directory().clone(),
             may_nest: false,
         })?;
-        let ended = capture::supervise(stage, hold).await?;
-        tell_changes(context, stage.directory(), stage.executed_since());
+        let (parent, work, lender) = (*run, stage.work(), Arc::new(made.lender));
+        let children = Children { context, parent, work, lender, bounds };
+        let over = CancellationToken::new();
+        let work = std::pin::pin!(children.serve(&launch, over.clone()));
+        let ended = capture::supervise(stage, asker, Beside { work, over }, hold).await?;
+        tell_changes(voice, stage.directory(), stage.executed_since());
         Ok(ended)
+    }
+
+    fn variables(&self) -> Result<BTreeMap<OsString, OsString>, Failure> {
+        let wanted = launch::Wanted {
+            opened: self.opened,
+            reach: Reach::Doors,
+            bundle: Path::new(places::BUNDLE),
+            socket: Path::new(places::CONTROL),
+            also: self.command.also,
+        };
+        let mut variables = launch::of_run(self.command.environment, &wanted)?;
+        variables.insert("MARQUE_LAUNCHER".into(), places::LAUNCHER.into());
+        let path = variables.entry("PATH".into()).or_default();
+        // There already, where a run above passed its own on.
+        if !path.as_bytes().ends_with(places::PROGRAMS.as_bytes()) {
+            path.push(":");
+            path.push(places::PROGRAMS);
+        }
+        Ok(variables)
+    }
+
+    fn git(&self) -> GitSetup {
+        let opened = self.opened;
+        let Some(git) = opened.git.as_ref().filter(|_| self.command.has_git) else {
+            return GitSetup { files: Vec::new(), variables: Vec::new() };
+        };
+        moved(git::setup(&WantedGit {
+            run: &opened.run,
+            git,
+            hosts: &git.hosts,
+            dir: &Path::new(places::OWN).join(GIT),
+            marque: &Path::new(places::PROGRAMS).join("marque"),
+            inherited: &git::inherited(&self.context.environment),
+        }))
     }
 }
 
@@ -202,7 +302,7 @@ fn theirs(context: &Context) -> Theirs {
 
 /// Names what a human's own tools would execute and the run wrote.
 pub(super) fn tell_changes(
-    context: &Context,
+    voice: &Voice,
     directory: &Path,
     (changed, is_whole): (Vec<PathBuf>, bool),
 ) {
@@ -215,19 +315,18 @@ pub(super) fn tell_changes(
         if changed.len() > NAMED_MAX {
             named.push(format!("and {} more", changed.len() - NAMED_MAX));
         }
-        context.output.warning(&format!(
+        voice.warning(&format!(
             "the run wrote what your own tools may execute, so read it first: {}",
             named.join(", ")
         ));
     }
     if !is_whole {
-        context
-            .output
-            .warning("not all of the working directory was looked through for such files");
+        voice.warning("not all of the working directory was looked through for such files");
     }
 }
 
-fn sockets() -> Result<String, Failure> {
+/// The kernel's list of sockets.
+pub(super) fn sockets() -> Result<String, Failure> {
     let mut list = String::new();
     let read = std::fs::File::open("/proc/net/unix")
         .and_then(|file| file.take(SOCKETS_MAX_BYTES).read_to_string(&mut list));

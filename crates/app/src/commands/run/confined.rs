@@ -9,6 +9,7 @@ use marque_plane::view::{EndedView, OpenedRunView};
 
 use super::captured::tell_changes;
 use super::open::Open;
+use super::voice::Voice;
 use crate::capture::Fence;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -52,7 +53,7 @@ impl Open {
         let mut words: Vec<OsString> = fence.words().map(OsString::from).to_vec();
         words.extend(self.command.iter().cloned());
         let ended = launch::supervise(&words, &variables, hold).await?;
-        tell_changes(context, fence.directory(), fence.executed_since());
+        tell_changes(&Voice::Own(context.output), fence.directory(), fence.executed_since());
         Ok(ended)
     }
 }

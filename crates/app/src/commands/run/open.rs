@@ -5,22 +5,23 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use clap::Args;
-use marque_crypto::Secret;
 use marque_domain::size::parse_size;
 use marque_domain::{Limits, Name, TaskRef, Tier, UserName};
 use marque_plane::spec::{Lines, RunSpec};
-use marque_plane::view::{CheckpointView, EndedView, OpenedRunView, StatusView};
-use marque_tlog::{Checkpoint, VerifierKey};
+use marque_plane::view::{EndedView, OpenedRunView};
+use marque_tlog::VerifierKey;
 
+use super::desk::{Desk, client_of};
+use super::ending::{conclude, end, introduce};
 use super::held::{Held, HomeProfile};
-use super::shown;
-use crate::client::{Client, Request, RunProof, connect_or_start};
+use super::voice::Voice;
+use crate::client::Request;
 use crate::commands::grant::LineArgs;
 use crate::config::Span;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::launch::git::{self, WantedGit};
-use crate::launch::{self, Bundle, Cause, Reach, Wanted, anchor, mandate};
+use crate::launch::{self, Bundle, Reach, Wanted, anchor, mandate};
 
 // Its help stands on `Run`, which it is flattened into.
 #[derive(Args)]
@@ -79,14 +80,6 @@ pub(crate) struct Open {
     pub(super) command: Vec<OsString>,
 }
 
-/// Where a run is opened from.
-struct Desk {
-    client: Client,
-    path: &'static str,
-    /// The log's key, where this launcher keeps anchors.
-    key: Option<VerifierKey>,
-}
-
 impl Open {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         if self.command.is_empty() && !self.dry_run {
@@ -94,22 +87,27 @@ impl Open {
                 .hint("write it after two dashes: `marque run --agent NAME -- COMMAND…`")
                 .into());
         }
+        #[cfg(target_os = "linux")]
+        if let Some(launcher) = Self::launcher(context).filter(|_| !self.dry_run) {
+            return self.ask(context, &launcher).await;
+        }
         let desk = Desk::find(context).await?;
         let mut held = if self.dry_run { Held::untried() } else { self.hold_tight(context)? };
         let spec = RunSpec { tier: held.tier(), ..self.spec(context)? };
         let request = Request::post(desk.path).json(&spec)?.dry_run(self.dry_run);
         let opened: OpenedRunView = desk.client.send(&request).await?;
-        introduce(context, &opened, &held);
+        let voice = Voice::Own(context.output);
+        introduce(&voice, &opened, (held.why_not_captured(), held.lacking()));
         if self.dry_run {
             return Ok(Exit::Done);
         }
-        let run = desk.client_of(context, &opened);
+        let run = client_of(context, &desk.client, &opened);
         let hold = Request::get("/v1/run/hold").waiting();
         let mut hold = std::pin::pin!(run.send::<EndedView>(&hold));
         let ended = match &mut held {
+            #[cfg(target_os = "linux")]
             Held::Captured(stage) => {
-                let door = context.data.doors();
-                self.launch_captured(context, hold.as_mut(), (&opened, stage, &door)).await
+                self.launch_captured(context, hold.as_mut(), (&opened, stage, &run)).await
             }
             #[cfg(target_os = "linux")]
             Held::Confined(fence, _) => {
@@ -118,38 +116,17 @@ impl Open {
             }
             Held::Advisory(_) => self.launch(context, hold.as_mut(), (&opened, run.socket())).await,
         };
-        let is_clean = ended.as_ref().is_ok_and(|ended| ended.is_clean);
-        // ORDER: the server takes an end for the word that no process of the run is left at this
-        // terminal. Without that word it closes the run when the hold below is dropped.
-        let told: Option<EndedView> = if is_clean || ended.is_err() {
-            run.send(&Request::post("/v1/run/end")).await.ok()
-        } else {
-            context.output.warning(
-                "a process of this run could not be ended: this terminal's unlock no longer counts",
-            );
-            None
-        };
-        let ended = ended?;
-        let last = match (ended.cause, told) {
-            (Cause::Lost(failure), None) => Err(failure),
-            (Cause::Closed(last), told) => {
-                context.output.warning(&format!("the run was closed: {}", last.run.state));
-                // The end's checkpoint was made later, and covers what the kill recorded.
-                Ok(told.unwrap_or(*last))
-            }
-            (_, Some(told)) => Ok(told),
-            (Cause::Itself, None) => {
-                Err(Failure::new(Exit::Failed, "the run's end could not be told to the server"))
-            }
-        };
-        match last {
+        let over = end(&voice, &run, ended).await?;
+        match over.last {
             Ok(last) => {
-                let key = desk.signer_of(&last.checkpoint).await;
-                self.conclude(context, key.as_ref(), &last)?;
+                conclude(&voice, &last);
+                if let Some(key) = desk.signer_of(&last.checkpoint).await {
+                    self.anchor(context, &key, &last)?;
+                }
             }
             Err(failure) => context.output.failure(&failure),
         }
-        Ok(Exit::Passed(ended.code))
+        Ok(Exit::Passed(over.code))
     }
 
     async fn launch(
@@ -192,7 +169,7 @@ impl Open {
         Ok(setup.variables.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 
-    fn spec(&self, context: &Context) -> Result<RunSpec, Failure> {
+    pub(super) fn spec(&self, context: &Context) -> Result<RunSpec, Failure> {
         let mut lines = Lines {
             allow: self.lines.allow.clone(),
             ask: self.lines.ask.clone(),
@@ -230,97 +207,19 @@ impl Open {
         })
     }
 
-    /// Prints what the run came to, and keeps what was seen of the log.
-    fn conclude(
+    /// Keeps what was seen of the log.
+    fn anchor(
         &self,
         context: &Context,
-        key: Option<&VerifierKey>,
+        key: &VerifierKey,
         last: &EndedView,
     ) -> Result<(), Failure> {
-        let (run, checkpoint) = (&last.run, &last.checkpoint);
-        context.output.remark(&format!(
-            "marque: {} {}: {} calls, {} refused; see `marque log query --run {}`\n\
-             marque: checkpoint {}:{}",
-            run.id, run.state, run.calls, run.refusals, run.id, checkpoint.size, checkpoint.root
-        ));
-        let Some(key) = key else { return Ok(()) };
         let file = match &self.anchors {
             Some(file) => file.clone(),
             None => anchor::file(&context.environment, key)?,
         };
-        anchor::append(&file, checkpoint, key)?;
+        anchor::append(&file, &last.checkpoint, key)?;
         context.output.remark(&format!("marque: anchored in `{}`", file.display()));
         Ok(())
-    }
-}
-
-impl Desk {
-    /// Inside a run, the run itself; outside, a human.
-    async fn find(context: &Context) -> Result<Self, Failure> {
-        if let Some(client) = context.run_client()? {
-            return Ok(Self { client, path: "/v1/run/children", key: None });
-        }
-        let client = context.client();
-        context.must_have_a_plane()?;
-        let status = connect_or_start(context, &client).await?;
-        Ok(Self { client, path: "/v1/runs", key: log_key(status) })
-    }
-
-    /// The key that should have signed that: the log's since the run was opened, or the one it has
-    /// now, if it was rotated meanwhile.
-    async fn signer_of(&self, checkpoint: &CheckpointView) -> Option<VerifierKey> {
-        let known = self.key.clone()?;
-        if Checkpoint::open(&checkpoint.note, &known).is_ok() {
-            return Some(known);
-        }
-        let status = self.client.send::<StatusView>(&Request::get("/v1/status")).await;
-        Some(status.ok().and_then(log_key).unwrap_or(known))
-    }
-
-    fn client_of(&self, context: &Context, opened: &OpenedRunView) -> Client {
-        let run = opened.run.id.to_string();
-        let secret = Secret::from_string(opened.secret.clone());
-        let socket = self.client.socket().to_owned();
-        Client::new(socket, context.factor.clone()).speaking_as(RunProof { run, secret })
-    }
-}
-
-fn log_key(status: StatusView) -> Option<VerifierKey> {
-    status.claimed.and_then(|claim| claim.log_key.parse().ok())
-}
-
-/// The identity line, and what the tier is worth.
-fn introduce(context: &Context, opened: &OpenedRunView, held: &Held) {
-    let run = &opened.run;
-    if context.output.is_json() {
-        context.output.remark(&serde_json::to_string(run).unwrap_or_default());
-    } else {
-        context.output.remark(shown::fields(run).text().trim_end());
-    }
-    for line in &opened.left_out {
-        context.output.warning(&format!(
-            "`{}` of {} lies beyond the grants and was left out",
-            crate::output::clean(line),
-            mandate::REPOSITORY_FILE
-        ));
-    }
-    if let Some(why) = held.why_not_captured() {
-        context.output.warning(&format!("this machine does not let a run be captured: {why}"));
-    }
-    if run.tier == Tier::Confined {
-        let port = opened.proxy.rsplit_once(':').map_or("?", |(_, port)| port);
-        context.output.warning(&format!(
-            "tier confined: any host stays reachable at port {port}, the proxy's; nothing in the \
-             working directory is locked; commits are not signed"
-        ));
-        for what in held.lacking() {
-            context.output.warning(&format!("tier confined: this kernel does not hold {what}"));
-        }
-    }
-    if run.tier == Tier::Advisory {
-        context.output.warning(
-            "tier advisory: a tool that ignores the proxy variables is not held, and another \
-             process of your user can use this run's identity or read your files",
-        );
     }
 }

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive};
 
 use super::super::{During as _, Trouble};
+use super::beneath::Laid;
 use super::{KEPT, NEW, OLD, devices, scratch};
 use crate::capture::message::{Sight, What};
 
@@ -22,19 +23,23 @@ const OPAQUE: &str = "user.overlay.opaque";
 const PRIVATE: u32 = 0o700;
 
 /// Lays it; what is not there outside is not there inside.
-pub(super) fn lay(sight: &Sight) -> Result<(), Trouble> {
+pub(super) fn lay(sight: &Sight, laid: &mut Laid) -> Result<(), Trouble> {
     let at = under(NEW, &sight.at);
     let from = under(OLD, &sight.at);
     let step = format!("lay `{}`", sight.at.display());
     match &sight.what {
         What::Read | What::Write => {
+            if laid.bind_beneath(&sight.at, sight.what == What::Write).during(step.clone())? {
+                return Ok(());
+            }
             let Some(source) = straight(&from).during(step.clone())? else { return Ok(()) };
             let through_source = through(OLD, &source);
-            let is_directory = through_source.is_dir();
-            place(&at, is_directory).during(step.clone())?;
-            let there = straight(&at).during(step.clone())?;
-            let there = there.ok_or("it is gone").during(step.clone())?;
+            let there = place_straight(&at, through_source.is_dir()).during(step.clone())?;
             mount_bind_recursive(through_source, through(OLD, &there)).during(step)
+        }
+        What::Lent { .. } => {
+            let there = place_straight(&at, true).during(step.clone())?;
+            laid.borrow(&sight.at, &there).during(step)
         }
         What::From(other) => bind(&under(OLD, other), &at).during(step),
         What::Scratch { mode } => {
@@ -110,6 +115,12 @@ pub(super) fn place(at: &Path, is_directory: bool) -> io::Result<()> {
         std::fs::create_dir_all(parent)?;
     }
     File::create(at).map(drop)
+}
+
+/// The same, where no part of the path is a link; what is there now.
+fn place_straight(at: &Path, is_directory: bool) -> io::Result<OwnedFd> {
+    place(at, is_directory)?;
+    straight(at)?.ok_or_else(|| io::Error::other("it is gone"))
 }
 
 fn nothing(at: &Path) -> io::Result<()> {

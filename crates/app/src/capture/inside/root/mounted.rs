@@ -12,6 +12,7 @@ use rustix::mount::{MountFlags, mount_remount};
 
 use super::super::{During as _, Trouble};
 use super::devices::DEVICES;
+use super::lay::{straight, through};
 use crate::capture::message::{Sight, What};
 
 /// The kernel's list of our mounts.
@@ -31,7 +32,10 @@ pub(super) fn restrict(sights: &[Sight]) -> Result<(), Trouble> {
         let Some(more) = owed(&mounted.at, sights) else { continue };
         let flags = mounted.flags | more | MountFlags::BIND;
         let step = || format!("restrict `{}`", mounted.at.display());
-        mount_remount(&mounted.at, flags, "").during(step())?;
+        // The list's paths are free of links; one that is not any more was put there meanwhile.
+        let itself = straight(&mounted.at).during(step())?;
+        let itself = itself.ok_or("it is gone").during(step())?;
+        mount_remount(through("", &itself), flags, "").during(step())?;
     }
     Ok(())
 }
@@ -57,9 +61,10 @@ fn owed(at: &Path, sights: &[Sight]) -> Option<MountFlags> {
             | What::Nothing
             | What::Text(_)
             | What::Link(_)
+            | What::Lent { is_writable: false }
             | What::Layered { is_writable: false, .. },
         ) => Some(MountFlags::RDONLY | no_powers),
-        Some(What::Write) => Some(no_powers),
+        Some(What::Write | What::Lent { is_writable: true }) => Some(no_powers),
         Some(What::Processes) if !is_itself => {
             Some(MountFlags::RDONLY | MountFlags::NOEXEC | no_powers)
         }

@@ -26,7 +26,9 @@ impl Watch {
         let is_written = |at: &Path| {
             let above = sights.iter().filter(|sight| sight.at != at && at.starts_with(&sight.at));
             let nearest = above.max_by_key(|sight| sight.at.components().count());
-            nearest.is_some_and(|sight| sight.what == What::Write)
+            nearest.is_some_and(|sight| {
+                matches!(sight.what, What::Write | What::Lent { is_writable: true })
+            })
         };
         let locked =
             sights.iter().filter(|sight| sight.what == What::Read && is_written(&sight.at));

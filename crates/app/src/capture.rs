@@ -12,6 +12,7 @@ pub(crate) mod doors;
 mod first;
 mod hidden;
 mod inside;
+mod leaf;
 pub(crate) mod message;
 pub(crate) mod places;
 mod protected;

@@ -14,6 +14,7 @@ use rustix::termios::isatty;
 use super::channel::Channel;
 use super::first::First;
 use super::inside::Part;
+use super::leaf::Leaf;
 use super::message::{Build, FromInside, Lending, Open, Opening, Sight, Start, ToInside};
 use super::protected::Executed;
 use super::view::{View, Wanted, Work, view};
@@ -164,6 +165,11 @@ impl Stage {
     /// What the run works on.
     pub(crate) fn work(&self) -> &Work {
         &self.work
+    }
+
+    /// Puts all that is inside into a cgroup of the run's own, where one can be made.
+    pub(crate) fn leaf(&self, run: &str) -> Option<Leaf> {
+        Leaf::around(run, &self.first)
     }
 
     /// The first process inside.

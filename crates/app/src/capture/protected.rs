@@ -3,9 +3,12 @@
 //! What is there is read-only inside. What is new or changed after the run is listed.
 
 use std::collections::BTreeMap;
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
 
 /// Read-only where it is there, relative to the working directory.
 const LOCKED: &[&str] = &[
@@ -92,6 +95,8 @@ const PASSED_OVER: &[&str] = &["node_modules", "target", ".venv", "venv", "objec
 /// Most entries that are looked at, and how deep.
 const ENTRIES_MAX: usize = 20_000;
 const DEPTH_MAX: usize = 8;
+/// Most bytes of a file that says where a directory of git's is.
+const TEXT_MAX_BYTES: u64 = 256 * 1024;
 
 /// What is read-only in the working directory, and the directories of git's that must stay where
 /// they are.
@@ -143,31 +148,42 @@ pub(super) fn directories_of_git(directory: &Path) -> Vec<PathBuf> {
         return Vec::new();
     };
     let linked = || {
-        let text = std::fs::read_to_string(&dot).ok()?;
-        let to = dot.parent()?.join(text.strip_prefix("gitdir:")?.trim());
+        let found = text(&dot)?;
+        let to = dot.parent()?.join(found.strip_prefix("gitdir:")?.trim());
         if !refers_back(&to, &dot) {
             return None;
         }
-        let common = std::fs::read_to_string(to.join("commondir")).ok();
+        let common = text(&to.join("commondir"));
         let common = common.map(|common| to.join(common.trim()));
         common.unwrap_or(to).canonicalize().ok()
     };
     if dot.is_dir() { vec![dot] } else { linked().into_iter().collect() }
 }
 
-/// Whether a directory of git's says itself that it belongs to the file `dot`. Anybody who can
-/// write to a working directory can have a file there lead anywhere; nobody writes to the other end.
+/// Whether a directory of git's says itself that it belongs to the file `dot`. Whoever can write to
+/// a working directory can have a file there lead anywhere, and cannot write to the other end.
 fn refers_back(to: &Path, dot: &Path) -> bool {
-    let is_dot = |path: PathBuf| matches!((path.canonicalize(), dot.canonicalize()), (Ok(path), Ok(dot)) if path == dot);
+    let Ok(dot) = dot.canonicalize() else { return false };
+    let is_dot = |path: PathBuf| path.canonicalize().is_ok_and(|path| path == dot);
     // A linked worktree (gitrepository-layout(5), `gitdir`), or a submodule (`core.worktree`).
-    let linked = std::fs::read_to_string(to.join("gitdir"));
-    if linked.is_ok_and(|back| is_dot(to.join(back.trim()))) {
+    let linked = text(&to.join("gitdir"));
+    if linked.is_some_and(|back| is_dot(to.join(back.trim()))) {
         return true;
     }
-    let config = std::fs::read_to_string(to.join("config")).unwrap_or_default();
+    let config = text(&to.join("config")).unwrap_or_default();
     let worktree = config.lines().filter_map(|line| line.trim().strip_prefix("worktree"));
     let mut worktree = worktree.filter_map(|rest| rest.trim_start().strip_prefix('='));
     worktree.any(|tree| is_dot(to.join(tree.trim()).join(".git")))
+}
+
+/// What a small file says; nothing of what would keep its reader waiting, as a pipe does.
+fn text(path: &Path) -> Option<String> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
+    let mut text = String::new();
+    file.metadata().ok().filter(Metadata::is_file)?;
+    file.take(TEXT_MAX_BYTES).read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 /// What of a directory would be executed, as it is now.

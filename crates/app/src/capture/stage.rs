@@ -82,7 +82,7 @@ impl Stage {
     ///
     /// Blocks for some milliseconds.
     pub(crate) fn build(wanted: &Wanted<'_>) -> Result<Result<Self, Unfit>, Failure> {
-        Self::make(view(wanted, None)?, Streams::ours())
+        Ok(Self::make(view(wanted, None)?, Streams::ours()))
     }
 
     /// The same for a run below another one, inside what that one sees.
@@ -95,10 +95,10 @@ impl Stage {
             let message = format!("the directories of the run above cannot be lent: {error}");
             Failure::new(Exit::Failed, message)
         })?;
-        Self::make(view, Ok(Streams { passed: below.streams.map(Some), lent, size: None }))
+        Ok(Self::make(view, Ok(Streams { passed: below.streams.map(Some), lent, size: None })))
     }
 
-    fn make(view: View, streams: io::Result<Streams>) -> Result<Result<Self, Unfit>, Failure> {
+    fn make(view: View, streams: io::Result<Streams>) -> Result<Self, Unfit> {
         let View { sights, directory, git } = view;
         let entered = enter().and_then(|entered| match entered {
             Ok((channel, first)) => {
@@ -109,13 +109,13 @@ impl Stage {
         });
         let (channel, first, answer) = match entered {
             Ok(Ok(entered)) => entered,
-            Ok(Err(unfit)) => return Ok(Err(unfit)),
+            Ok(Err(unfit)) => return Err(unfit),
             Err(error) => {
                 let step = "start the first process inside".to_owned();
-                return Ok(Err(Unfit { step, why: error.to_string() }));
+                return Err(Unfit { step, why: error.to_string() });
             }
         };
-        Ok(match answer {
+        match answer {
             (FromInside::Built, terminal) => {
                 let before = Executed::of(&directory, &git);
                 let terminal = terminal.into_iter().next();
@@ -123,7 +123,7 @@ impl Stage {
             }
             (FromInside::Failed { step, why, .. }, _) => Err(Unfit { step, why }),
             (other, _) => Err(Unfit { step: "build".to_owned(), why: format!("{other:?}") }),
-        })
+        }
     }
 
     /// Opens its listeners and lays the run's files.

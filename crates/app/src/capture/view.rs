@@ -282,10 +282,14 @@ fn work(
 fn is_seen(sights: &[Sight], path: &Path) -> bool {
     let above = sights.iter().rev().filter(|sight| path.starts_with(&sight.at));
     let nearest = above.max_by_key(|sight| sight.at.components().count());
-    matches!(
-        nearest.map(|sight| &sight.what),
-        Some(What::Read | What::Write | What::Lent { .. } | What::Layered { .. })
-    )
+    let Some(Sight { at, what }) = nearest else { return false };
+    match what {
+        What::Read | What::Write | What::Lent { .. } => true,
+        What::Layered { directories, files, .. } => {
+            !directories.iter().chain(files).any(|name| path.starts_with(at.join(name)))
+        }
+        _ => false,
+    }
 }
 
 /// The sockets of this machine that have a path.

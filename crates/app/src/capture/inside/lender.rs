@@ -29,7 +29,7 @@ impl Lender {
     /// Answers one question.
     pub(super) fn answer(&self) {
         let Ok((Lending::Lend, _)) = self.channel.receive() else { return };
-        let lent: io::Result<Vec<OwnedFd>> = self.lendable.iter().map(|path| copy(path)).collect();
+        let lent: io::Result<Vec<OwnedFd>> = self.lendable.iter().map(copy).collect();
         let _told = match lent {
             Ok(lent) => {
                 let lent: Vec<_> = lent.iter().map(AsFd::as_fd).collect();

@@ -1,7 +1,7 @@
 //! The launcher as its run's processes see it: they ask for child runs, and it opens them.
 //!
 //! Each child is a sibling: namespaces and listeners of its own, made out here, and of its parent
-//! nothing but the directories it is lent. What a process asks for can only narrow what its run has.
+//! nothing but the directories it is lent. What a process asks for only narrows what its run has.
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -64,8 +64,8 @@ struct Asker {
 type Child<'b> = Pin<Box<dyn Future<Output = bool> + 'b>>;
 
 impl Children<'_> {
-    /// Opens what is asked for until `over`, and waits until all of it has ended. Whether no process
-    /// of any is left.
+    /// Opens what is asked for until `over`, and waits until all of it has ended. Whether no
+    /// process of any is left.
     pub(super) async fn serve(&self, launch: &UnixListener, over: CancellationToken) -> bool {
         let mut running: FuturesUnordered<Child<'_>> = FuturesUnordered::new();
         let mut are_clean = true;

@@ -223,3 +223,22 @@ fn depth_and_number_of_children_are_bounded_and_the_reason_is_told() {
     let typed = run.types("kill $(cat askers); wait; marque -q run -- echo again");
     assert!(typed.out.ends_with("again"), "{}", typed.out);
 }
+
+#[test]
+fn a_child_that_has_its_parents_terminal_does_not_keep_it_open() {
+    let world = World::new();
+    let marque = super::super::support::BINARY;
+    world.write(
+        "work/session.sh",
+        &format!(
+            "{marque} --quiet run --tier captured --agent bot -- sh -c \
+             'marque -q run -- sh -c \"test -t 1 && echo at-terminal; sleep 1000\" & sleep 2; \
+             exit 5'; echo \"code $?\"\n"
+        ),
+    );
+    let told = world.tool("timeout", &["30", "script", "-qec", "sh session.sh", "/dev/null"]);
+    assert!(told.out.contains("at-terminal"), "{}", told.out);
+    assert!(told.out.contains("code 5"), "{}", told.out);
+    let open = world.json(&["run", "list"]);
+    assert!(open.as_array().unwrap().iter().all(|run| run["state"] != "open"), "{open}");
+}

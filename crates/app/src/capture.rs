@@ -16,6 +16,7 @@ mod first;
 mod hidden;
 mod inside;
 pub(crate) mod kernel;
+mod leaf;
 pub(crate) mod message;
 mod narrow;
 pub(crate) mod places;

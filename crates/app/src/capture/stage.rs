@@ -17,6 +17,7 @@ use super::channel::Channel;
 use super::executed::Executed;
 use super::first::First;
 use super::inside::Part;
+use super::leaf::Leaf;
 use super::message::{Build, FromInside, Lending, Open, Opening, Sight, Start, ToInside};
 use super::view::{View, Wanted, Work, view};
 use crate::exit::{Exit, Failure};
@@ -212,6 +213,11 @@ impl Stage {
     /// What the run works on.
     pub(crate) fn work(&self) -> &Work {
         &self.work
+    }
+
+    /// Puts all that is inside into a cgroup of the run's own, where one can be made.
+    pub(crate) fn leaf(&self, run: &str) -> Option<Leaf> {
+        Leaf::around(run, &self.first)
     }
 
     /// The first process inside.

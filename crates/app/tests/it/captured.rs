@@ -1,6 +1,7 @@
 //! Captured runs: tools that know nothing of Marque, and attackers that know everything about it.
 
 mod children;
+mod leaf;
 mod matrix;
 mod red_team;
 mod tools;

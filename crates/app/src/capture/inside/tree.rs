@@ -41,20 +41,22 @@ pub(super) fn news() -> Option<News> {
     }
 }
 
-/// Ends every process that is left: asks for two seconds, then insists.
-pub(super) fn end_all() {
+/// Ends every process that is left: asks for two seconds, then insists. Whether none is: only the
+/// first process could start another, and it is here.
+pub(super) fn end_all() -> bool {
     for how in [Signal::SIGTERM, Signal::SIGKILL] {
         if kill(ALL, how) == Err(Errno::ESRCH) {
-            return;
+            return true;
         }
         // A stopped process is told too, and hears it once it goes on.
         let _ = kill(ALL, Signal::SIGCONT);
         for _ in 0..LOOKS {
             while news().is_some() {}
             if kill(ALL, None) == Err(Errno::ESRCH) {
-                return;
+                return true;
             }
             std::thread::sleep(PAUSE);
         }
     }
+    false
 }

@@ -204,6 +204,7 @@ impl Captured<'_> {
             variables.entry(name.into()).or_insert_with(|| value.into());
         }
         variables.extend(git.variables.into_iter().map(|(name, value)| (name.into(), value)));
+        let _leaf = stage.leaf(&opened.run.id.to_string());
         stage.start(Start {
             words: command.words.to_vec(),
             variables: variables.into_iter().collect(),

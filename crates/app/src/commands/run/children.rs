@@ -1,8 +1,7 @@
 //! The launcher as its run's processes see it: they ask for child runs, and it opens them.
 //!
 //! Each child is a sibling: namespaces and listeners of its own, made out here, and of its parent
-//! nothing but the directories it is lent. What a process asks for can only narrow what its run
-//! has.
+//! nothing but the directories it is lent. What a process asks for only narrows what its run has.
 
 use std::path::PathBuf;
 use std::pin::Pin;

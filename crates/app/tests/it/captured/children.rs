@@ -25,7 +25,8 @@ fn a_child_of_a_captured_run_is_captured_and_somebody_of_its_own() {
          {curl} http://plain.test/v1/a; marque run -- {curl} https://api.test/v1/a"
     );
     let typed = run.types(&format!(
-        "marque --quiet run --allow 'plain:GET /v1/**' --allow 'api:GET /v1/**' -- sh -c '{}' 2>err",
+        "marque --quiet run --allow 'plain:GET /v1/**' --allow 'api:GET /v1/**' -- sh -c \
+         '{}' 2>err",
         inside.replace('\'', "'\\''")
     ));
     let said = run.types("cat err").out;
@@ -72,7 +73,7 @@ fn a_childs_streams_code_and_signals_are_as_if_it_ran_there() {
     let typed = run.types("echo to-it | marque --quiet run -- sh -c 'cat; echo aside >&2; exit 7'");
     assert_eq!((typed.code, typed.out.as_str()), (7, "to-it\naside"), "{}", run.said());
     assert_eq!(run.types("marque --quiet run -- sh -c 'kill -9 $$'").code, 137);
-    assert_eq!(run.types("marque --quiet run -- /nowhere/at/all").code, 127);
+    assert_eq!(run.types("marque --quiet run -- /none").code, 127);
     let told = run.types("marque run -- true").out;
     assert!(told.contains("tier") && told.contains("0 calls"), "{told}");
     let typed = run.types(
@@ -97,26 +98,28 @@ fn a_child_works_where_its_parent_does_or_below_and_writes_only_there() {
         "cd sub && marque --quiet run -- sh -c 'pwd; echo 1 > mine; echo 2 > ../up; \
          echo 3 > ../.vscode/x; cat ../ours'; cd ..",
     );
-    assert!(typed.out.contains("work/sub\n"), "{}", typed.out);
+    assert!(typed.out.lines().any(|line| line.ends_with("work/sub")), "{}", typed.out);
     assert!(world.path("work/sub/mine").is_file(), "{} {}", typed.out, run.said());
     assert!(!world.path("work/up").exists() && !world.path("work/.vscode/x").exists());
     let typed = run.types("marque --quiet run -- sh -c 'echo 1 > here; echo 2 > .vscode/x'");
     assert!(world.path("work/here").is_file(), "{}", typed.out);
     assert!(!world.path("work/.vscode/x").exists(), "what is locked for the parent is for it");
-    for outside in ["/tmp", "/", "\"$HOME\"", "\"$HOME/beside\"", "/usr"] {
+    for outside in ["/var/tmp", "/", "\"$HOME\"", "\"$HOME/beside\"", "/usr"] {
         let typed = run.types(&format!("(cd {outside} && marque --quiet run -- true)"));
         assert_eq!(typed.code, 2, "{outside}: {}", typed.out);
         assert!(typed.out.contains("working directory"), "{outside}: {}", typed.out);
     }
+    // Nor is the launcher kept waiting by what would keep a reader waiting.
+    let typed = run.types("mkdir pipes; cd pipes; mkfifo .git; marque -q run -- echo there; cd ..");
+    assert_eq!(typed.out, "there", "{}", run.said());
     // What is somewhere else by the time it is laid is not laid.
     run.types(
-        "mkdir turn; (while :; do mv -T turn t; ln -s ../beside turn; rm turn; mv -T t turn; \
-         done) & echo $! > turner",
+        "mkdir turn; (while :; do mv -T turn t; ln -s ../beside turn; rm turn; mv -T t turn; done) \
+         & echo $! > turner",
     );
+    let tries = "marque --quiet run -- sh -c 'cat theirs; echo > planted'";
     for _ in 0..10 {
-        let typed = run.types(
-            "(cd turn 2>/dev/null && marque --quiet run -- sh -c 'cat theirs; echo > planted')",
-        );
+        let typed = run.types(&format!("(cd turn 2>/dev/null && {tries})"));
         assert!(!typed.out.contains("canary-beside"), "{}", typed.out);
     }
     run.types("kill $(cat turner)");
@@ -147,8 +150,8 @@ fn a_link_that_an_earlier_run_planted_opens_nothing_to_a_later_one() {
 fn neither_speaks_through_the_others_socket() {
     let world = World::new();
     let mut run = world.captured();
-    run.types("echo secret > /tmp/parents; mkfifo go");
-    let child = "ls /tmp/parents; ls /run/marque/*.sock; marque whoami --json | tr -d ' \\n'; \
+    run.types("echo secret > /var/tmp/parents; mkfifo go");
+    let child = "ls /var/tmp/parents; ls /run/marque/*.sock; marque whoami --json | tr -d ' \\n'; \
                  ls /proc/1/root/; cat go";
     world.write("work/child.sh", child);
     run.begins("marque --quiet run -- sh child.sh > out 2>&1 &");
@@ -156,7 +159,7 @@ fn neither_speaks_through_the_others_socket() {
         let out = std::fs::read_to_string(world.path("work/out")).ok()?;
         out.contains("denied").then_some(out)
     });
-    assert!(out.contains("\"parent\":\"") && !out.contains("/tmp/parents\n"), "{out}");
+    assert!(out.contains("\"parent\":\"") && !out.contains("/var/tmp/parents\n"), "{out}");
     let parent = run.types("marque whoami --json | tr -d ' \\n'");
     assert!(parent.out.contains(&format!("\"id\":\"{}\"", run.id)), "{}", parent.out);
     // A stream that is a way to speak as the parent, or to see what it sees, is not passed on.
@@ -219,4 +222,23 @@ fn depth_and_number_of_children_are_bounded_and_the_reason_is_told() {
     // Whoever talks nonsense there, or nothing, keeps nobody waiting.
     let typed = run.types("kill $(cat askers); wait; marque -q run -- echo again");
     assert!(typed.out.ends_with("again"), "{}", typed.out);
+}
+
+#[test]
+fn a_child_that_has_its_parents_terminal_does_not_keep_it_open() {
+    let world = World::new();
+    let marque = super::super::support::BINARY;
+    world.write(
+        "work/session.sh",
+        &format!(
+            "{marque} --quiet run --tier captured --agent bot -- sh -c \
+             'marque -q run -- sh -c \"test -t 1 && echo at-terminal; sleep 1000\" & sleep 2; \
+             exit 5'; echo \"code $?\"\n"
+        ),
+    );
+    let told = world.tool("timeout", &["30", "script", "-qec", "sh session.sh", "/dev/null"]);
+    assert!(told.out.contains("at-terminal"), "{}", told.out);
+    assert!(told.out.contains("code 5"), "{}", told.out);
+    let open = world.json(&["run", "list"]);
+    assert!(open.as_array().unwrap().iter().all(|run| run["state"] != "open"), "{open}");
 }

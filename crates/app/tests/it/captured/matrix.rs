@@ -182,11 +182,13 @@ fn package_tools_look_up_and_install() {
     tools.serves_packages();
     tools.is_served("pip", "pip index versions demo-thing", "1.2.3");
     tools.is_served("pip", "pip download -q --no-deps demo-thing && ls", "demo_thing-1.2.3");
-    let elsewhere = "pip download -v --index-url https://nobody.test/simple demo-thing";
+    // Of a page of an index that is refused, pip says nothing; of a file it does.
+    let elsewhere = "pip download https://nobody.test/a-1.0-py3-none-any.whl";
     tools.is_refused("pip", elsewhere, "refused.mandate.nothing_allows");
     tools.is_served("npm", "npm view demo-thing version", "1.2.3");
     tools.is_served("npm", "npm install --no-audit --no-fund demo-thing", "added 1 package");
-    tools.is_refused("npm", "npm publish ./node_modules/demo-thing", "refused.mandate");
+    let elsewhere = "npm view --registry https://nobody.test demo-thing";
+    tools.is_refused("npm", elsewhere, "refused.mandate.nothing_allows");
     tools.all_were_proven();
 }
 

@@ -68,7 +68,7 @@ leaf() {
     -extfile <(printf 'subjectAltName=DNS:%s\nextendedKeyUsage=serverAuth' "$2") 2>/dev/null
 }
 leaf model generativelanguage.googleapis.com
-leaf registry registry.npmjs.org
+leaf registry packages.example
 leaf tracker tracker.example
 chmod 600 ./*
 
@@ -106,7 +106,7 @@ connect() {
     --secret-file "$dir/secret/$name.key" "$@"
 }
 connect model generativelanguage.googleapis.com "$(at model)" ca.pem --header x-goog-api-key
-connect registry registry.npmjs.org "$(at registry)" ca.pem --bearer
+connect registry packages.example "$(at registry)" ca.pem --bearer
 connect tracker tracker.example "$(at tracker)" ca.pem --bearer
 connect git git.demo.test "$(cat "$dir/git.out")" git.pem --git --basic x-access-token
 quiet grant add coder --until 1d --allow 'model:POST /v1beta/models/**' \

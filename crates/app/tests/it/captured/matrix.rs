@@ -22,7 +22,7 @@ impl Tools {
     fn new() -> Self {
         let world = World::new();
         let [index, registry] =
-            [("index", "pypi.org"), ("registry", "registry.npmjs.org")].map(|(name, host)| {
+            [("index", "index.test"), ("registry", "registry.test")].map(|(name, host)| {
                 let upstream = Upstream::private(host);
                 let pem = upstream.authority.as_deref().unwrap();
                 let authority = world.write(&format!("{name}.pem"), pem);
@@ -181,13 +181,19 @@ fn git_clones_and_pushes() {
 fn package_tools_look_up_and_install() {
     let mut tools = Tools::new();
     tools.serves_packages();
+    // As a company's own index and registry are named.
+    let named = "export PIP_INDEX_URL=https://index.test/simple \
+                 npm_config_registry=https://registry.test/";
+    assert_eq!(tools.run.types(named).code, 0);
     tools.is_served("pip", "pip index versions demo-thing", "1.2.3");
     tools.is_served("pip", "pip download -q --no-deps demo-thing && ls", "demo_thing-1.2.3");
-    let elsewhere = "pip download -vv --index-url https://nobody.test/simple demo-thing";
+    // Of a page of an index that is refused, pip says nothing; of a file it does.
+    let elsewhere = "pip download https://nobody.test/a-1.0-py3-none-any.whl";
     tools.is_refused("pip", elsewhere, "refused.mandate.nothing_allows");
     tools.is_served("npm", "npm view demo-thing version", "1.2.3");
     tools.is_served("npm", "npm install --no-audit --no-fund demo-thing", "added 1 package");
-    tools.is_refused("npm", "npm publish ./node_modules/demo-thing", "refused.mandate");
+    let elsewhere = "npm view --registry https://nobody.test demo-thing";
+    tools.is_refused("npm", elsewhere, "refused.mandate.nothing_allows");
     tools.all_were_proven();
 }
 
@@ -212,13 +218,13 @@ with tarfile.open('package', 'w:gz') as package:
 ";
         self.world.tool("python3", &["-c", make]).ok();
         let read = |name: &str| std::fs::read(self.world.path(&format!("work/{name}"))).unwrap();
-        let page = "<a href=\"https://pypi.org/files/demo_thing-1.2.3-py3-none-any.whl\">\
+        let page = "<a href=\"https://index.test/files/demo_thing-1.2.3-py3-none-any.whl\">\
                     demo_thing-1.2.3-py3-none-any.whl</a>";
         let html = "200 OK\r\nContent-Type: text/html";
         let bytes = "200 OK\r\nContent-Type: application/octet-stream";
         self.index.answers("/simple/demo-thing/", html, page);
         self.index.answers("/files/demo_thing-1.2.3-py3-none-any.whl", bytes, read("wheel"));
-        let tarball = "https://registry.npmjs.org/demo-thing/-/demo-thing-1.2.3.tgz";
+        let tarball = "https://registry.test/demo-thing/-/demo-thing-1.2.3.tgz";
         let about = format!(
             "{{\"name\":\"demo-thing\",\"dist-tags\":{{\"latest\":\"1.2.3\"}},\"versions\":\
              {{\"1.2.3\":{{\"name\":\"demo-thing\",\"version\":\"1.2.3\",\"dist\":{{\"tarball\":\

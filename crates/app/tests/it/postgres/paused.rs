@@ -17,6 +17,9 @@ use super::{asks, url_of, world_in};
 
 const A: &str = "http://plain.test/v1/a";
 
+/// Threads of a server that may be in the middle of a call when it is paused.
+const WORKERS: usize = 2;
+
 /// Opens a stream at that door and hears its beginning.
 fn stream(door: &Proxy) -> TcpStream {
     let mut stream = door.connects();
@@ -79,7 +82,10 @@ fn a_server_that_wakes_up_lets_nothing_through_that_was_killed_while_it_slept() 
         for load in loads {
             drop(load.join().unwrap());
         }
-        assert_eq!(world.plain.saw().len(), before, "something went through");
+        // A thread that was stopped between its last look and its write has sent one call when it
+        // wakes up: no look can be later than the last. Without load no thread is there.
+        let through = world.plain.saw().len() - before;
+        assert!(through <= if is_loaded { WORKERS } else { 0 }, "{through} calls went through");
         eventually("it says why", || {
             let answer = doomed.asks("GET", A, "", "");
             assert_ne!(answer.status, 200, "{answer:?}");

@@ -55,6 +55,10 @@ pub(crate) fn read(path: &Path) -> Result<Written, Failure> {
         Failure::new(Exit::Failed, format!("cannot use `{}` as a mandate: {why}", path.display()))
     };
     let found = std::fs::metadata(path).map_err(|error| failed(&error.to_string()))?;
+    // A run may have left a pipe there, which would keep its reader waiting.
+    if !found.is_file() {
+        return Err(failed("it is not a file"));
+    }
     if found.len() > MAX_BYTES {
         return Err(failed("it is longer than 256 KiB"));
     }
@@ -96,5 +100,8 @@ mod tests {
         assert!(of_repository(dir.path()).is_err());
         std::fs::write(&file, "[mandate]\nallows = []\n").unwrap();
         assert!(of_repository(dir.path()).is_err());
+        std::fs::remove_file(&file).unwrap();
+        let pipe = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
+        assert!(pipe.success() && of_repository(dir.path()).is_err());
     }
 }

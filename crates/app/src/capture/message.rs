@@ -157,6 +157,4 @@ pub(crate) struct Start {
     pub(crate) variables: Vec<(OsString, OsString)>,
     /// Where it begins.
     pub(crate) directory: PathBuf,
-    /// Whether it may make user namespaces of its own.
-    pub(crate) may_nest: bool,
 }

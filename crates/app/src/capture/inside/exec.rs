@@ -16,23 +16,18 @@ const PROCESSES_MAX: u64 = 16_384;
 /// that takes it, outside; at one it does not (core(5)).
 const IMAGE_MAX_BYTES: u64 = 1;
 
-/// The words that come before the command's.
+/// The word that comes before the command's.
 pub(super) mod option {
     /// Its standard streams are the run's terminal.
     pub(in super::super) const TERMINAL: &str = "terminal";
     /// They are not.
     pub(in super::super) const NO_TERMINAL: &str = "no-terminal";
-    /// It may make user namespaces.
-    pub(in super::super) const NESTING: &str = "nesting";
-    /// It may not.
-    pub(in super::super) const NO_NESTING: &str = "no-nesting";
 }
 
 pub(super) fn exec(mut words: impl Iterator<Item = OsString>) -> ExitCode {
     let at_terminal = words.next().is_some_and(|word| word == option::TERMINAL);
-    let may_nest = words.next().is_some_and(|word| word == option::NESTING);
     let Some(program) = words.next() else { return ExitCode::FAILURE };
-    if let Err(Trouble { step, why, .. }) = prepare(at_terminal, may_nest) {
+    if let Err(Trouble { step, why, .. }) = prepare(at_terminal) {
         say(&format!("error: cannot {step}: {why}; nothing was started"));
         return ExitCode::from(126);
     }
@@ -42,14 +37,14 @@ pub(super) fn exec(mut words: impl Iterator<Item = OsString>) -> ExitCode {
     ExitCode::from(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
 }
 
-fn prepare(at_terminal: bool, may_nest: bool) -> Result<(), Trouble> {
+fn prepare(at_terminal: bool) -> Result<(), Trouble> {
     if at_terminal {
         take_terminal().during("take the terminal")?;
     }
     bound(Resource::Nproc, PROCESSES_MAX).during("bound its processes")?;
     bound(Resource::Core, IMAGE_MAX_BYTES).during("forbid images of its processes")?;
     powers::give_up().during("give up capabilities")?;
-    filter::apply(may_nest)
+    filter::apply()
 }
 
 /// Lowers a limit for good. One that is lower already stays.

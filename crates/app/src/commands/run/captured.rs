@@ -209,7 +209,6 @@ impl Captured<'_> {
             words: command.words.to_vec(),
             variables: variables.into_iter().collect(),
             directory: stage.directory().clone(),
-            may_nest: false,
         })?;
         let (parent, work, lender) = (*run, stage.work(), Arc::new(made.lender));
         let children = Children { context, parent, work, lender, bounds };

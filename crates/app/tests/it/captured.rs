@@ -4,4 +4,5 @@ mod children;
 mod leaf;
 mod matrix;
 mod red_team;
+mod restart;
 mod tools;

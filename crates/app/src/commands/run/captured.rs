@@ -15,6 +15,7 @@ use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::again::Again;
 use super::children::Children;
 use super::held::{Held, HomeProfile};
 use super::open::Open;
@@ -22,7 +23,7 @@ use super::voice::Voice;
 use crate::capture::message::Start;
 use crate::capture::stubs::{Theirs, stubs};
 use crate::capture::{self, Beside, Fence, Stage, Unfit, doors, kernel, places};
-use crate::client::Client;
+use crate::client::{Client, Unheld};
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::exit::{Exit, Failure};
@@ -113,7 +114,7 @@ impl Open {
     pub(super) async fn launch_captured(
         &self,
         context: &Context,
-        hold: Pin<&mut impl Future<Output = Result<EndedView, Failure>>>,
+        hold: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
         (opened, stage, run): (&OpenedRunView, &Stage, &Client),
     ) -> Result<launch::Ended, Failure> {
         let captured = Captured {
@@ -129,6 +130,7 @@ impl Open {
                 also: &self.env,
                 has_git: !self.no_git_identity,
             },
+            gone: CancellationToken::new(),
         };
         captured.launch(None, hold).await
     }
@@ -171,6 +173,8 @@ pub(super) struct Captured<'a> {
     pub(super) bounds: &'a Bounds,
     /// What runs.
     pub(super) command: Command<'a>,
+    /// That whoever asked for it is gone.
+    pub(super) gone: CancellationToken,
 }
 
 impl Captured<'_> {
@@ -179,9 +183,9 @@ impl Captured<'_> {
     pub(super) async fn launch(
         &self,
         asker: Option<mpsc::Receiver<Signal>>,
-        hold: Pin<&mut impl Future<Output = Result<EndedView, Failure>>>,
+        hold: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
     ) -> Result<launch::Ended, Failure> {
-        let Self { context, voice, opened, run, stage, bounds, command } = self;
+        let Self { context, voice, opened, run, stage, bounds, command, gone } = self;
         let (bundle, has_system) = merged(&context.environment, &opened.ca_pem);
         if !has_system {
             voice.warning("this system's certificate authorities were not found");
@@ -193,9 +197,10 @@ impl Captured<'_> {
         files.extend(git.files);
         let trusted_at = SYSTEM.iter().filter_map(|place| Path::new(place).canonicalize().ok());
         let made = stage.open(ports(opened), files, trusted_at.collect())?;
-        doors::hand_over(&context.data.doors(), opened, &made.doors)?;
-        // The server has them now: when it is gone, nobody listens.
-        drop(made.doors);
+        let socket = context.data.doors();
+        doors::hand_over(&socket, opened, &made.doors)?;
+        // The server has them now, and so have we: should it be gone, the next one is given them.
+        let again = Again { voice, run, opened, socket, doors: Arc::new(made.doors) };
         let launch = UnixListener::from_std(made.launch).map_err(|error| {
             Failure::new(Exit::Failed, format!("cannot listen for child runs: {error}"))
         })?;
@@ -214,6 +219,12 @@ impl Captured<'_> {
         let children = Children { context, parent, work, lender, bounds };
         let over = CancellationToken::new();
         let work = std::pin::pin!(children.serve(&launch, over.clone()));
+        let hold = std::pin::pin!(async {
+            tokio::select! {
+                ended = again.hold(hold) => ended,
+                () = gone.cancelled() => Err(nobody_asks()),
+            }
+        });
         let ended = capture::supervise(stage, asker, Beside { work, over }, hold).await?;
         tell_changes(voice, stage.directory(), stage.executed_since());
         Ok(ended)
@@ -252,6 +263,11 @@ impl Captured<'_> {
             inherited: &git::inherited(&self.context.environment),
         }))
     }
+}
+
+/// Why a run ends whose asker is gone.
+pub(super) fn nobody_asks() -> Failure {
+    Failure::new(Exit::Failed, "whoever asked for this run is gone")
 }
 
 /// Why nothing can be captured here, and what to do about it if that is known.

@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use marque_domain::Tier;
 use marque_plane::spec::RunSpec;
-use marque_plane::view::{EndedView, OpenedRunView};
+use marque_plane::view::OpenedRunView;
 use rustix::process::Signal;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -20,13 +20,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::captured::{Bounds, Captured, Command, sockets};
+use super::captured::{Bounds, Captured, Command, nobody_asks, sockets};
 use super::desk::client_of;
 use super::ending::{conclude, end, introduce};
 use super::voice::Voice;
 use crate::capture::asked::{self, Asked, Told};
 use crate::capture::{self, Below, Stage, Unfit};
-use crate::client::{Client, Request};
+use crate::client::{Client, Request, Unheld};
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::exit::{Exit, Failure};
@@ -145,13 +145,10 @@ impl Children<'_> {
         let request = Request::post("/v1/run/children").json(&spec)?;
         let opened: OpenedRunView = self.parent.send(&request).await?;
         let run = client_of(self.context, self.parent, &opened);
-        let hold = Request::get("/v1/run/hold").waiting();
         let hold = async {
             tokio::select! {
-                ended = run.send::<EndedView>(&hold) => ended,
-                () = gone.cancelled() => {
-                    Err(Failure::new(Exit::Failed, "whoever asked for this run is gone"))
-                }
+                ended = run.hold() => ended,
+                () = gone.cancelled() => Err(Unheld::Refused(nobody_asks())),
             }
         };
         let mut hold = std::pin::pin!(hold);
@@ -165,7 +162,7 @@ impl Children<'_> {
                     Exit::Failed,
                     format!("the run was closed before it began: {}", ended.run.state),
                 )),
-                Err(failure) => Err(failure),
+                Err(why) => Err(why.into()),
             },
             stage = self.build(asked.directory, bounds.clone(), streams) => stage,
         };
@@ -185,6 +182,7 @@ impl Children<'_> {
                         also: &asked.also,
                         has_git: asked.has_git,
                     },
+                    gone: gone.clone(),
                 };
                 captured.launch(Some(signals), hold.as_mut()).await
             }

@@ -15,7 +15,7 @@ use super::desk::{Desk, client_of};
 use super::ending::{conclude, end, introduce};
 use super::held::{Held, HomeProfile};
 use super::voice::Voice;
-use crate::client::Request;
+use crate::client::{Request, Unheld};
 use crate::commands::grant::LineArgs;
 use crate::config::Span;
 use crate::context::Context;
@@ -102,8 +102,7 @@ impl Open {
             return Ok(Exit::Done);
         }
         let run = client_of(context, &desk.client, &opened);
-        let hold = Request::get("/v1/run/hold").waiting();
-        let mut hold = std::pin::pin!(run.send::<EndedView>(&hold));
+        let mut hold = std::pin::pin!(run.hold());
         let ended = match &mut held {
             #[cfg(target_os = "linux")]
             Held::Captured(stage) => {
@@ -132,7 +131,7 @@ impl Open {
     async fn launch(
         &self,
         context: &Context,
-        hold: Pin<&mut impl Future<Output = Result<EndedView, Failure>>>,
+        hold: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
         (opened, socket): (&OpenedRunView, &Path),
     ) -> Result<launch::Ended, Failure> {
         let bundle = Bundle::write(&context.environment, &opened.ca_pem)?;

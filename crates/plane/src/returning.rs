@@ -50,9 +50,10 @@ pub(crate) fn sit_again(plane: &Plane) {
 /// Drops what is kept of runs that are no more.
 pub(crate) fn tidy(step: &mut Step<'_, '_>) -> Result<(), Failure> {
     for (key, _) in step.tx.all_kept()? {
-        let run = match key.parse() {
-            Ok(Kept::Live(run) | Kept::Refusals(run) | Kept::Meter(MeterKey::Run(run))) => run,
-            _ => continue,
+        let Ok(Kept::Live(run) | Kept::Refusals(run) | Kept::Meter(MeterKey::Run(run))) =
+            key.parse()
+        else {
+            continue;
         };
         if step.world.live(run).is_none() {
             step.tx.drop_kept(&key)?;

@@ -182,7 +182,12 @@ async fn a_run_whose_time_is_up_meanwhile_is_expired_and_not_held_again() {
     let run = run.through(&plane);
     let late = calls(&run, &plane, get("/v1/items")).await.unwrap_err();
     assert!(late.contains("is over"), "{late}");
-    becomes(&plane, &run, "expired").await;
+    let recorded = async {
+        while closings(&plane, run.id()).is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, recorded).await.expect("it is closed");
     assert_eq!(closings(&plane, run.id()), [Closing::Expired]);
     plane.stop().await;
 }
@@ -273,12 +278,12 @@ async fn a_run_of_which_nothing_useful_is_kept_is_closed_at_once() {
         let (home, _first, alice) = begin().await;
         let run = alice.starts(captured()).await.unwrap();
         let key = format!("live {}", run.id());
-        let crashed = home.as_after_a_crash();
-        let store = Store::open_with(&crashed.database(), OpenOptions::default()).unwrap();
+        let spoilt = home.as_after_a_crash();
+        let store = Store::open_with(&spoilt.database(), OpenOptions::default()).unwrap();
         let mut writer = store.writer().unwrap();
-        let spoilt = writer.batch(|batch| batch.attempt(|tx| tx.put_kept(&key, body)));
-        spoilt.unwrap().unwrap();
-        drop((writer, store));
+        let put = writer.batch(|batch| batch.attempt(|tx| tx.put_kept(&key, body)));
+        put.unwrap().unwrap();
+        let crashed = spoilt.as_after_a_crash();
         let plane = crashed.start(Setup::default()).await;
         let run = run.through(&plane);
         assert_eq!(state(&plane, &run).await, "orphaned");

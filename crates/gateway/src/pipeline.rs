@@ -220,8 +220,9 @@ pub(crate) async fn decide(session: &Session, ask: Ask) -> Result<Opened, Refusa
         ))
     })?;
     // ORDER: before anything is sent, as what is injected now.
-    for given in &opened.given_before {
-        let _needles = session.shared.injected.note(opened.lease.live(), Some(given));
+    let live = opened.lease.live();
+    for given in live.searched() {
+        let _needles = session.shared.injected.note(live, Some(given));
     }
     Ok(opened)
 }

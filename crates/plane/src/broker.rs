@@ -12,7 +12,7 @@ use marque_crypto::{CryptoError, Secret};
 use marque_domain::{Code, Connection, Credential, FactRef, Outcome, Refusal, Revised, Slot};
 
 use crate::lease::{Crossed, Lease};
-use crate::live::Given;
+use crate::live::{Given, LiveRun};
 use crate::plane::Plane;
 use crate::record::Permit;
 use crate::run;
@@ -36,9 +36,6 @@ pub struct Opened {
     pub injection: Option<Injection>,
     /// Which revision of which credential that is.
     pub credential: Option<FactRef>,
-    /// What earlier calls of the run were given before this server knew the run: answers are
-    /// searched for it, and nothing is sent.
-    pub given_before: Vec<Injection>,
     /// The use of it; dropping it records the act as abandoned.
     pub lease: Lease,
 }
@@ -94,12 +91,20 @@ pub fn open(plane: &Plane, permit: Permit) -> Result<Opened, Refusal> {
         }
         _ => None,
     };
-    let given_before = lease.live().given_before().iter().map(|given| given_again(plane, given));
-    match given_before.collect() {
-        Ok(given_before) => Ok(Opened { connection, injection, credential, given_before, lease }),
+    match know_given(plane, lease.live()) {
+        Ok(()) => Ok(Opened { connection, injection, credential, lease }),
         // Nobody could search the answer for it.
         Err(error) => Err(unopened(lease, &connection.fact, &error)),
     }
+}
+
+// What an earlier server's permits opened is searched for in what comes back from now on.
+fn know_given(plane: &Plane, live: &LiveRun) -> Result<(), CryptoError> {
+    if live.given_before().len() > live.searched().len() {
+        let given = live.given_before().iter().map(|given| given_again(plane, given));
+        live.search(given.collect::<Result<_, _>>()?);
+    }
+    Ok(())
 }
 
 // A permit was given for it before, by a server that is no more.

@@ -4,8 +4,8 @@
 //! that opened it kept. Of a captured run it is kept everywhere, for such a run may outlive its
 //! server: see `returning.rs`.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +16,7 @@ use marque_domain::{Credential, Digest, Id, Revised, Run, Slot};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use crate::broker::Injection;
 use crate::caller::{ProcessKey, TerminalSession};
 use crate::log_key::LogSigner;
 
@@ -47,6 +48,7 @@ pub struct LiveRun {
     /// Made of what was kept.
     is_remade: bool,
     given_before: Arc<[Given]>,
+    searched: OnceLock<Vec<Injection>>,
     cancel: CancellationToken,
     is_held: AtomicBool,
     doors: AtomicUsize,
@@ -129,6 +131,7 @@ impl LiveRun {
             kept: None,
             is_remade: false,
             given_before: Arc::default(),
+            searched: OnceLock::new(),
             cancel: CancellationToken::new(),
             is_held: AtomicBool::new(false),
             doors: AtomicUsize::new(0),
@@ -215,6 +218,18 @@ impl LiveRun {
     /// Whether its launcher took hold of it at this server.
     pub fn was_held(&self) -> bool {
         self.is_held.load(Ordering::Acquire)
+    }
+
+    /// The same, opened for searching answers and for nothing else; nothing before the first permit
+    /// of the run here was used.
+    pub fn searched(&self) -> &[Injection] {
+        self.searched.get().map_or(&[], |searched| searched)
+    }
+
+    /// Sets that, once.
+    pub(crate) fn search(&self, given: Vec<Injection>) {
+        // Whoever was first opened the same.
+        let _same = self.searched.set(given);
     }
 
     /// Whether an earlier server of that name opened it, and its launcher has not come since.

@@ -5,8 +5,7 @@
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use marque_plane::view::{EndedView, OpenedRunView};
@@ -27,40 +26,59 @@ const EVERY: Duration = Duration::from_millis(200);
 /// How long a server that does not take the doors may take to say what became of the run.
 const REASON: Duration = Duration::from_secs(5);
 
-/// What a captured run is handed over with.
+type Doors = Arc<Vec<(DoorKind, OwnedFd)>>;
+
+/// Holds a run, and again where it is captured and its server was gone.
 pub(super) struct Again<'a> {
-    /// Who hears about it.
-    pub(super) voice: &'a Voice,
-    /// Speaks as the run.
-    pub(super) run: &'a Client,
-    /// The run.
-    pub(super) opened: &'a OpenedRunView,
+    voice: &'a Voice,
+    run: &'a Client,
+    opened: &'a OpenedRunView,
     /// Where doors are handed over.
-    pub(super) socket: PathBuf,
-    /// Its listeners. They close with this, so that nothing waits at them once the run is over.
-    pub(super) doors: Arc<Vec<(DoorKind, OwnedFd)>>,
+    socket: PathBuf,
+    doors: Mutex<Option<Doors>>,
 }
 
-impl Again<'_> {
-    /// Holds the run until it is closed, beginning with `first`, the hold it has; again and again
-    /// as long as a server comes back in time.
-    pub(super) async fn hold(
-        self,
-        first: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
-    ) -> Result<EndedView, Failure> {
-        let mut held = first.await;
+impl<'a> Again<'a> {
+    /// For a run that has no doors yet.
+    pub(super) fn new(
+        voice: &'a Voice,
+        run: &'a Client,
+        opened: &'a OpenedRunView,
+        socket: PathBuf,
+    ) -> Self {
+        Self { voice, run, opened, socket, doors: Mutex::default() }
+    }
+
+    /// Hands the run's listeners to the server it was opened at, and keeps them for the next.
+    pub(super) fn begin(&self, doors: Vec<(DoorKind, OwnedFd)>) -> Result<(), Failure> {
+        doors::hand_over(&self.socket, self.opened, &doors)?;
+        *self.doors() = Some(Arc::new(doors));
+        Ok(())
+    }
+
+    /// Holds the run until it is closed, again and again as long as a server comes back in time.
+    /// Dropping this abandons the run.
+    pub(super) async fn hold(&self) -> Result<EndedView, Unheld> {
+        let ended = self.hold_on().await;
+        // Nothing is to wait at the listeners of a run that is over.
+        self.doors().take();
+        ended
+    }
+
+    async fn hold_on(&self) -> Result<EndedView, Unheld> {
+        let mut held = self.run.hold().await;
         loop {
             let why = match held {
-                Ok(ended) => return Ok(ended),
-                Err(Unheld::Refused(failure)) => return Err(failure),
                 Err(Unheld::Gone(why)) => why,
+                over => return over,
             };
+            let Some(doors) = self.doors().clone() else { return Err(Unheld::Gone(why)) };
             let grace = self.grace();
             self.voice.warning(&format!(
                 "the server is gone: nothing goes out until it is back, and the run waits {} s",
                 grace.as_secs()
             ));
-            let handed = timeout(grace, self.hand_over()).await;
+            let handed = timeout(grace, self.hand_over(&doors)).await;
             if let Err(failure) = handed.unwrap_or_else(|_| Err(given_up(grace, &why))) {
                 return self.reason(failure).await;
             }
@@ -73,14 +91,14 @@ impl Again<'_> {
     ///
     // ORDER: before the run is held. A hold that is dropped because the doors were not taken yet
     // would abandon the run.
-    async fn hand_over(&self) -> Result<(), Failure> {
+    async fn hand_over(&self, doors: &Doors) -> Result<(), Failure> {
         loop {
             sleep(EVERY).await;
             if !self.run.is_answered().await {
                 continue;
             }
             let (socket, opened) = (self.socket.clone(), self.opened.clone());
-            let doors = Arc::clone(&self.doors);
+            let doors = Arc::clone(doors);
             // Waits for the server's answer, and other runs of this launcher do not wait with it.
             let handed = TaskTracker::new()
                 .spawn_blocking(move || doors::offer(&socket, &opened, &doors))
@@ -94,12 +112,15 @@ impl Again<'_> {
     }
 
     // What the server says of the run is more than that it takes no doors.
-    async fn reason(&self, failure: Failure) -> Result<EndedView, Failure> {
+    async fn reason(&self, failure: Failure) -> Result<EndedView, Unheld> {
         match timeout(REASON, self.run.hold()).await {
-            Ok(Ok(ended)) => Ok(ended),
-            Ok(Err(Unheld::Refused(said))) => Err(said),
-            Ok(Err(Unheld::Gone(_))) | Err(_) => Err(failure),
+            Ok(Err(Unheld::Gone(_))) | Err(_) => Err(Unheld::Refused(failure)),
+            Ok(said) => said,
         }
+    }
+
+    fn doors(&self) -> MutexGuard<'_, Option<Doors>> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // No longer than the run itself.

@@ -22,7 +22,7 @@ use super::open::Open;
 use super::voice::Voice;
 use crate::capture::message::Start;
 use crate::capture::stubs::{Theirs, stubs};
-use crate::capture::{self, Beside, Fence, Stage, Unfit, doors, kernel, places};
+use crate::capture::{self, Beside, Fence, Stage, Unfit, kernel, places};
 use crate::client::{Client, Unheld};
 use crate::context::Context;
 use crate::environment::Environment;
@@ -116,12 +116,14 @@ impl Open {
         context: &Context,
         hold: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
         (opened, stage, run): (&OpenedRunView, &Stage, &Client),
+        again: &Again<'_>,
     ) -> Result<launch::Ended, Failure> {
         let captured = Captured {
             context,
             voice: &Voice::Own(context.output),
             opened,
             run,
+            again,
             stage,
             bounds: &Bounds { profile: self.home, hidden: self.hidden(context)? },
             command: Command {
@@ -130,7 +132,6 @@ impl Open {
                 also: &self.env,
                 has_git: !self.no_git_identity,
             },
-            gone: CancellationToken::new(),
         };
         captured.launch(None, hold).await
     }
@@ -167,14 +168,14 @@ pub(super) struct Captured<'a> {
     pub(super) opened: &'a OpenedRunView,
     /// Speaks as the run.
     pub(super) run: &'a Client,
+    /// What keeps its listeners.
+    pub(super) again: &'a Again<'a>,
     /// Its inside.
     pub(super) stage: &'a Stage,
     /// What it sees at most.
     pub(super) bounds: &'a Bounds,
     /// What runs.
     pub(super) command: Command<'a>,
-    /// That whoever asked for it is gone.
-    pub(super) gone: CancellationToken,
 }
 
 impl Captured<'_> {
@@ -185,7 +186,7 @@ impl Captured<'_> {
         asker: Option<mpsc::Receiver<Signal>>,
         hold: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
     ) -> Result<launch::Ended, Failure> {
-        let Self { context, voice, opened, run, stage, bounds, command, gone } = self;
+        let Self { context, voice, opened, run, again, stage, bounds, command } = self;
         let (bundle, has_system) = merged(&context.environment, &opened.ca_pem);
         if !has_system {
             voice.warning("this system's certificate authorities were not found");
@@ -197,10 +198,7 @@ impl Captured<'_> {
         files.extend(git.files);
         let trusted_at = SYSTEM.iter().filter_map(|place| Path::new(place).canonicalize().ok());
         let made = stage.open(ports(opened), files, trusted_at.collect())?;
-        let socket = context.data.doors();
-        doors::hand_over(&socket, opened, &made.doors)?;
-        // The server has them now, and so have we: should it be gone, the next one is given them.
-        let again = Again { voice, run, opened, socket, doors: Arc::new(made.doors) };
+        again.begin(made.doors)?;
         let launch = UnixListener::from_std(made.launch).map_err(|error| {
             Failure::new(Exit::Failed, format!("cannot listen for child runs: {error}"))
         })?;
@@ -219,12 +217,6 @@ impl Captured<'_> {
         let children = Children { context, parent, work, lender, bounds };
         let over = CancellationToken::new();
         let work = std::pin::pin!(children.serve(&launch, over.clone()));
-        let hold = std::pin::pin!(async {
-            tokio::select! {
-                ended = again.hold(hold) => ended,
-                () = gone.cancelled() => Err(nobody_asks()),
-            }
-        });
         let ended = capture::supervise(stage, asker, Beside { work, over }, hold).await?;
         tell_changes(voice, stage.directory(), stage.executed_since());
         Ok(ended)
@@ -263,11 +255,6 @@ impl Captured<'_> {
             inherited: &git::inherited(&self.context.environment),
         }))
     }
-}
-
-/// Why a run ends whose asker is gone.
-pub(super) fn nobody_asks() -> Failure {
-    Failure::new(Exit::Failed, "whoever asked for this run is gone")
 }
 
 /// Why nothing can be captured here, and what to do about it if that is known.

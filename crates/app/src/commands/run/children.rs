@@ -20,7 +20,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::captured::{Bounds, Captured, Command, nobody_asks, sockets};
+use super::again::Again;
+use super::captured::{Bounds, Captured, Command, sockets};
 use super::desk::client_of;
 use super::ending::{conclude, end, introduce};
 use super::voice::Voice;
@@ -145,10 +146,14 @@ impl Children<'_> {
         let request = Request::post("/v1/run/children").json(&spec)?;
         let opened: OpenedRunView = self.parent.send(&request).await?;
         let run = client_of(self.context, self.parent, &opened);
+        let again = Again::new(voice, &run, &opened, self.context.data.doors());
         let hold = async {
             tokio::select! {
-                ended = run.hold() => ended,
-                () = gone.cancelled() => Err(Unheld::Refused(nobody_asks())),
+                ended = again.hold() => ended,
+                () = gone.cancelled() => {
+                    let message = "whoever asked for this run is gone";
+                    Err(Unheld::Refused(Failure::new(Exit::Failed, message)))
+                }
             }
         };
         let mut hold = std::pin::pin!(hold);
@@ -174,6 +179,7 @@ impl Children<'_> {
                     voice,
                     opened: &opened,
                     run: &run,
+                    again: &again,
                     stage,
                     bounds: &bounds,
                     command: Command {
@@ -182,7 +188,6 @@ impl Children<'_> {
                         also: &asked.also,
                         has_git: asked.has_git,
                     },
-                    gone: gone.clone(),
                 };
                 captured.launch(Some(signals), hold.as_mut()).await
             }

@@ -11,6 +11,8 @@ use marque_plane::spec::{Lines, RunSpec};
 use marque_plane::view::{EndedView, OpenedRunView};
 use marque_tlog::VerifierKey;
 
+#[cfg(target_os = "linux")]
+use super::again::Again;
 use super::desk::{Desk, client_of};
 use super::ending::{conclude, end, introduce};
 use super::held::{Held, HomeProfile};
@@ -102,11 +104,17 @@ impl Open {
             return Ok(Exit::Done);
         }
         let run = client_of(context, &desk.client, &opened);
+        #[cfg(target_os = "linux")]
+        let again = Again::new(&voice, &run, &opened, context.data.doors());
+        #[cfg(target_os = "linux")]
+        let mut hold = std::pin::pin!(again.hold());
+        #[cfg(not(target_os = "linux"))]
         let mut hold = std::pin::pin!(run.hold());
         let ended = match &mut held {
             #[cfg(target_os = "linux")]
             Held::Captured(stage) => {
-                self.launch_captured(context, hold.as_mut(), (&opened, stage, &run)).await
+                let parts = (&opened, &**stage, &run);
+                self.launch_captured(context, hold.as_mut(), parts, &again).await
             }
             #[cfg(target_os = "linux")]
             Held::Confined(fence, _) => {

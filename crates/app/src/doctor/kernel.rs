@@ -1,15 +1,12 @@
 //! What this machine's kernel gives a run, tried one by one, and the tier that comes of it.
 
-use std::path::Path;
-
 use marque_domain::Tier;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, getsockopt, socket as make_socket};
-use rustix::fs::{Access, access};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
 use super::Row;
 use crate::capture::kernel::{Need, landlock, obstacle};
-use crate::capture::{Fence, Home, Stage, Unfit, Wanted};
+use crate::capture::{Fence, Home, Stage, Unfit, Wanted, delegated};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::launch::children;
@@ -112,13 +109,9 @@ fn cookie() -> nix::Result<()> {
 
 fn cgroup() -> Row {
     const WHAT: &str = "cgroup";
-    let own = read("/proc/self/cgroup");
-    let own =
-        own.as_deref().and_then(|text| text.lines().find_map(|line| line.strip_prefix("0::")));
-    let own = own.map(|own| Path::new("/sys/fs/cgroup").join(own.trim_start_matches('/')));
-    match own {
-        Some(own) if access(&own, Access::WRITE_OK).is_ok() => Row::ok(WHAT, "delegated"),
-        _ => Row::absent(WHAT, "not delegated: a run ends by its pid namespace alone"),
+    match delegated() {
+        Some(_) => Row::ok(WHAT, "delegated"),
+        None => Row::absent(WHAT, "not delegated: a run ends by its pid namespace alone"),
     }
 }
 
@@ -130,15 +123,14 @@ pub(crate) fn best_tier(context: &Context) -> Result<(Tier, Option<String>), Fai
     children::adopt().map_err(failed)?;
     let work = tempfile::Builder::new().prefix("marque-doctor-").tempdir().map_err(failed)?;
     let home = context.environment.path("HOME").filter(|home| home.is_dir());
-    let program = std::env::current_exe().ok();
     let wanted = Wanted {
-        home: home.as_deref(),
+        home,
         profile: Home::Private,
-        directory: work.path(),
-        hidden: &[],
-        program: program.as_deref(),
-        covered: &[],
-        sockets: "",
+        directory: work.path().to_owned(),
+        hidden: Vec::new(),
+        program: std::env::current_exe().ok(),
+        covered: Vec::new(),
+        sockets: String::new(),
     };
     let said = |Unfit { step, why }: Unfit| format!("cannot {step}: {why}");
     let why = match Stage::build(&wanted)? {

@@ -74,7 +74,7 @@ pub(crate) struct Open {
     pub(super) hide: Vec<PathBuf>,
     /// Say what the run would be, and start nothing; refused inside a run
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// The command and its arguments
     #[arg(last = true, value_name = "COMMAND")]
     pub(super) command: Vec<OsString>,
@@ -91,8 +91,9 @@ impl Open {
         if let Some(launcher) = Self::launcher(context).filter(|_| !self.dry_run) {
             return self.ask(context, &launcher).await;
         }
+        let held = self.hold_tight(context)?;
         let desk = Desk::find(context).await?;
-        let mut held = if self.dry_run { Held::untried() } else { self.hold_tight(context)? };
+        let mut held = held.await?;
         let spec = RunSpec { tier: held.tier(), ..self.spec(context)? };
         let request = Request::post(desk.path).json(&spec)?.dry_run(self.dry_run);
         let opened: OpenedRunView = desk.client.send(&request).await?;

@@ -8,7 +8,7 @@ use clap::Args;
 use marque_domain::size::parse_size;
 use marque_domain::{Limits, Name, TaskRef, Tier, UserName};
 use marque_plane::spec::{Lines, RunSpec};
-use marque_plane::view::{EndedView, OpenedRunView};
+use marque_plane::view::{EndedView, OpenedRunView, WhoamiView};
 use marque_tlog::VerifierKey;
 
 use super::desk::{Desk, client_of};
@@ -92,6 +92,9 @@ impl Open {
             return self.ask(context, &launcher).await;
         }
         let desk = Desk::find(context).await?;
+        if let Some(tier) = self.tier.filter(|_| context.is_inside_a_run()) {
+            must_be_its_parents(tier, &desk).await?;
+        }
         let mut held = if self.dry_run { Held::untried() } else { self.hold_tight(context)? };
         let spec = RunSpec { tier: held.tier(), ..self.spec(context)? };
         let request = Request::post(desk.path).json(&spec)?.dry_run(self.dry_run);
@@ -222,4 +225,19 @@ impl Open {
         context.output.remark(&format!("marque: anchored in `{}`", file.display()));
         Ok(())
     }
+}
+
+/// Refuses a child run in another tier than that of the run it is opened from.
+async fn must_be_its_parents(wanted: Tier, desk: &Desk) -> Result<(), Failure> {
+    match desk.client.send(&Request::get("/v1/run/whoami")).await? {
+        WhoamiView::Run(above) if above.tier != wanted => Err(no_other_tier(wanted, above.tier)),
+        _ => Ok(()),
+    }
+}
+
+/// That a child run is in the tier of the run above it.
+pub(super) fn no_other_tier(wanted: Tier, above: Tier) -> Failure {
+    let message = format!("no child run in tier {wanted} here: the run above is {above}");
+    Failure::new(Exit::Usage, message)
+        .hint("a child run is held as its parent is; leave `--tier` out")
 }

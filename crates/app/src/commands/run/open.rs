@@ -69,7 +69,7 @@ pub(crate) struct Open {
     /// How much of your home directory the command sees, in the tier `captured`
     #[arg(long, value_name = "HOW", value_enum, default_value = "private")]
     pub(super) home: HomeProfile,
-    /// Hide this path from the command as well; may be repeated
+    /// Hide this path, which must be there, from the command as well; may be repeated
     #[arg(long, value_name = "PATH")]
     pub(super) hide: Vec<PathBuf>,
     /// Say what the run would be, and start nothing; refused inside a run
@@ -87,6 +87,7 @@ impl Open {
                 .hint("write it after two dashes: `marque run --agent NAME -- COMMAND…`")
                 .into());
         }
+        self.must_hide_what_is_there()?;
         #[cfg(target_os = "linux")]
         if let Some(launcher) = Self::launcher(context).filter(|_| !self.dry_run) {
             return self.ask(context, &launcher).await;
@@ -130,6 +131,19 @@ impl Open {
             Err(failure) => context.output.failure(&failure),
         }
         Ok(Exit::Passed(over.code))
+    }
+
+    // A path that is not there hides nothing, and a slip in it would leave a secret in sight.
+    fn must_hide_what_is_there(&self) -> Result<(), Failure> {
+        for path in &self.hide {
+            path.canonicalize().map_err(|error| {
+                let message = format!("cannot hide `{}`: {error}", path.display());
+                let hint = "`--hide` takes what is there when the run begins; correct the path, or \
+                            leave it out";
+                Failure::new(Exit::Usage, message).hint(hint)
+            })?;
+        }
+        Ok(())
     }
 
     async fn launch(

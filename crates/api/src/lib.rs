@@ -20,6 +20,7 @@ mod routes;
 mod server;
 mod shared;
 
+pub use hand_over::can_tell_networks;
 pub use metrics::Metrics;
 pub use problem::Problem;
 pub use routes::{RouteLine, Who, listing};

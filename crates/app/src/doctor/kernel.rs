@@ -1,7 +1,6 @@
 //! What this machine's kernel gives a run, tried one by one, and the tier that comes of it.
 
 use marque_domain::Tier;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, getsockopt, socket as make_socket};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
 use super::Row;
@@ -10,20 +9,6 @@ use crate::capture::{Fence, Home, Stage, Unfit, Wanted, delegated};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::launch::children;
-
-mod option {
-    use nix::{getsockopt_impl, libc, sockopt_impl};
-
-    // socket(7) of Linux 5.14.
-    sockopt_impl!(
-        /// The network namespace of a socket.
-        NetnsCookie,
-        GetOnly,
-        libc::SOL_SOCKET,
-        libc::SO_NETNS_COOKIE,
-        u64
-    );
-}
 
 /// What a captured run is made of, as a person would say it, and the remedy that is not a setting.
 const NEEDS: [(Need, &str, &str); 5] = [
@@ -67,9 +52,9 @@ pub(crate) fn rows(tell: &mut dyn FnMut(Row)) {
         Ok(_) => Row::ok("pidfd", "given"),
         Err(error) => Row::failed("pidfd", error.to_string(), "Linux 5.3 or later"),
     });
-    tell(match cookie() {
+    tell(match marque_api::can_tell_networks() {
         Ok(()) => Row::ok("SO_NETNS_COOKIE", "given"),
-        Err(error) => Row::failed("SO_NETNS_COOKIE", error.to_string(), "Linux 5.14 or later"),
+        Err(why) => Row::failed("SO_NETNS_COOKIE", why, "Linux 5.14 or later"),
     });
     tell(cgroup());
 }
@@ -100,11 +85,6 @@ fn fences() -> Row {
             Row::failed(WHAT, "there is none", remedy)
         }
     }
-}
-
-fn cookie() -> nix::Result<()> {
-    let socket = make_socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    getsockopt(&socket, option::NetnsCookie).map(drop)
 }
 
 fn cgroup() -> Row {

@@ -3,5 +3,7 @@
 mod children;
 mod leaf;
 mod matrix;
+mod narrower;
+mod nonsense;
 mod red_team;
 mod tools;

@@ -17,7 +17,7 @@ impl<T: Default + Send + 'static> Awaited<T> {
         Ok(Self { making: Mutex::new(Some(making)), made: OnceLock::new() })
     }
 
-    /// The value, once it is made; what stands for nothing, if that failed.
+    /// The value, once it is made; what stands for nothing, if making it panicked.
     pub(super) fn get(&self) -> &T {
         self.made.get_or_init(|| {
             let making = self.making.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -17,7 +17,7 @@ use super::inside::Part;
 use super::inside::fence::{self, Rules};
 use super::message::{Sight, What};
 use super::stage::{Building, Unfit};
-use super::view::{View, Wanted, Work, view};
+use super::view::{Unreadable, View, Wanted, Work, view};
 use crate::exit::{Exit, Failure};
 
 /// Where the run's own directory keeps what.
@@ -62,7 +62,8 @@ impl Fence {
             };
             return unfit("fence files and ports", why);
         }
-        let View { sights, work: Work { directory, git, .. } } = view(wanted, None)?;
+        let View { sights, work: Work { directory, git, .. } } =
+            view(wanted, None, &Unreadable::begin())?;
         let rules = rules(&sights)?;
         let own = match own() {
             Ok(own) => own,

@@ -17,7 +17,7 @@ use super::executed::Executed;
 use super::first::First;
 use super::leaf::Leaf;
 use super::message::{Build, FromInside, Lending, Open, Opening, Sight, Start, ToInside};
-use super::view::{View, Wanted, Work, view};
+use super::view::{Unreadable, View, Wanted, Work, view};
 use crate::exit::{Exit, Failure};
 use crate::launch::Laid;
 
@@ -86,8 +86,9 @@ impl Stage {
     ///
     /// Blocks for some milliseconds.
     pub(crate) fn build(wanted: &Wanted) -> Building<Self> {
+        let unreadable = Unreadable::begin();
         Self::make(|| {
-            let view = view(wanted, None)?;
+            let view = view(wanted, None, &unreadable)?;
             // Before the command starts, which is soon enough.
             let before = look(&view.work);
             let streams = Streams::ours().and_then(|streams| Ok((streams, Some(before?))));
@@ -97,8 +98,9 @@ impl Stage {
 
     /// The same for a run below another one, inside what that one sees.
     pub(crate) fn build_below(wanted: &Wanted, below: Below<'_>) -> Building<Self> {
+        let unreadable = Unreadable::begin();
         Self::make(|| {
-            let view = view(wanted, Some(below.work))?;
+            let view = view(wanted, Some(below.work), &unreadable)?;
             let lent = below.lender.lend().map_err(|error| {
                 let message = format!("the directories of the run above cannot be lent: {error}");
                 Failure::new(Exit::Failed, message)

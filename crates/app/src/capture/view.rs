@@ -5,10 +5,12 @@
 //! state is: no sockets of daemons, no other user's files, no temporary files of others.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::awaited::Awaited;
 use super::message::{Sight, What};
 use super::narrow::{is_the_machines, must_be_narrow};
 use super::protected::{Contents, locks};
@@ -116,8 +118,29 @@ impl Work {
     }
 }
 
+/// What of the machine's settings is not for everybody, being looked for beside all else: the walk
+/// is a third of what a view costs.
+pub(super) struct Unreadable(io::Result<Awaited<Option<BTreeSet<PathBuf>>>>);
+
+impl Unreadable {
+    /// Begins to look.
+    pub(super) fn begin() -> Self {
+        Self(Awaited::begin("settings", || Some(hidden::of_the_machine())))
+    }
+
+    /// What was found; looked for here and now, where a thread could not.
+    fn found(&self) -> BTreeSet<PathBuf> {
+        let found = self.0.as_ref().ok().and_then(|found| found.get().clone());
+        found.unwrap_or_else(hidden::of_the_machine)
+    }
+}
+
 /// Decides what is seen; for a run below another one, inside what that one works on.
-pub(super) fn view(wanted: &Wanted, above: Option<&Work>) -> Result<View, Failure> {
+pub(super) fn view(
+    wanted: &Wanted,
+    above: Option<&Work>,
+    unreadable: &Unreadable,
+) -> Result<View, Failure> {
     let directory = canonical(&wanted.directory)?;
     let home = wanted.home.as_deref().map(canonical).transpose()?;
     // Nobody's credentials lie there, and much else does.
@@ -146,7 +169,7 @@ pub(super) fn view(wanted: &Wanted, above: Option<&Work>) -> Result<View, Failur
     }
     let contents = Contents::of(&directory);
     let work = work(&mut sights, directory, home.as_deref(), (above, &contents))?;
-    let mut covered: BTreeSet<PathBuf> = hidden::of_the_machine();
+    let mut covered = unreadable.found();
     let of_wanted = wanted.hidden.iter().chain(&wanted.covered).chain(&linked);
     covered.extend(of_wanted.filter_map(|path| path.canonicalize().ok()));
     covered.extend(sockets(&wanted.sockets, contents.sockets)?);
@@ -316,7 +339,7 @@ fn sockets(list: &str, seen: Vec<PathBuf>) -> Result<BTreeSet<PathBuf>, Failure>
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use super::{Home, View, Wanted, Work, is_seen, view};
+    use super::{Home, Unreadable, View, Wanted, Work, is_seen, view};
     use crate::capture::message::What;
 
     fn of(home: &Path, directory: &Path, sockets: &str) -> Result<View, crate::exit::Failure> {
@@ -329,7 +352,7 @@ mod tests {
             covered: Vec::new(),
             sockets: sockets.to_owned(),
         };
-        view(&wanted, None)
+        view(&wanted, None, &Unreadable::begin())
     }
 
     #[test]
@@ -356,7 +379,7 @@ mod tests {
                 covered: Vec::new(),
                 sockets: String::new(),
             };
-            view(&wanted, Some(&above))
+            view(&wanted, Some(&above), &Unreadable::begin())
         };
         for outside in ["beside", "work/out"] {
             let refused = below(&at(outside)).unwrap_err();

@@ -4,7 +4,7 @@
 //! exchange a connection: a message with descriptors comes, one answer goes. Whatever is wrong with
 //! it, every descriptor is closed before the sender hears of it.
 
-mod message;
+pub(crate) mod message;
 mod sockets;
 
 use std::io::{self, IoSliceMut};

@@ -8,6 +8,9 @@
 mod control;
 pub mod exchange;
 mod extract;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod hand_over;
 mod handlers;

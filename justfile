@@ -29,6 +29,10 @@ docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
     mdbook build docs
 
+# Every parser under libFuzzer, ten minutes each; needs nightly and cargo-fuzz
+fuzz *ARGS:
+    cargo xtask fuzz {{ARGS}}
+
 # The numbers we hold, on the release binary; takes minutes
 bench *ARGS:
     cargo xtask bench git {{ARGS}}

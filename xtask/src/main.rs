@@ -3,6 +3,7 @@
 //! One row and one file per command; nothing here ships.
 
 mod bench;
+mod fuzz;
 mod help;
 mod tidy;
 
@@ -18,7 +19,7 @@ struct Command {
     run: fn(&[String]) -> anyhow::Result<()>,
 }
 
-const COMMANDS: &[Command] = &[help::COMMAND, tidy::COMMAND, bench::COMMAND];
+const COMMANDS: &[Command] = &[help::COMMAND, tidy::COMMAND, bench::COMMAND, fuzz::COMMAND];
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();

@@ -4,7 +4,7 @@
 //! exchange a connection: a message with descriptors comes, one answer goes. Whatever is wrong with
 //! it, every descriptor is closed before the sender hears of it.
 
-mod message;
+pub(crate) mod message;
 mod sockets;
 
 use std::io::{self, IoSliceMut};
@@ -34,6 +34,14 @@ use sockets::Network;
 const WIRE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long the doors may take until they are served.
 const SERVED_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Whether this kernel tells one network from another, without which no door is taken.
+///
+/// # Errors
+/// What it says instead, for a person.
+pub fn can_tell_networks() -> Result<(), String> {
+    Network::own().map(drop)
+}
 
 /// That the doors are served.
 #[derive(Serialize)]

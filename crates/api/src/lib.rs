@@ -8,6 +8,9 @@
 mod control;
 pub mod exchange;
 mod extract;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod hand_over;
 mod handlers;
@@ -20,6 +23,7 @@ mod routes;
 mod server;
 mod shared;
 
+pub use hand_over::can_tell_networks;
 pub use metrics::Metrics;
 pub use problem::Problem;
 pub use routes::{RouteLine, Who, listing};

@@ -4,7 +4,8 @@
 //! very process that connected, which is pinned then (threat 70: a reused process id), and only if
 //! two readings agree.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use marque_plane::{Peer, ProcessKey, TerminalSession};
@@ -14,6 +15,10 @@ use tokio::net::UnixStream;
 
 /// Most ancestors that are followed. A deeper tree is not believed.
 const MAX_DEPTH: usize = 64;
+/// Most bytes of a line about a process: 52 numbers and a name of 64 bytes.
+const LINE_MAX_BYTES: usize = 2_048;
+/// Fields after the name, up to the last one that counts: when it was started.
+const FIELDS: usize = 20;
 /// How often an ancestry that changes under our eyes is read again.
 const ATTEMPTS: usize = 4;
 
@@ -139,14 +144,20 @@ fn session_of(stat: &Stat) -> Option<TerminalSession> {
 }
 
 fn read(pid: u32) -> Option<Stat> {
-    let line = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    parse(pid, &line)
+    let mut line = [0; LINE_MAX_BYTES];
+    // ORDER: one read, for the kernel makes the line anew for each that begins it.
+    let length = File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut line).ok()?;
+    parse(pid, line.get(..length).filter(|line| line.ends_with(b"\n"))?)
 }
 
-fn parse(pid: u32, line: &str) -> Option<Stat> {
-    // The command's name may hold spaces and parentheses; nothing after it does.
-    let (_, fields) = line.rsplit_once(')')?;
-    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+fn parse(pid: u32, line: &[u8]) -> Option<Stat> {
+    // The command's name may hold anything, parentheses as well; nothing after it does.
+    let name_ends = line.iter().rposition(|byte| *byte == b')')?;
+    let mut fields = [""; FIELDS];
+    let text = str::from_utf8(line.get(name_ends + 1..)?).ok()?;
+    for (place, field) in fields.iter_mut().zip(text.split_ascii_whitespace()) {
+        *place = field;
+    }
     let number = |place: usize| fields.get(place)?.parse::<u64>().ok();
     let small = |place: usize| u32::try_from(number(place)?).ok();
     let tty = fields.get(4)?.parse::<i32>().ok()?;

@@ -8,9 +8,11 @@
 //! `marque-confine` fences the command in and becomes it: the tier `confined`.
 
 pub(crate) mod asked;
+mod awaited;
 mod channel;
 mod confine;
 pub(crate) mod doors;
+mod entrance;
 mod executed;
 mod first;
 mod hidden;
@@ -32,6 +34,7 @@ mod view;
 pub(crate) use confine::Fence;
 pub(crate) use hidden::named_by;
 pub(crate) use inside::dispatch;
+pub(crate) use leaf::delegated;
 pub(crate) use stage::{Below, Lender, Stage, Unfit};
 pub(crate) use supervise::{Beside, supervise};
 pub(crate) use view::{Home, Wanted, Work};

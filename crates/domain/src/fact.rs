@@ -58,7 +58,10 @@ impl FromStr for FactRef {
         let parsed = text.rsplit_once('@').and_then(|(id, revision)| {
             Some(Self { id: id.to_owned(), revision: revision.parse().ok()? })
         });
-        parsed.ok_or_else(|| BadFactRef(text.chars().take(80).collect()))
+        // One spelling only: `+3` and `03` are numbers too.
+        parsed
+            .filter(|parsed| parsed.to_string() == text)
+            .ok_or_else(|| BadFactRef(text.chars().take(80).collect()))
     }
 }
 
@@ -73,5 +76,19 @@ impl TryFrom<String> for FactRef {
 impl From<FactRef> for String {
     fn from(reference: FactRef) -> Self {
         reference.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FactRef;
+
+    #[test]
+    fn a_reference_has_one_spelling() {
+        let reference: FactRef = "agt_1@3".parse().unwrap();
+        assert_eq!((reference.id.as_str(), reference.revision), ("agt_1", 3));
+        for bad in ["agt_1", "agt_1@", "agt_1@+3", "agt_1@03", "agt_1@-1"] {
+            assert!(bad.parse::<FactRef>().is_err(), "`{bad}` was read");
+        }
     }
 }

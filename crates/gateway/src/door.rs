@@ -68,7 +68,7 @@ fn reply(
         Err(Stop::Told(notice, rest)) => {
             // Failures were counted with the outcome of their act.
             if notice.kind() != "failed" {
-                tally::ended(notice.kind());
+                tally::ended(session.door, notice.kind());
             }
             let rest = rest.map(|rest| (rest, session.shared.tasks.clone()));
             Ok(notice.response(style).map(|text| Either::Left(Own { text, rest })))

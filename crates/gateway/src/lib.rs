@@ -18,6 +18,9 @@ mod client_hello;
 mod dial;
 mod door;
 mod failure;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod gathered;
 mod guarded;

@@ -330,6 +330,8 @@ impl From<Notice> for Stop {
 
 fn status(code: Code, place: Place) -> StatusCode {
     match (code.stage(), place) {
+        // A proof was given, and no other one would do: 407 would ask for it.
+        _ if code == Code::CallerDoor => StatusCode::FORBIDDEN,
         // Inside a tunnel the client has no proxy to authenticate to.
         (Stage::Caller, Place::Proxy) => StatusCode::PROXY_AUTHENTICATION_REQUIRED,
         (Stage::Limits, _) => StatusCode::TOO_MANY_REQUESTS,

@@ -99,7 +99,7 @@ impl Act {
             lease.saw_push(look);
         }
         let (sent_bytes, received_bytes) = (self.progress.sent_bytes(), self.received_bytes);
-        tally::ended(word(&outcome));
+        tally::ended(self.in_flight.session().door, word(&outcome));
         tally::crossed(sent_bytes, received_bytes);
         lease.finish(outcome, Crossed { sent_bytes, received_bytes, redacted: self.redacted });
     }

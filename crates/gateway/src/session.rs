@@ -14,11 +14,13 @@ use tokio_util::sync::CancellationToken;
 use crate::gateway::Shared;
 use crate::places::{RunPlace, StrangerPlace};
 use crate::refuse::Notice;
-use crate::tally;
+use crate::tally::{self, Door};
 
 /// What is known of one client connection.
 pub(crate) struct Session {
     pub(crate) shared: Arc<Shared>,
+    /// The door it came in through.
+    pub(crate) door: Door,
     run: SetOnce<Member>,
     /// Held until the run is known.
     stranger: Mutex<Option<StrangerPlace>>,
@@ -27,11 +29,12 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// A connection that belongs to nobody yet.
+    /// A connection at the proxy that belongs to nobody yet.
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let stranger = shared.places.of_stranger();
         Self {
             shared,
+            door: Door::Proxy,
             run: SetOnce::new(),
             crowded_out: stranger.lost(),
             stranger: Mutex::new(Some(stranger)),
@@ -44,9 +47,11 @@ impl Session {
     /// # Errors
     /// As for [`Session::belong_to`].
     pub(crate) fn of_run(shared: Arc<Shared>, live: &Arc<LiveRun>) -> Result<Self, Notice> {
-        let place = place_in(&shared, live)?;
+        let door = Door::Captured;
+        let place = place_in(&shared, door, live)?;
         Ok(Self {
             shared,
+            door,
             run: SetOnce::new_with(Some(Member { live: Arc::clone(live), place })),
             stranger: Mutex::new(None),
             crowded_out: CancellationToken::new(),
@@ -58,7 +63,7 @@ impl Session {
     /// has no place left for it.
     pub(crate) fn belong_to(&self, live: &Arc<LiveRun>) -> Result<(), Notice> {
         if !self.run.initialized() {
-            let place = place_in(&self.shared, live)?;
+            let place = place_in(&self.shared, self.door, live)?;
             // Losing this race to another request of the same run is fine.
             let _first = self.run.set(Member { live: Arc::clone(live), place });
             *self.stranger.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -102,8 +107,9 @@ impl Session {
     }
 }
 
-fn place_in(shared: &Arc<Shared>, live: &Arc<LiveRun>) -> Result<RunPlace, Notice> {
-    let place = shared.places.of_tree(live.root).inspect_err(|_| tally::ended("crowded"))?;
+fn place_in(shared: &Arc<Shared>, door: Door, live: &Arc<LiveRun>) -> Result<RunPlace, Notice> {
+    let place = shared.places.of_tree(live.root);
+    let place = place.inspect_err(|_| tally::ended(door, "crowded"))?;
     shared.attend(live);
     Ok(place)
 }

@@ -4,9 +4,22 @@
 
 use metrics::{counter, gauge};
 
+/// Where requests come in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Door {
+    /// The proxy, which all runs share.
+    Proxy,
+    /// Those of a captured run.
+    Captured,
+}
+
 /// Counts a request that ended, by how: the word of its outcome, or of the notice it got.
-pub(crate) fn ended(result: &'static str) {
-    counter!("marque_gateway_requests_total", "door" => "proxy", "result" => result).increment(1);
+pub(crate) fn ended(door: Door, result: &'static str) {
+    let door = match door {
+        Door::Proxy => "proxy",
+        Door::Captured => "captured",
+    };
+    counter!("marque_gateway_requests_total", "door" => door, "result" => result).increment(1);
 }
 
 /// Counts the bytes of bodies that crossed for one request.

@@ -163,7 +163,11 @@ impl<'a> Question<'a> {
         if !in_addr.eq_ignore_ascii_case(b"in-addr") || !arpa.eq_ignore_ascii_case(b"arpa") {
             return None;
         }
-        let number = |label: &&[u8]| std::str::from_utf8(label).ok()?.parse::<u8>().ok();
+        let number = |label: &&[u8]| {
+            let text = std::str::from_utf8(label).ok()?;
+            // `+1` and `01` are numbers too, and no part of an address.
+            text.parse::<u8>().ok().filter(|number| number.to_string() == text)
+        };
         Some(Ipv4Addr::new(number(a)?, number(b)?, number(c)?, number(d)?))
     }
 

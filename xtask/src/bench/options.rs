@@ -4,7 +4,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
+
+/// As `read` takes them.
+const KNOWN: &[&str] =
+    &["--binary PATH", "--rounds N", "--size MIB", "--link MBIT", "--http1", "--json", "--no-bars"];
 
 /// What is measured, and how it is told.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,30 +41,42 @@ impl Options {
             is_json: false,
             has_bars: true,
         };
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            match word.as_str() {
+        for (word, value) in read(words, KNOWN)? {
+            match word {
                 "--http1" => options.is_http1 = true,
                 "--json" => options.is_json = true,
                 "--no-bars" => options.has_bars = false,
-                "--binary" | "--rounds" | "--size" | "--link" => {
-                    let value = words.next().with_context(|| format!("`{word}` needs a value"))?;
-                    match word.as_str() {
-                        "--binary" => options.binary = Some(value.into()),
-                        "--link" => options.link = Some(number(word, value, (10, 1000))?),
-                        "--rounds" => options.rounds = number(word, value, (1, 1000))?,
-                        // git keeps a push of fewer objects as loose files, not as a pack.
-                        _ => options.size_mib = number(word, value, (100, 1000))?,
-                    }
-                }
-                _ => bail!(
-                    "no option `{word}`; there are `--binary PATH`, `--rounds N`, `--size MIB`, \
-                     `--link MBIT`, `--http1`, `--json` and `--no-bars`"
-                ),
+                "--binary" => options.binary = Some(value.into()),
+                "--link" => options.link = Some(number(word, value, (10, 1000))?),
+                "--rounds" => options.rounds = number(word, value, (1, 1000))?,
+                // git keeps a push of fewer objects as loose files, not as a pack.
+                _ => options.size_mib = number(word, value, (100, 1000))?,
             }
         }
         Ok(options)
     }
+}
+
+/// The words as options and their values, of those that are `known`: one that takes a value is
+/// named with what it is, `--rounds N`. The value of the others is empty.
+pub(super) fn read<'a>(
+    words: &'a [String],
+    known: &[&str],
+) -> anyhow::Result<Vec<(&'a str, &'a str)>> {
+    let mut options = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let mut known_ones = known.iter().map(|one| one.split_once(' ').unwrap_or((one, "")));
+        let option = known_ones.find(|(name, _)| name == word);
+        let (_, needed) = option
+            .with_context(|| format!("no option `{word}`; there are `{}`", known.join("`, `")))?;
+        let value = match needed {
+            "" => "",
+            _ => words.next().with_context(|| format!("`{word}` needs a value"))?,
+        };
+        options.push((word.as_str(), value));
+    }
+    Ok(options)
 }
 
 /// The value of a word, within bounds.

@@ -1,7 +1,7 @@
 //! The layers: which crate of ours may use which, and who alone may use a heavy dependency.
 //!
-//! Reads manifests and sources; dev-dependencies are free. `testkit` never ships, so only the rule
-//! that nobody ships it binds it.
+//! Reads manifests and sources; dev-dependencies are free. The kits never ship, so only the rule
+//! that nobody ships them binds them.
 
 use toml::{Table, Value};
 
@@ -46,7 +46,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
-const TESTKIT: &str = "marque-testkit";
+/// What never ships, and so may use everything of ours.
+const KITS: &[&str] = &["marque-testkit", "marque-fuzzkit", "marque-fuzz"];
 
 const HTTP_USERS: &[&str] = &["marque-api", "marque-gateway", "marque"];
 const ASYNC_USERS: &[&str] =
@@ -92,7 +93,7 @@ pub(super) fn edges(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (file, manifest) in members(tree) {
         let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == manifest.name) else {
-            if manifest.name != TESTKIT {
+            if !is_kit(&manifest.name) {
                 findings.push(unknown(file, &manifest.name));
             }
             continue;
@@ -126,7 +127,7 @@ fn undrawn(file: &File, name: &str, used: &str, allowed: &[&str]) -> Finding {
 /// Every heavy dependency stands behind the crates that own it.
 pub(super) fn sole_users(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (file, manifest) in members(tree).filter(|(_, manifest)| manifest.name != TESTKIT) {
+    for (file, manifest) in members(tree).filter(|(_, manifest)| !is_kit(&manifest.name)) {
         for (dependency, users) in SOLE_USERS {
             let used = manifest.dependencies.iter().any(|used| used == dependency);
             if used && !users.contains(&manifest.name.as_str()) {
@@ -162,8 +163,12 @@ pub(super) fn homes(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+fn is_kit(name: &str) -> bool {
+    KITS.contains(&name)
+}
+
 fn is_ours(name: &str) -> bool {
-    name == TESTKIT || LAYERS.iter().any(|(ours, _)| *ours == name)
+    is_kit(name) || LAYERS.iter().any(|(ours, _)| *ours == name)
 }
 
 struct Manifest {

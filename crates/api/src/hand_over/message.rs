@@ -18,13 +18,13 @@ pub(super) const MAX_BYTES: usize = 16 * 1024;
 pub(super) const MAX_DOORS: usize = 64;
 
 /// What a launcher says of the descriptors it sends.
-pub(super) struct Message {
+pub(crate) struct Message {
     /// The run's id, as it was written.
-    pub(super) run: String,
+    pub(crate) run: String,
     /// The run's secret.
-    pub(super) secret: Secret,
+    pub(crate) secret: Secret,
     /// What each descriptor is, in their order.
-    pub(super) doors: Vec<DoorKind>,
+    pub(crate) doors: Vec<DoorKind>,
 }
 
 #[derive(Deserialize)]
@@ -37,7 +37,7 @@ struct Written {
 
 /// How many bytes a message takes with its length, as far as these bytes say; `None` as long as
 /// they do not.
-pub(super) fn expected(bytes: &[u8]) -> Result<Option<usize>, Problem> {
+pub(crate) fn expected(bytes: &[u8]) -> Result<Option<usize>, Problem> {
     let Some(prefix) = bytes.first_chunk::<PREFIX_BYTES>() else { return Ok(None) };
     match usize::try_from(u32::from_be_bytes(*prefix)) {
         Ok(length) if length <= MAX_BYTES => Ok(Some(PREFIX_BYTES.saturating_add(length))),
@@ -49,7 +49,7 @@ pub(super) fn expected(bytes: &[u8]) -> Result<Option<usize>, Problem> {
 }
 
 /// Reads a message that came whole, its length included.
-pub(super) fn read(bytes: &[u8]) -> Result<Message, Problem> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Message, Problem> {
     let whole = expected(bytes)?;
     if whole != Some(bytes.len()) {
         return Err(Problem::unreadable("the message is not as long as it says"));

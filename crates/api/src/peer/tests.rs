@@ -21,10 +21,10 @@ fn handle_of_the_dead() -> OwnedFd {
 #[test]
 fn a_process_name_cannot_forge_the_fields_after_it() {
     let line = "7 (a) S 1 1 1 (b) R 5 6 7 34816 7 0 0 0 0 0 0 0 0 0 20 0 1 0 4242 0 0";
-    let stat = parse(7, line).unwrap();
+    let stat = parse(7, line.as_bytes()).unwrap();
     assert_eq!((stat.parent, stat.session, stat.tty), (5, 7, 34_816));
     assert_eq!(stat.key.started, 4242);
-    assert!(parse(7, "7 (a) R 5 6").is_none());
+    assert!(parse(7, b"7 (a) R 5 6").is_none());
 }
 
 #[test]

@@ -16,8 +16,8 @@ use super::executed::Executed;
 use super::inside::Part;
 use super::inside::fence::{self, Rules};
 use super::message::{Sight, What};
-use super::stage::Unfit;
-use super::view::{View, Wanted, Work, view};
+use super::stage::{Building, Unfit};
+use super::view::{Unreadable, View, Wanted, Work, view};
 use crate::exit::{Exit, Failure};
 
 /// Where the run's own directory keeps what.
@@ -52,7 +52,7 @@ pub(crate) struct Fence {
 
 impl Fence {
     /// Decides what stays open and tries it; or says why this machine does not let us.
-    pub(crate) fn build(wanted: &Wanted<'_>) -> Result<Result<Self, Unfit>, Failure> {
+    pub(crate) fn build(wanted: &Wanted) -> Building<Self> {
         let unfit = |step: &str, why: String| Ok(Err(Unfit { step: step.to_owned(), why }));
         let version = fence::version().unwrap_or(0);
         if version < 4 {
@@ -62,7 +62,8 @@ impl Fence {
             };
             return unfit("fence files and ports", why);
         }
-        let View { sights, work: Work { directory, git, .. } } = view(wanted, None)?;
+        let View { sights, work: Work { directory, git, .. } } =
+            view(wanted, None, &Unreadable::begin())?;
         let rules = rules(&sights)?;
         let own = match own() {
             Ok(own) => own,

@@ -30,6 +30,12 @@ impl First {
         }
     }
 
+    /// Another hold on it.
+    pub(super) fn again(&self) -> io::Result<Self> {
+        let handle = self.handle.as_ref().map(OwnedFd::try_clone).transpose()?;
+        Ok(Self { number: self.number, handle })
+    }
+
     /// Its number. Somebody else's, once it is gone.
     pub(super) fn number(&self) -> i32 {
         self.number

@@ -8,7 +8,8 @@ use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, Mode, OFlags, ResolveFlags, access, open, openat2};
+use rustix::io::Errno;
 
 use super::tree::walk;
 use crate::environment::Environment;
@@ -202,12 +203,22 @@ pub(crate) fn named_by(environment: &Environment) -> Vec<PathBuf> {
     paths
 }
 
-/// Where the names lead that are links, as managers of such files make them.
+/// Where the names lead that are links, as managers of such files make them. `home` is free of
+/// links itself.
 pub(super) fn linked(home: &Path) -> Vec<PathBuf> {
-    let paths = DIRECTORIES.iter().chain(FILES).map(|name| home.join(name));
-    let elsewhere = paths.filter_map(|path| {
-        let canonical = path.canonicalize().ok()?;
-        (canonical != path && !home.starts_with(&canonical)).then_some(canonical)
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(at) = open(home, flags, Mode::empty()) else { return Vec::new() };
+    let elsewhere = DIRECTORIES.iter().chain(FILES).filter_map(|name| {
+        // One question of the kernel for each; few are there, and fewer are links. With O_NOFOLLOW
+        // the last part could be one (openat2(2)).
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        match openat2(&at, *name, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR) => None,
+            Err(_) => {
+                let canonical = home.join(name).canonicalize().ok()?;
+                (!home.starts_with(&canonical)).then_some(canonical)
+            }
+        }
     });
     elsewhere.collect()
 }
@@ -238,10 +249,29 @@ pub(super) fn of_the_machine() -> BTreeSet<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
     use std::path::PathBuf;
 
-    use super::named_by;
+    use super::{linked, named_by};
     use crate::environment::Environment;
+
+    #[test]
+    fn names_that_are_links_or_lie_behind_one_are_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().canonicalize().unwrap();
+        for made in ["dotfiles/config/gh", "dotfiles/fly", ".aws"] {
+            std::fs::create_dir_all(home.join(made)).unwrap();
+        }
+        std::fs::write(home.join("dotfiles/pypirc"), "").unwrap();
+        symlink("dotfiles/config", home.join(".config")).unwrap();
+        symlink(home.join("dotfiles/fly"), home.join(".fly")).unwrap();
+        symlink("dotfiles/pypirc", home.join(".pypirc")).unwrap();
+        // To nowhere, and to what holds all of it.
+        symlink("nowhere", home.join(".netrc")).unwrap();
+        symlink(".", home.join(".ssh")).unwrap();
+        let expected = ["dotfiles/config/gh", "dotfiles/fly", "dotfiles/pypirc"];
+        assert_eq!(linked(&home), expected.map(|name| home.join(name)));
+    }
 
     #[test]
     fn variables_name_files_lists_of_files_and_directories_that_were_moved() {

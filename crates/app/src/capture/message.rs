@@ -142,7 +142,8 @@ pub(super) struct Open {
     pub(super) ports: Vec<u16>,
     /// Files of the run's own directory.
     pub(super) files: Vec<Laid>,
-    /// Where the run's certificates are laid over what lies there.
+    /// Where the run's certificates, which come as they are in the next frame, are laid over what
+    /// lies there.
     pub(super) trusted_at: Vec<PathBuf>,
     /// Directories that may be lent to child runs.
     pub(super) lendable: Vec<PathBuf>,

@@ -4,28 +4,22 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
-use std::process::Stdio;
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use marque_plane::DoorKind;
 use rustix::fs::FileType;
 use rustix::termios::isatty;
 
-use super::channel::Channel;
+use super::awaited::Awaited;
+use super::channel::{Channel, send};
+use super::entrance::{Entered, Entrance, STEP};
 use super::executed::Executed;
 use super::first::First;
-use super::inside::Part;
 use super::leaf::Leaf;
 use super::message::{Build, FromInside, Lending, Open, Opening, Sight, Start, ToInside};
-use super::view::{View, Wanted, Work, view};
+use super::view::{Unreadable, View, Wanted, Work, view};
 use crate::exit::{Exit, Failure};
 use crate::launch::Laid;
-use crate::launch::children::Apart;
-
-/// How long a step inside may take.
-const STEP: Duration = Duration::from_secs(20);
 
 /// Why nothing can be captured here.
 #[derive(Debug)]
@@ -36,15 +30,20 @@ pub(crate) struct Unfit {
     pub(crate) why: String,
 }
 
+/// What was built; or why it cannot be here; or what is wrong with what was asked.
+pub(crate) type Building<T> = Result<Result<T, Unfit>, Failure>;
+
 /// The inside of a run. Dropping it ends whatever is inside.
 pub(crate) struct Stage {
     channel: Channel,
     first: First,
     terminal: Option<OwnedFd>,
     work: Work,
-    /// What is looked at meanwhile, and what was seen; nothing for a run below another one.
-    looking: Option<Mutex<Option<JoinHandle<Executed>>>>,
-    before: OnceLock<Executed>,
+    /// A cgroup of the run's own, where one can be made.
+    leaf: Awaited<Option<Leaf>>,
+    /// What a human would execute, before anything could change it; nothing for a run below another
+    /// one.
+    before: Option<Awaited<Executed>>,
 }
 
 /// What was made inside and is used outside.
@@ -86,75 +85,88 @@ impl Stage {
     /// Makes the namespaces and what is seen in them; or says why this machine does not let us.
     ///
     /// Blocks for some milliseconds.
-    pub(crate) fn build(wanted: &Wanted<'_>) -> Result<Result<Self, Unfit>, Failure> {
-        let view = view(wanted, None)?;
-        Self::make(view, Streams::ours(), true)
-    }
-
-    /// The same for a run below another one, inside what that one sees.
-    pub(crate) fn build_below(
-        wanted: &Wanted<'_>,
-        below: Below<'_>,
-    ) -> Result<Result<Self, Unfit>, Failure> {
-        let view = view(wanted, Some(below.work))?;
-        let lent = below.lender.lend().map_err(|error| {
-            let message = format!("the directories of the run above cannot be lent: {error}");
-            Failure::new(Exit::Failed, message)
-        })?;
-        // What it writes is told at the end of the run above. Processes of that one could have us
-        // look anywhere meanwhile, and tell them of it.
-        Self::make(view, Ok(Streams { passed: below.streams.map(Some), lent, size: None }), false)
-    }
-
-    fn make(
-        view: View,
-        streams: io::Result<Streams>,
-        is_looked_at: bool,
-    ) -> Result<Result<Self, Unfit>, Failure> {
-        let View { sights, work } = view;
-        let unfit = |error: io::Error| {
-            let step = "start the first process inside".to_owned();
-            Ok(Err(Unfit { step, why: error.to_string() }))
-        };
-        let streams = match streams {
-            Ok(streams) => streams,
-            Err(error) => return unfit(error),
-        };
-        streams.must_be_streams()?;
-        // Before the command starts, which is soon enough.
-        let looking = is_looked_at.then(|| look(&work)).transpose();
-        let (channel, first, mut entrance) = match enter() {
-            Ok(Ok(entered)) => entered,
-            Ok(Err(unfit)) => return Ok(Err(unfit)),
-            Err(error) => return unfit(error),
-        };
-        let answer = furnish(&channel, sights, streams);
-        // It is over by now, and took some time to be.
-        let _over = entrance.wait();
-        let (answer, looking) = match (answer, looking) {
-            (Ok(answer), Ok(looking)) => (answer, looking),
-            (Err(error), _) | (_, Err(error)) => return unfit(error),
-        };
-        Ok(match answer {
-            (FromInside::Built, terminal) => {
-                let (terminal, before) = (terminal.into_iter().next(), OnceLock::new());
-                Ok(Self { channel, first, terminal, work, looking, before })
-            }
-            (FromInside::Failed { step, why, .. }, _) => Err(Unfit { step, why }),
-            (other, _) => Err(Unfit { step: "build".to_owned(), why: format!("{other:?}") }),
+    pub(crate) fn build(wanted: &Wanted) -> Building<Self> {
+        let unreadable = Unreadable::begin();
+        Self::make(|| {
+            let view = view(wanted, None, &unreadable)?;
+            // Before the command starts, which is soon enough.
+            let before = look(&view.work);
+            let streams = Streams::ours().and_then(|streams| Ok((streams, Some(before?))));
+            Decided::of(view, streams)
         })
     }
 
-    /// Opens its listeners and lays the run's files.
+    /// The same for a run below another one, inside what that one sees.
+    pub(crate) fn build_below(wanted: &Wanted, below: Below<'_>) -> Building<Self> {
+        let unreadable = Unreadable::begin();
+        Self::make(|| {
+            let view = view(wanted, Some(below.work), &unreadable)?;
+            let lent = below.lender.lend().map_err(|error| {
+                let message = format!("the directories of the run above cannot be lent: {error}");
+                Failure::new(Exit::Failed, message)
+            })?;
+            let streams = Streams { passed: below.streams.map(Some), lent, size: None };
+            // What it writes is told at the end of the run above. Processes of that one could have
+            // us look anywhere meanwhile, and tell them of it.
+            Decided::of(view, Ok((streams, None)))
+        })
+    }
+
+    fn make(decide: impl FnOnce() -> Building<Decided>) -> Building<Self> {
+        let entrance = match Entrance::begin() {
+            Ok(entrance) => entrance,
+            Err(error) => return Ok(Err(not_begun(&error))),
+        };
+        // The namespaces are made meanwhile.
+        match decide() {
+            Ok(Ok(decided)) => Ok(Self::within(entrance, decided)),
+            Ok(Err(unfit)) => {
+                entrance.give_up();
+                Ok(Err(unfit))
+            }
+            Err(failure) => {
+                entrance.give_up();
+                Err(failure)
+            }
+        }
+    }
+
+    fn within(entrance: Entrance, decided: Decided) -> Result<Self, Unfit> {
+        let Decided { view: View { sights, work }, streams, before } = decided;
+        let Entered { channel, first, mut entrance } = entrance.entered()?;
+        let leaf = Leaf::around(&first);
+        let answer = furnish(&channel, sights, streams);
+        let _over = entrance.wait();
+        let leaf = leaf.map_err(|error| not_begun(&error))?;
+        match answer.map_err(|error| not_begun(&error))? {
+            (FromInside::Built, terminal) => {
+                let terminal = terminal.into_iter().next();
+                Ok(Self { channel, first, terminal, work, leaf, before })
+            }
+            (FromInside::Failed { step, why, .. }, _) => Err(Unfit { step, why }),
+            (other, _) => Err(Unfit { step: "build".to_owned(), why: format!("{other:?}") }),
+        }
+    }
+
+    /// Says whose inside it is, to whoever looks from outside.
+    pub(crate) fn is_of(&self, run: &str) {
+        if let Some(leaf) = self.leaf.get() {
+            leaf.is_of(run);
+        }
+    }
+
+    /// Opens its listeners and lays the run's files, the certificates it trusts among them.
     pub(crate) fn open(
         &self,
         ports: Vec<u16>,
         files: Vec<Laid>,
-        trusted_at: Vec<PathBuf>,
+        (bundle, trusted_at): (&str, Vec<PathBuf>),
     ) -> Result<Opened, Failure> {
         let lendable = self.work.roots().cloned().collect();
         let asked = ToInside::Open(Open { ports, files, trusted_at, lendable });
-        match self.ask(&asked)? {
+        let sent = self.channel.send(&asked, &[]);
+        let sent = sent.and_then(|()| send(self.channel.stream(), bundle.as_bytes(), &[]));
+        match sent.and_then(|()| self.channel.receive()).map_err(|error| gone(&error))? {
             (FromInside::Opened(openings), made) if openings.len() == made.len() => {
                 sorted(openings.into_iter().zip(made))
             }
@@ -164,8 +176,10 @@ impl Stage {
 
     /// Starts the command.
     pub(crate) fn start(&self, start: Start) -> Result<(), Failure> {
-        // ORDER: what is there is known before anything of the run can change it.
+        // ORDER: what is there is known before anything of the run can change it, and whatever it
+        // starts is born where its first process is.
         self.before();
+        self.leaf.get();
         match self.ask(&ToInside::Start(start))? {
             (FromInside::Started, _) => Ok(()),
             (other, _) => Err(failed(other)),
@@ -174,29 +188,24 @@ impl Stage {
 
     /// What is new or changed that a human's tools would execute, and whether all was looked at.
     pub(crate) fn executed_since(&self) -> (Vec<PathBuf>, bool) {
-        if self.looking.is_none() {
-            return (Vec::new(), true);
-        }
-        let (now, before) = (Executed::of(&self.work.directory, &self.work.git), self.before());
-        self.take_away(&now);
+        let Some(before) = self.before() else { return (Vec::new(), true) };
+        let now = Executed::of(&self.work.directory, &self.work.git);
+        self.take_away(before, &now);
         (now.since(before), now.is_whole && before.is_whole)
     }
 
     /// What there was. Where it was not looked to the end, nothing: then all there is counts as
     /// new.
-    fn before(&self) -> &Executed {
-        self.before.get_or_init(|| {
-            let looking = self.looking.as_ref().and_then(|looking| looking.lock().ok()?.take());
-            looking.and_then(|looking| looking.join().ok()).unwrap_or_default()
-        })
+    fn before(&self) -> Option<&Executed> {
+        self.before.as_ref().map(Awaited::get)
     }
 
     // A repository's `commondir` says where its configuration and hooks lie
     // (gitrepository-layout(5)). The main one has none, and a shell whose prompt asks git would
     // follow it at once.
-    fn take_away(&self, now: &Executed) {
+    fn take_away(&self, before: &Executed, now: &Executed) {
         for planted in self.work.git.iter().map(|git| git.join("commondir")) {
-            if now.has(&planted) && !self.before().has(&planted) {
+            if now.has(&planted) && !before.has(&planted) {
                 let aside = planted.with_extension("from-run");
                 // Something may have been put in the way.
                 let moved = std::fs::rename(&planted, aside);
@@ -215,11 +224,6 @@ impl Stage {
         &self.work
     }
 
-    /// Puts all that is inside into a cgroup of the run's own, where one can be made.
-    pub(crate) fn leaf(&self, run: &str) -> Option<Leaf> {
-        Leaf::around(run, &self.first)
-    }
-
     /// The first process inside.
     pub(super) fn first(&self) -> &First {
         &self.first
@@ -234,9 +238,7 @@ impl Stage {
 
     fn ask(&self, message: &ToInside) -> Result<(FromInside, Vec<OwnedFd>), Failure> {
         let exchanged = self.channel.send(message, &[]).and_then(|()| self.channel.receive());
-        exchanged.map_err(|error| {
-            Failure::new(Exit::Failed, format!("the inside of the run is gone: {error}"))
-        })
+        exchanged.map_err(|error| gone(&error))
     }
 }
 
@@ -259,6 +261,10 @@ fn sorted(made: impl Iterator<Item = (Opening, OwnedFd)>) -> Result<Opened, Fail
     Ok(Opened { doors, launch, lender: Lender(Mutex::new(lender)) })
 }
 
+fn gone(error: &io::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("the inside of the run is gone: {error}"))
+}
+
 fn failed(answer: FromInside) -> Failure {
     match answer {
         FromInside::Failed { step, why, code } => {
@@ -270,29 +276,27 @@ fn failed(answer: FromInside) -> Failure {
     }
 }
 
-/// Starts the first process inside: it, the channel to it, and who started it, to be waited for.
-fn enter() -> io::Result<Result<(Channel, First, Apart), Unfit>> {
-    let (ours, theirs) = Channel::pair()?;
-    ours.stream().set_read_timeout(Some(STEP))?;
-    let mut command = Part::Enter.command();
-    // What it has to say comes over the channel.
-    command.env_clear().stdin(Stdio::from(OwnedFd::from(theirs.into_stream())));
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut entrance = Apart::start(&mut command)?;
-    // Our copy of their end is gone with it, so that theirs is the last.
-    drop(command);
-    let said = match ours.receive::<FromInside>() {
-        Ok((FromInside::Entered(number), _)) => {
-            return Ok(Ok((ours, First::new(number)?, entrance)));
-        }
-        other => other,
-    };
-    let status = entrance.wait()?;
-    match said {
-        Ok((FromInside::Failed { step, why, .. }, _)) => Ok(Err(Unfit { step, why })),
-        Ok((other, _)) => Err(io::Error::other(format!("it said {other:?}"))),
-        Err(error) => Err(io::Error::other(format!("{error}; it ended: {status}"))),
+/// What is decided before anything is built.
+struct Decided {
+    view: View,
+    streams: Streams,
+    /// What is looked at meanwhile.
+    before: Option<Awaited<Executed>>,
+}
+
+impl Decided {
+    fn of(view: View, with: io::Result<(Streams, Option<Awaited<Executed>>)>) -> Building<Self> {
+        let (streams, before) = match with {
+            Ok(with) => with,
+            Err(error) => return Ok(Err(not_begun(&error))),
+        };
+        streams.must_be_streams()?;
+        Ok(Ok(Self { view, streams, before }))
     }
+}
+
+pub(super) fn not_begun(error: &io::Error) -> Unfit {
+    Unfit { step: "start the first process inside".to_owned(), why: error.to_string() }
 }
 
 /// The standard streams of a run, and what it is lent.
@@ -336,11 +340,9 @@ impl Streams {
 }
 
 /// Looks at what would be executed, beside whatever else is done.
-fn look(work: &Work) -> io::Result<Mutex<Option<JoinHandle<Executed>>>> {
+fn look(work: &Work) -> io::Result<Awaited<Executed>> {
     let (directory, git) = (work.directory.clone(), work.git.clone());
-    let looking = Builder::new().name("before".to_owned());
-    let looking = looking.spawn(move || Executed::of(&directory, &git))?;
-    Ok(Mutex::new(Some(looking)))
+    Awaited::begin("before", move || Executed::of(&directory, &git))
 }
 
 /// Has it build what is seen, and passes it its streams and what it is lent.

@@ -5,10 +5,12 @@
 //! state is: no sockets of daemons, no other user's files, no temporary files of others.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::awaited::Awaited;
 use super::message::{Sight, What};
 use super::narrow::{is_the_machines, must_be_narrow};
 use super::protected::{Contents, locks};
@@ -66,21 +68,22 @@ pub(crate) enum Home {
 }
 
 /// What a view is made of.
-pub(crate) struct Wanted<'a> {
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
     /// The home directory, if there is one.
-    pub(crate) home: Option<&'a Path>,
+    pub(crate) home: Option<PathBuf>,
     /// How much of it is seen.
     pub(crate) profile: Home,
     /// The working directory.
-    pub(crate) directory: &'a Path,
+    pub(crate) directory: PathBuf,
     /// Further paths that are not seen; those of the server among them.
-    pub(crate) hidden: &'a [PathBuf],
+    pub(crate) hidden: Vec<PathBuf>,
     /// This program.
-    pub(crate) program: Option<&'a Path>,
+    pub(crate) program: Option<PathBuf>,
     /// Paths that are covered where they would be seen, also in the working directory.
-    pub(crate) covered: &'a [PathBuf],
+    pub(crate) covered: Vec<PathBuf>,
     /// The kernel's list of sockets (proc_net(5), `unix`).
-    pub(crate) sockets: &'a str,
+    pub(crate) sockets: String,
 }
 
 /// A view, and what of it can be written to.
@@ -115,20 +118,41 @@ impl Work {
     }
 }
 
+/// What of the machine's settings is not for everybody, being looked for beside all else: the walk
+/// is a third of what a view costs.
+pub(super) struct Unreadable(io::Result<Awaited<Option<BTreeSet<PathBuf>>>>);
+
+impl Unreadable {
+    /// Begins to look.
+    pub(super) fn begin() -> Self {
+        Self(Awaited::begin("settings", || Some(hidden::of_the_machine())))
+    }
+
+    /// What was found; looked for here and now, where a thread could not.
+    fn found(&self) -> BTreeSet<PathBuf> {
+        let found = self.0.as_ref().ok().and_then(|found| found.get().clone());
+        found.unwrap_or_else(hidden::of_the_machine)
+    }
+}
+
 /// Decides what is seen; for a run below another one, inside what that one works on.
-pub(super) fn view(wanted: &Wanted<'_>, above: Option<&Work>) -> Result<View, Failure> {
-    let directory = canonical(wanted.directory)?;
-    let home = wanted.home.map(canonical).transpose()?;
+pub(super) fn view(
+    wanted: &Wanted,
+    above: Option<&Work>,
+    unreadable: &Unreadable,
+) -> Result<View, Failure> {
+    let directory = canonical(&wanted.directory)?;
+    let home = wanted.home.as_deref().map(canonical).transpose()?;
     // Nobody's credentials lie there, and much else does.
     let home = home.filter(|home| !is_the_machines(home));
-    must_be_narrow(&directory, home.as_deref(), wanted.hidden)?;
+    must_be_narrow(&directory, home.as_deref(), &wanted.hidden)?;
     if let Some(above) = above {
         must_lie_inside(&directory, above)?;
     }
     let mut sights = Vec::new();
     programs(&mut sights)?;
     machine(&mut sights);
-    if let Some(program) = wanted.program {
+    if let Some(program) = &wanted.program {
         let at = Path::new(places::PROGRAMS).join("marque");
         sights.push(Sight { at, what: What::From(program.to_owned()) });
     }
@@ -136,7 +160,7 @@ pub(super) fn view(wanted: &Wanted<'_>, above: Option<&Work>) -> Result<View, Fa
     let other = hidden::own_home().filter(|other| Some(other) != home.as_ref());
     let other = other.filter(|other| !is_the_machines(other) && is_seen(&sights, other));
     if other.is_some() {
-        must_be_narrow(&directory, other.as_deref(), wanted.hidden)?;
+        must_be_narrow(&directory, other.as_deref(), &wanted.hidden)?;
     }
     let homes = [other, home.clone()];
     let linked: Vec<_> = homes.iter().flatten().flat_map(|home| hidden::linked(home)).collect();
@@ -145,10 +169,10 @@ pub(super) fn view(wanted: &Wanted<'_>, above: Option<&Work>) -> Result<View, Fa
     }
     let contents = Contents::of(&directory);
     let work = work(&mut sights, directory, home.as_deref(), (above, &contents))?;
-    let mut covered: BTreeSet<PathBuf> = hidden::of_the_machine();
-    let of_wanted = wanted.hidden.iter().chain(wanted.covered).chain(&linked);
+    let mut covered = unreadable.found();
+    let of_wanted = wanted.hidden.iter().chain(&wanted.covered).chain(&linked);
     covered.extend(of_wanted.filter_map(|path| path.canonicalize().ok()));
-    covered.extend(sockets(wanted.sockets, contents.sockets)?);
+    covered.extend(sockets(&wanted.sockets, contents.sockets)?);
     // A directory that the working directory lies in stays as it is laid.
     covered.retain(|path| is_seen(&sights, path) && !work.directory.starts_with(path));
     let nothing = |at: PathBuf| Sight { at, what: What::Nothing };
@@ -315,21 +339,20 @@ fn sockets(list: &str, seen: Vec<PathBuf>) -> Result<BTreeSet<PathBuf>, Failure>
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use super::{Home, View, Wanted, Work, is_seen, view};
+    use super::{Home, Unreadable, View, Wanted, Work, is_seen, view};
     use crate::capture::message::What;
 
     fn of(home: &Path, directory: &Path, sockets: &str) -> Result<View, crate::exit::Failure> {
-        let hidden = [home.join("plane")];
         let wanted = Wanted {
-            home: Some(home),
+            home: Some(home.to_owned()),
             profile: Home::Private,
-            directory,
-            hidden: &hidden,
+            directory: directory.to_owned(),
+            hidden: vec![home.join("plane")],
             program: None,
-            covered: &[],
-            sockets,
+            covered: Vec::new(),
+            sockets: sockets.to_owned(),
         };
-        view(&wanted, None)
+        view(&wanted, None, &Unreadable::begin())
     }
 
     #[test]
@@ -347,11 +370,16 @@ mod tests {
             locked: vec![at("work/sub/tools")],
         };
         let below = |directory: &Path| {
-            let profile = Home::Private;
-            let (home, hidden, program) = (Some(home.as_path()), [].as_slice(), None);
-            let (covered, sockets) = ([].as_slice(), "");
-            let wanted = Wanted { home, profile, directory, hidden, program, covered, sockets };
-            view(&wanted, Some(&above))
+            let wanted = Wanted {
+                home: Some(home.clone()),
+                profile: Home::Private,
+                directory: directory.to_owned(),
+                hidden: Vec::new(),
+                program: None,
+                covered: Vec::new(),
+                sockets: String::new(),
+            };
+            view(&wanted, Some(&above), &Unreadable::begin())
         };
         for outside in ["beside", "work/out"] {
             let refused = below(&at(outside)).unwrap_err();

@@ -48,11 +48,14 @@ pub(crate) async fn connect_or_start(
     context: &Context,
     client: &Client,
 ) -> Result<StatusView, Failure> {
-    if !client.is_answered().await {
-        context.data.prepare()?;
-        start(context)?;
+    if client.send_quietly(&Request::get("/readyz")).await.is_err() {
+        if !client.is_answered().await {
+            context.data.prepare()?;
+            start(context)?;
+        }
+        wait_until_ready(context, client).await?;
     }
-    wait_until_ready(context, client).await
+    client.send(&Request::get("/v1/status")).await
 }
 
 fn start(context: &Context) -> Result<(), Failure> {
@@ -89,7 +92,7 @@ fn start(context: &Context) -> Result<(), Failure> {
         .hint(format!("see `{}`", context.data.server_trace().display())))
 }
 
-async fn wait_until_ready(context: &Context, client: &Client) -> Result<StatusView, Failure> {
+async fn wait_until_ready(context: &Context, client: &Client) -> Result<(), Failure> {
     let ready = async {
         let mut again = Instant::now() + AGAIN;
         loop {
@@ -106,8 +109,7 @@ async fn wait_until_ready(context: &Context, client: &Client) -> Result<StatusVi
         }
     };
     let answer = tokio::time::timeout(PATIENCE, ready).await;
-    answer.unwrap_or_else(|_| Err(did_not_come_up(context)))?;
-    client.send(&Request::get("/v1/status")).await
+    answer.unwrap_or_else(|_| Err(did_not_come_up(context)))
 }
 
 fn did_not_come_up(context: &Context) -> Failure {

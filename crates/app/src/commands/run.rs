@@ -13,6 +13,8 @@ mod confined;
 mod desk;
 mod ending;
 mod held;
+#[cfg(target_os = "linux")]
+mod hold;
 mod list;
 mod open;
 mod show;

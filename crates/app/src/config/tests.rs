@@ -62,3 +62,23 @@ fn bounds_are_held() {
         assert!(Config::parse(wrong).is_err(), "`{wrong}` must be refused");
     }
 }
+
+/// Whatever is taken, printed, is taken again as the same; whatever is refused has a place in it.
+fn any_text(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match Config::parse(text) {
+        Ok(config) => {
+            let printed = toml::to_string(&config).unwrap();
+            assert_eq!(Config::parse(&printed).ok(), Some(config), "{printed}");
+        }
+        Err(wrong) => {
+            let failure = wrong.in_file(Path::new("config.toml"), text);
+            assert!(failure.message.starts_with("config.toml:"), "{failure}");
+        }
+    }
+}
+
+#[test]
+fn any_text_is_taken_as_it_prints_or_refused() {
+    marque_fuzzkit::smoke("app-config", 2_000, any_text);
+}

@@ -1,32 +1,14 @@
 //! What this machine's kernel gives a run, tried one by one, and the tier that comes of it.
 
-use std::path::Path;
-
 use marque_domain::Tier;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, getsockopt, socket as make_socket};
-use rustix::fs::{Access, access};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
 use super::Row;
 use crate::capture::kernel::{Need, landlock, obstacle};
-use crate::capture::{Fence, Home, Stage, Unfit, Wanted};
+use crate::capture::{Fence, Home, Stage, Unfit, Wanted, delegated};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::launch::children;
-
-mod option {
-    use nix::{getsockopt_impl, libc, sockopt_impl};
-
-    // socket(7) of Linux 5.14.
-    sockopt_impl!(
-        /// The network namespace of a socket.
-        NetnsCookie,
-        GetOnly,
-        libc::SOL_SOCKET,
-        libc::SO_NETNS_COOKIE,
-        u64
-    );
-}
 
 /// What a captured run is made of, as a person would say it, and the remedy that is not a setting.
 const NEEDS: [(Need, &str, &str); 5] = [
@@ -70,9 +52,9 @@ pub(crate) fn rows(tell: &mut dyn FnMut(Row)) {
         Ok(_) => Row::ok("pidfd", "given"),
         Err(error) => Row::failed("pidfd", error.to_string(), "Linux 5.3 or later"),
     });
-    tell(match cookie() {
+    tell(match marque_api::can_tell_networks() {
         Ok(()) => Row::ok("SO_NETNS_COOKIE", "given"),
-        Err(error) => Row::failed("SO_NETNS_COOKIE", error.to_string(), "Linux 5.14 or later"),
+        Err(why) => Row::failed("SO_NETNS_COOKIE", why, "Linux 5.14 or later"),
     });
     tell(cgroup());
 }
@@ -105,20 +87,11 @@ fn fences() -> Row {
     }
 }
 
-fn cookie() -> nix::Result<()> {
-    let socket = make_socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    getsockopt(&socket, option::NetnsCookie).map(drop)
-}
-
 fn cgroup() -> Row {
     const WHAT: &str = "cgroup";
-    let own = read("/proc/self/cgroup");
-    let own =
-        own.as_deref().and_then(|text| text.lines().find_map(|line| line.strip_prefix("0::")));
-    let own = own.map(|own| Path::new("/sys/fs/cgroup").join(own.trim_start_matches('/')));
-    match own {
-        Some(own) if access(&own, Access::WRITE_OK).is_ok() => Row::ok(WHAT, "delegated"),
-        _ => Row::absent(WHAT, "not delegated: a run ends by its pid namespace alone"),
+    match delegated() {
+        Some(_) => Row::ok(WHAT, "delegated"),
+        None => Row::absent(WHAT, "not delegated: a run ends by its pid namespace alone"),
     }
 }
 
@@ -130,15 +103,14 @@ pub(crate) fn best_tier(context: &Context) -> Result<(Tier, Option<String>), Fai
     children::adopt().map_err(failed)?;
     let work = tempfile::Builder::new().prefix("marque-doctor-").tempdir().map_err(failed)?;
     let home = context.environment.path("HOME").filter(|home| home.is_dir());
-    let program = std::env::current_exe().ok();
     let wanted = Wanted {
-        home: home.as_deref(),
+        home,
         profile: Home::Private,
-        directory: work.path(),
-        hidden: &[],
-        program: program.as_deref(),
-        covered: &[],
-        sockets: "",
+        directory: work.path().to_owned(),
+        hidden: Vec::new(),
+        program: std::env::current_exe().ok(),
+        covered: Vec::new(),
+        sockets: String::new(),
     };
     let said = |Unfit { step, why }: Unfit| format!("cannot {step}: {why}");
     let why = match Stage::build(&wanted)? {

@@ -63,13 +63,16 @@ pub(crate) fn read(path: &Path) -> Result<Written, Failure> {
         return Err(failed("it is longer than 256 KiB"));
     }
     let text = std::fs::read_to_string(path).map_err(|error| failed(&error.to_string()))?;
-    let file: File = toml::from_str(&text).map_err(|error| {
+    parse(&text).map_err(|error| {
         failed(error.message()).hint(
             "write a table `[mandate]` with `allow`, `ask` and `never`, lists of permission lines, \
              and perhaps `tier`, such as \"captured\"",
         )
-    })?;
-    Ok(file.mandate.into())
+    })
+}
+
+fn parse(text: &str) -> Result<Written, toml::de::Error> {
+    toml::from_str(text).map(|File { mandate }| mandate.into())
 }
 
 /// What the repository's file says, if there is one in `directory`.
@@ -82,7 +85,7 @@ pub(crate) fn of_repository(directory: &Path) -> Result<Option<Written>, Failure
 mod tests {
     use marque_domain::Tier;
 
-    use super::of_repository;
+    use super::{of_repository, parse};
 
     #[test]
     fn a_repository_file_is_read_whole_or_refused() {
@@ -103,5 +106,22 @@ mod tests {
         std::fs::remove_file(&file).unwrap();
         let pipe = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
         assert!(pipe.success() && of_repository(dir.path()).is_err());
+    }
+
+    /// What is read, written again, reads the same: nothing in it was passed over.
+    fn any_text(data: &[u8]) {
+        let Ok(text) = std::str::from_utf8(data) else { return };
+        let Ok(written) = parse(text) else { return };
+        let mut table = toml::Table::try_from(&written.lines).unwrap();
+        if let Some(tier) = written.tier_floor {
+            table.insert("tier".to_owned(), tier.to_string().into());
+        }
+        let printed = toml::Table::from_iter([("mandate".to_owned(), table.into())]).to_string();
+        assert_eq!(parse(&printed).ok(), Some(written), "{printed}");
+    }
+
+    #[test]
+    fn any_text_is_a_mandate_that_says_the_same_again_or_none() {
+        marque_fuzzkit::smoke("app-mandate", 5_000, any_text);
     }
 }

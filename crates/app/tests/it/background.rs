@@ -114,6 +114,7 @@ fn health_readiness_and_metrics_are_served_outside_runs() {
     let mut run = world.run();
     run.curl("https://api.test/v1/a");
     run.curl("-X DELETE https://api.test/v1/a");
+    world.captured().curl("https://api.test/v1/a");
     assert_eq!(get("/healthz").0, "200");
     assert_eq!(get("/readyz").0, "200");
     assert_eq!(get("/no/such/route").0, "404");
@@ -130,5 +131,8 @@ fn health_readiness_and_metrics_are_served_outside_runs() {
             "`{stage}`: {metrics}"
         );
     }
-    assert!(series("marque_gateway_requests_total", ""), "{metrics}");
+    for door in ["proxy", "captured"] {
+        let label = format!("door=\"{door}\"");
+        assert!(series("marque_gateway_requests_total", &label), "{label}: {metrics}");
+    }
 }

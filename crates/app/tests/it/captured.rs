@@ -3,6 +3,8 @@
 mod children;
 mod leaf;
 mod matrix;
+mod narrower;
+mod nonsense;
 mod red_team;
 mod restart;
 mod tools;

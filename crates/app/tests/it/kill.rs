@@ -76,6 +76,13 @@ fn a_child_run_can_do_no_more_than_its_parent() {
     let mut run = Run::open(&world, &["--agent", "bot", "--allow", "plain:GET /v1/a"]);
     let wide = run.types(&format!("{BINARY} run --allow 'plain:GET /v1/**' -- true"));
     assert_eq!(wide.code, 3, "{}", wide.out);
+    for tier in ["captured", "confined"] {
+        let other = run.types(&format!("{BINARY} run --tier {tier} -- echo started"));
+        assert_eq!(other.code, 2, "{}", other.out);
+        assert!(other.out.contains("the run above is advisory"), "{}", other.out);
+        assert!(other.out.contains("\nhint: "), "{}", other.out);
+    }
+    assert_eq!(run.types(&format!("{BINARY} run --tier advisory -- true")).code, 0);
     let curl = "curl -s -o /dev/null -w %{http_code}";
     let inside = format!(
         "{BINARY} run -- sh -c '{curl} http://plain.test/v1/a; echo; \

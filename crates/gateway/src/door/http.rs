@@ -130,7 +130,7 @@ where
             None
         }
         (false, Some(notice), _) => {
-            tally::ended(notice.kind());
+            tally::ended(session.door, notice.kind());
             last_word(io.into_inner(), session, &notice.raw()).await;
             None
         }

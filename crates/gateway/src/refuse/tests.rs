@@ -76,6 +76,8 @@ fn each_stage_has_its_status_and_every_answer_of_ours_is_marked() {
         (Code::CallerMissing, Place::Proxy, 407),
         (Code::CallerUnknown, Place::Proxy, 407),
         (Code::CallerUnknown, Place::Tunnel, 403),
+        (Code::CallerDoor, Place::Proxy, 403),
+        (Code::CallerDoor, Place::Tunnel, 403),
         (Code::RunKilled, Place::Proxy, 403),
         (Code::BodyTooLarge, Place::Tunnel, 403),
         (Code::RateSpent, Place::Tunnel, 429),

@@ -206,7 +206,9 @@ fn decode(text: &str) -> Result<String, StoreError> {
     let mut parts = text.split('%');
     bytes.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
     for part in parts {
-        let byte = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        // `+4` is a number of base 16 too.
+        let digits = part.get(..2).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
         let (Some(byte), Some(rest)) = (byte, part.get(2..)) else {
             return bad("a `%` in it is not followed by two digits of base 16");
         };

@@ -52,6 +52,7 @@ fn a_url_that_cannot_be_used_is_refused_without_quoting_it() {
         "postgres://marque:canary@/marque",
         "postgres://marque:canary@db.example/marque?canary=1",
         "postgres://marque:canary@db.example/marque?passfile=%zcanary",
+        "postgres://marque:canary@db.example/marque?passfile=%+4canary",
         "postgres://marque:canary@a,b/marque?port=1,2,3",
     ] {
         let told = problem(url);

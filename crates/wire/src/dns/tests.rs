@@ -117,6 +117,8 @@ fn an_address_is_turned_back_into_its_name() {
         b"1.7.0.18.198.in-addr.arpa",
         b"256.0.18.198.in-addr.arpa",
         b"7.0.18.198.in-addr.test",
+        b"+7.0.18.198.in-addr.arpa",
+        b"07.0.18.198.in-addr.arpa",
     ] {
         let message = asked(other, TYPE::PTR.into(), 1, &[]);
         assert_eq!(Question::read(&message).unwrap().reversed(), None);

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use crate::bench::options::{number, read};
 
-use crate::bench::options::number;
+/// As `read` takes them.
+const KNOWN: &[&str] =
+    &["--binary PATH", "--rounds N", "--starts N", "--calls N", "--runs N", "--json", "--no-bars"];
 
 /// What is measured, and how it is told.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,25 +39,15 @@ impl Options {
             is_json: false,
             has_bars: true,
         };
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            match word.as_str() {
+        for (word, value) in read(words, KNOWN)? {
+            match word {
                 "--json" => options.is_json = true,
                 "--no-bars" => options.has_bars = false,
-                "--binary" | "--rounds" | "--starts" | "--calls" | "--runs" => {
-                    let value = words.next().with_context(|| format!("`{word}` needs a value"))?;
-                    match word.as_str() {
-                        "--binary" => options.binary = Some(value.into()),
-                        "--rounds" => options.rounds = number(word, value, (1, 100))?,
-                        "--starts" => options.starts = number(word, value, (0, 1000))?,
-                        "--calls" => options.calls = number(word, value, (0, 100_000))?,
-                        _ => options.runs = number(word, value, (0, 200))?,
-                    }
-                }
-                _ => bail!(
-                    "no option `{word}`; there are `--binary PATH`, `--rounds N`, `--starts N`, \
-                     `--calls N`, `--runs N`, `--json` and `--no-bars`"
-                ),
+                "--binary" => options.binary = Some(value.into()),
+                "--rounds" => options.rounds = number(word, value, (1, 100))?,
+                "--starts" => options.starts = number(word, value, (0, 1000))?,
+                "--calls" => options.calls = number(word, value, (0, 100_000))?,
+                _ => options.runs = number(word, value, (0, 200))?,
             }
         }
         Ok(options)

@@ -3,9 +3,20 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use crate::bench::options::{number, read};
 
-use crate::bench::options::number;
+/// As `read` takes them.
+const KNOWN: &[&str] = &[
+    "--binary PATH",
+    "--rounds N",
+    "--seconds N",
+    "--connections N",
+    "--kills N",
+    "--losses N",
+    "--round-trip MICROSECONDS",
+    "--json",
+    "--no-bars",
+];
 
 /// What is measured, and how it is told.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,31 +55,19 @@ impl Options {
             is_json: false,
             has_bars: true,
         };
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            match word.as_str() {
+        for (word, value) in read(words, KNOWN)? {
+            match word {
                 "--json" => options.is_json = true,
                 "--no-bars" => options.has_bars = false,
-                "--binary" | "--rounds" | "--seconds" | "--connections" | "--kills"
-                | "--losses" | "--round-trip" => {
-                    let value = words.next().with_context(|| format!("`{word}` needs a value"))?;
-                    match word.as_str() {
-                        "--binary" => options.binary = Some(value.into()),
-                        "--rounds" => options.rounds = number(word, value, (1, 100))?,
-                        "--seconds" => options.seconds = number(word, value, (1, 60))?,
-                        // A run may have 64 lines to an upstream, and there are four.
-                        "--connections" => options.connections = number(word, value, (3, 256))?,
-                        "--kills" => options.kills = number(word, value, (0, 1000))?,
-                        "--losses" => options.losses = number(word, value, (0, 100))?,
-                        // A server that waits longer for its turn refuses.
-                        _ => options.round_trip = Some(number(word, value, (100, 50_000))?),
-                    }
-                }
-                _ => bail!(
-                    "no option `{word}`; there are `--binary PATH`, `--rounds N`, `--seconds N`, \
-                     `--connections N`, `--kills N`, `--losses N`, `--round-trip MICROSECONDS`, \
-                     `--json` and `--no-bars`"
-                ),
+                "--binary" => options.binary = Some(value.into()),
+                "--rounds" => options.rounds = number(word, value, (1, 100))?,
+                "--seconds" => options.seconds = number(word, value, (1, 60))?,
+                // A run may have 64 lines to an upstream, and there are four.
+                "--connections" => options.connections = number(word, value, (3, 256))?,
+                "--kills" => options.kills = number(word, value, (0, 1000))?,
+                "--losses" => options.losses = number(word, value, (0, 100))?,
+                // A server that waits longer for its turn refuses.
+                _ => options.round_trip = Some(number(word, value, (100, 50_000))?),
             }
         }
         Ok(options)

@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -15,7 +15,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, umask};
 
-use super::super::channel::Channel;
+use super::super::channel::{Channel, receive};
 use super::super::message::{FromInside, Open, Opening, ToInside};
 use super::super::places;
 use super::command::{Running, Streams};
@@ -168,8 +168,11 @@ fn next(channel: &Channel, life: Life) -> Result<Option<Life>, Trouble> {
 
 fn open_doors(channel: &Channel, open: Open) -> Result<Lender, Trouble> {
     let own = Path::new(places::OWN);
+    let (bundle, _) = receive(channel.stream()).during("receive the run's certificates")?;
+    lay(Path::new(places::BUNDLE), &bundle, 0o644).during("write the run's certificates")?;
     for Laid { path, text, mode } in &open.files {
-        lay(&own.join(path), text, *mode).during(format!("write `{}`", path.display()))?;
+        lay(&own.join(path), text.as_bytes(), *mode)
+            .during(format!("write `{}`", path.display()))?;
     }
     let doors = listeners::doors(&open.ports, Path::new(places::CONTROL));
     let doors = doors.during("open the run's listeners")?;
@@ -188,7 +191,7 @@ fn open_doors(channel: &Channel, open: Open) -> Result<Lender, Trouble> {
     Ok(lender)
 }
 
-fn lay(at: &PathBuf, text: &str, mode: u32) -> io::Result<()> {
+fn lay(at: &Path, text: &[u8], mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     if let Some(parent) = at.parent() {
         std::fs::create_dir_all(parent)?;

@@ -9,6 +9,8 @@ use std::path::Path;
 use marque_plane::DoorKind;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 
+use super::network::has_no_such_family;
+
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1_024;
 /// Where questions for names go.
@@ -21,7 +23,7 @@ pub(super) fn doors(ports: &[u16], control: &Path) -> io::Result<Vec<(DoorKind, 
         for any in everywhere(*port) {
             match tcp(any) {
                 Ok(listener) => doors.push((DoorKind::Tcp { port: *port }, listener)),
-                Err(error) if any.is_ipv6() && is_unknown_family(&error) => {}
+                Err(error) if any.is_ipv6() && has_no_such_family(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -29,7 +31,7 @@ pub(super) fn doors(ports: &[u16], control: &Path) -> io::Result<Vec<(DoorKind, 
     for any in everywhere(NAMES) {
         match udp(any) {
             Ok(socket) => doors.push((DoorKind::Names, socket)),
-            Err(error) if any.is_ipv6() && is_unknown_family(&error) => {}
+            Err(error) if any.is_ipv6() && has_no_such_family(&error) => {}
             Err(error) => return Err(error),
         }
     }
@@ -65,9 +67,4 @@ fn socket(at: SocketAddr, kind: SocketType) -> io::Result<OwnedFd> {
     }
     bind(&socket, &at)?;
     Ok(socket)
-}
-
-fn is_unknown_family(error: &io::Error) -> bool {
-    let known = [libc::EAFNOSUPPORT, libc::EADDRNOTAVAIL];
-    error.raw_os_error().is_some_and(|code| known.contains(&code))
 }

@@ -34,7 +34,7 @@ pub(super) fn capture_everything() -> io::Result<()> {
     for all in [IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from(Ipv6Addr::UNSPECIFIED)] {
         match ask(&kernel, RouteNetlinkMessage::NewRoute(to_loopback(all)), create) {
             // A kernel without IPv6 has no such addresses to lead anywhere.
-            Err(error) if all.is_ipv6() && is_unknown_family(&error) => {}
+            Err(error) if all.is_ipv6() && has_no_such_family(&error) => {}
             other => other?,
         }
     }
@@ -85,7 +85,9 @@ fn ask(kernel: &OwnedFd, what: RouteNetlinkMessage, flags: u16) -> io::Result<()
     }
 }
 
-fn is_unknown_family(error: &io::Error) -> bool {
-    let known = [libc::EAFNOSUPPORT, libc::EOPNOTSUPP, libc::EPFNOSUPPORT];
+/// Whether this says that the kernel, or this network, has none of the addresses it is about: of a
+/// route it says so in other words than of a socket.
+pub(super) fn has_no_such_family(error: &io::Error) -> bool {
+    let known = [libc::EAFNOSUPPORT, libc::EOPNOTSUPP, libc::EPFNOSUPPORT, libc::EADDRNOTAVAIL];
     error.raw_os_error().is_some_and(|code| known.contains(&code))
 }

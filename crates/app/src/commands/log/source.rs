@@ -224,11 +224,14 @@ fn parse(line: &[u8]) -> Option<StoredEntry> {
     let rest = line.strip_prefix(br#"{"index":"#)?;
     let (index, rest) = split(rest, br#","leaf":""#)?;
     let (leaf, rest) = split(rest, br#"","entry":"#)?;
-    Some(StoredEntry {
-        index: std::str::from_utf8(index).ok()?.parse().ok()?,
+    let index = std::str::from_utf8(index).ok()?;
+    let entry = StoredEntry {
+        index: index.parse().ok()?,
         leaf: std::str::from_utf8(leaf).ok()?.parse().ok()?,
         bytes: rest.strip_suffix(b"}")?.to_vec(),
-    })
+    };
+    // `+7` and `07` are numbers too, and not what was written.
+    (entry.index.to_string() == index).then_some(entry)
 }
 
 fn split<'a>(bytes: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
@@ -273,5 +276,20 @@ mod tests {
         let line = print(&entry);
         assert_eq!(parse(line.strip_suffix(b"\n").unwrap_or_default()), Some(entry));
         assert_eq!(parse(br#"{"index":7,"leaf":"sha256:00","entry":{}}"#), None);
+        for spelled in ["+7", "07", "-0", ""] {
+            let other = String::from_utf8_lossy(&line).replacen(":7,", &format!(":{spelled},"), 1);
+            assert_eq!(parse(other.trim_end().as_bytes()), None, "`{spelled}` was read");
+        }
+    }
+
+    fn any_line(data: &[u8]) {
+        if let Some(entry) = parse(data) {
+            assert_eq!(print(&entry), [data, b"\n"].concat(), "a line has two spellings");
+        }
+    }
+
+    #[test]
+    fn any_line_is_read_as_it_was_written_or_not_at_all() {
+        marque_fuzzkit::smoke("app-export", 20_000, any_line);
     }
 }

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::OwnedReadHalf;
 
-use super::open::Open;
+use super::open::{Open, no_other_tier};
 use crate::capture::asked::{self, Asked, Told};
 use crate::client::dial;
 use crate::context::Context;
@@ -26,10 +26,7 @@ impl Open {
     /// Has the launcher open a child run and waits for its end.
     pub(super) async fn ask(&self, context: &Context, launcher: &Path) -> anyhow::Result<Exit> {
         if let Some(tier) = self.tier.filter(|tier| *tier != Tier::Captured) {
-            let message = format!("no child run in tier {tier} here: the run above is captured");
-            return Err(Failure::new(Exit::Usage, message)
-                .hint("a child run is held as its parent is; leave `--tier` out")
-                .into());
+            return Err(no_other_tier(tier, Tier::Captured).into());
         }
         let asked = Asked {
             spec: self.spec(context)?,

@@ -1,4 +1,4 @@
-//! `marque run` in the tier `captured`: built before the run is opened, started after it.
+//! `marque run` in the tier `captured`: furnished once the run is opened, and started.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use marque_domain::Tier;
 use marque_plane::view::{EndedView, OpenedRunView};
 use rustix::process::Signal;
 use tokio::net::UnixListener;
@@ -17,26 +16,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::again::Again;
 use super::children::Children;
-use super::held::{Held, HomeProfile};
+use super::held::HomeProfile;
 use super::open::Open;
 use super::voice::Voice;
 use crate::capture::message::Start;
 use crate::capture::stubs::{Theirs, stubs};
-use crate::capture::{self, Beside, Fence, Stage, Unfit, kernel, places};
+use crate::capture::{self, Beside, Stage, places};
 use crate::client::{Client, Unheld};
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::exit::{Exit, Failure};
 use crate::launch::bundle::{SYSTEM, merged};
 use crate::launch::git::{self, GitSetup, WantedGit};
-use crate::launch::{self, Laid, Reach, children};
+use crate::launch::{self, Laid, Reach};
 use crate::output::clean;
-use crate::place::anchors_dir;
 
 /// Ports that every captured run listens on: the web, and what is refused with a reason.
 const PORTS: [u16; 5] = [22, 53, 80, 443, 5432];
-/// Most bytes of the kernel's list of sockets.
-const SOCKETS_MAX_BYTES: u64 = 4 * 1024 * 1024;
 /// Most bytes of a tool's configuration that is passed on.
 const SETTINGS_MAX_BYTES: u64 = 256 * 1024;
 /// Where the run's git finds its own, below the run's directory.
@@ -46,70 +42,6 @@ const GIT_CONFIG: &str = "scratch/gitconfig";
 const NAMED_MAX: usize = 100;
 
 impl Open {
-    /// Builds the inside of the run, or falls back where that is allowed.
-    pub(super) fn hold_tight(&self, context: &Context) -> Result<Held, Failure> {
-        // A child is held as its parent is.
-        if self.tier == Some(Tier::Advisory) || context.is_inside_a_run() {
-            return Ok(Held::Advisory(None));
-        }
-        // What is inside becomes ours to end, whatever becomes of the process that starts it.
-        children::adopt().map_err(|error| {
-            Failure::new(Exit::Failed, format!("cannot adopt what the command leaves: {error}"))
-        })?;
-        let home = context.environment.path("HOME").filter(|home| home.is_dir());
-        let hidden = self.hidden(context)?;
-        let covered = capture::named_by(&context.environment);
-        let program = std::env::current_exe().ok();
-        let sockets = sockets()?;
-        let wanted = capture::Wanted {
-            home: home.as_deref(),
-            profile: self.home,
-            directory: Path::new("."),
-            hidden: &hidden,
-            program: program.as_deref(),
-            covered: &covered,
-            sockets: &sockets,
-        };
-        if self.tier == Some(Tier::Confined) {
-            return self.fence_in(&wanted, None);
-        }
-        match Stage::build(&wanted)? {
-            Ok(stage) => Ok(Held::Captured(Box::new(stage))),
-            Err(unfit) if self.tier.is_some() => Err(self.impossible(&reason(&unfit))),
-            Err(unfit) => self.fence_in(&wanted, Some(reason(&unfit))),
-        }
-    }
-
-    /// Fences the run in, or falls back where that is allowed; `why` it is not captured.
-    fn fence_in(&self, wanted: &capture::Wanted<'_>, why: Option<String>) -> Result<Held, Failure> {
-        // No socket of this machine can be connected to, wherever it lies.
-        match Fence::build(&capture::Wanted { sockets: "", ..*wanted })? {
-            Ok(fence) => Ok(Held::Confined(Box::new(fence), why)),
-            Err(Unfit { step, why: unfit }) => {
-                let unfit = format!("cannot {step}: {unfit}");
-                match why {
-                    Some(why) => Ok(Held::Advisory(Some(format!("{why}; nor confined: {unfit}")))),
-                    None => Err(self.impossible(&unfit)),
-                }
-            }
-        }
-    }
-
-    fn hidden(&self, context: &Context) -> Result<Vec<PathBuf>, Failure> {
-        let mut hidden = vec![context.data.path().to_owned(), context.config_file.clone()];
-        hidden.extend(anchors_dir(&context.environment));
-        hidden.extend(self.hide.iter().cloned());
-        hidden.extend(context.factor.file().map(Path::to_owned));
-        hidden.extend(context.config()?.database.url_file);
-        Ok(hidden)
-    }
-
-    fn impossible(&self, why: &str) -> Failure {
-        let wanted = self.tier.unwrap_or_default();
-        let message = format!("no run in tier {wanted} here: {why}");
-        Failure::new(Exit::Failed, message).hint("`marque doctor` tells what this machine lacks")
-    }
-
     /// Furnishes the inside of a run, starts the command and waits for it.
     pub(super) async fn launch_captured(
         &self,
@@ -194,10 +126,9 @@ impl Captured<'_> {
         let stubs = stubs(&opened.run.id.to_string(), &opened.hosts, &theirs(context));
         let git = self.git();
         let mut files = stubs.files;
-        files.push(Laid { path: "ca.pem".into(), text: bundle, mode: 0o644 });
         files.extend(git.files);
         let trusted_at = SYSTEM.iter().filter_map(|place| Path::new(place).canonicalize().ok());
-        let made = stage.open(ports(opened), files, trusted_at.collect())?;
+        let made = stage.open(ports(opened), files, (&bundle, trusted_at.collect()))?;
         again.begin(made.doors)?;
         let launch = UnixListener::from_std(made.launch).map_err(|error| {
             Failure::new(Exit::Failed, format!("cannot listen for child runs: {error}"))
@@ -207,7 +138,7 @@ impl Captured<'_> {
             variables.entry(name.into()).or_insert_with(|| value.into());
         }
         variables.extend(git.variables.into_iter().map(|(name, value)| (name.into(), value)));
-        let _leaf = stage.leaf(&opened.run.id.to_string());
+        stage.is_of(&opened.run.id.to_string());
         stage.start(Start {
             words: command.words.to_vec(),
             variables: variables.into_iter().collect(),
@@ -254,15 +185,6 @@ impl Captured<'_> {
             marque: &Path::new(places::PROGRAMS).join("marque"),
             inherited: &git::inherited(&self.context.environment),
         }))
-    }
-}
-
-/// Why nothing can be captured here, and what to do about it if that is known.
-fn reason(unfit: &Unfit) -> String {
-    let Unfit { step, why } = unfit;
-    match kernel::obstacle() {
-        Some(known) => format!("cannot {step}: {why}: {}; {}", known.why, known.remedy),
-        None => format!("cannot {step}: {why}"),
     }
 }
 
@@ -325,22 +247,5 @@ pub(super) fn tell_changes(
     }
     if !is_whole {
         voice.warning("not all of the working directory was looked through for such files");
-    }
-}
-
-/// The kernel's list of sockets.
-pub(super) fn sockets() -> Result<String, Failure> {
-    let mut list = String::new();
-    let read = std::fs::File::open("/proc/net/unix")
-        .and_then(|file| file.take(SOCKETS_MAX_BYTES).read_to_string(&mut list));
-    match read {
-        Ok(length) if (length as u64) < SOCKETS_MAX_BYTES => Ok(list),
-        Ok(_) => {
-            Err(Failure::new(Exit::Failed, "this machine has too many sockets to look at each"))
-        }
-        Err(error) => {
-            let message = format!("cannot tell which sockets this machine has: {error}");
-            Err(Failure::new(Exit::Failed, message))
-        }
     }
 }

@@ -21,9 +21,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::again::Again;
-use super::captured::{Bounds, Captured, Command, sockets};
+use super::captured::{Bounds, Captured, Command};
 use super::desk::client_of;
 use super::ending::{conclude, end, introduce};
+use super::hold::sockets;
 use super::voice::Voice;
 use crate::capture::asked::{self, Asked, Told};
 use crate::capture::{self, Below, Stage, Unfit};
@@ -213,15 +214,14 @@ impl Children<'_> {
         let (work, lender) = (self.work.clone(), Arc::clone(&self.lender));
         let covered = capture::named_by(&self.context.environment);
         let built = TaskTracker::new().spawn_blocking(move || {
-            let program = std::env::current_exe().ok();
             let wanted = capture::Wanted {
-                home: home.as_deref(),
+                home,
                 profile: bounds.profile,
-                directory: &directory,
-                hidden: &bounds.hidden,
-                program: program.as_deref(),
-                covered: &covered,
-                sockets: &sockets()?,
+                directory,
+                hidden: bounds.hidden,
+                program: std::env::current_exe().ok(),
+                covered,
+                sockets: sockets()?,
             };
             Stage::build_below(&wanted, Below { work: &work, lender: &lender, streams })
         });

@@ -20,11 +20,6 @@ pub(super) enum Held {
 }
 
 impl Held {
-    /// Nothing was built, for nothing will run.
-    pub(super) fn untried() -> Self {
-        Self::Advisory(None)
-    }
-
     /// The tier.
     pub(super) fn tier(&self) -> Tier {
         match self {

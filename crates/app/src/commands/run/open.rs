@@ -8,7 +8,7 @@ use clap::Args;
 use marque_domain::size::parse_size;
 use marque_domain::{Limits, Name, TaskRef, Tier, UserName};
 use marque_plane::spec::{Lines, RunSpec};
-use marque_plane::view::{EndedView, OpenedRunView};
+use marque_plane::view::{EndedView, OpenedRunView, WhoamiView};
 use marque_tlog::VerifierKey;
 
 #[cfg(target_os = "linux")]
@@ -71,12 +71,12 @@ pub(crate) struct Open {
     /// How much of your home directory the command sees, in the tier `captured`
     #[arg(long, value_name = "HOW", value_enum, default_value = "private")]
     pub(super) home: HomeProfile,
-    /// Hide this path from the command as well; may be repeated
+    /// Hide this path, which must be there, from the command as well; may be repeated
     #[arg(long, value_name = "PATH")]
     pub(super) hide: Vec<PathBuf>,
     /// Say what the run would be, and start nothing; refused inside a run
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// The command and its arguments
     #[arg(last = true, value_name = "COMMAND")]
     pub(super) command: Vec<OsString>,
@@ -89,12 +89,17 @@ impl Open {
                 .hint("write it after two dashes: `marque run --agent NAME -- COMMAND…`")
                 .into());
         }
+        self.must_hide_what_is_there()?;
         #[cfg(target_os = "linux")]
         if let Some(launcher) = Self::launcher(context).filter(|_| !self.dry_run) {
             return self.ask(context, &launcher).await;
         }
+        let held = self.hold_tight(context)?;
         let desk = Desk::find(context).await?;
-        let mut held = if self.dry_run { Held::untried() } else { self.hold_tight(context)? };
+        if let Some(tier) = self.tier.filter(|_| context.is_inside_a_run()) {
+            must_be_its_parents(tier, &desk).await?;
+        }
+        let mut held = held.await?;
         let spec = RunSpec { tier: held.tier(), ..self.spec(context)? };
         let request = Request::post(desk.path).json(&spec)?.dry_run(self.dry_run);
         let opened: OpenedRunView = desk.client.send(&request).await?;
@@ -134,6 +139,19 @@ impl Open {
             Err(failure) => context.output.failure(&failure),
         }
         Ok(Exit::Passed(over.code))
+    }
+
+    // A path that is not there hides nothing, and a slip in it would leave a secret in sight.
+    fn must_hide_what_is_there(&self) -> Result<(), Failure> {
+        for path in &self.hide {
+            path.canonicalize().map_err(|error| {
+                let message = format!("cannot hide `{}`: {error}", path.display());
+                let hint = "`--hide` takes what is there when the run begins; correct the path, or \
+                            leave it out";
+                Failure::new(Exit::Usage, message).hint(hint)
+            })?;
+        }
+        Ok(())
     }
 
     async fn launch(
@@ -229,4 +247,19 @@ impl Open {
         context.output.remark(&format!("marque: anchored in `{}`", file.display()));
         Ok(())
     }
+}
+
+/// Refuses a child run in another tier than that of the run it is opened from.
+async fn must_be_its_parents(wanted: Tier, desk: &Desk) -> Result<(), Failure> {
+    match desk.client.send(&Request::get("/v1/run/whoami")).await? {
+        WhoamiView::Run(above) if above.tier != wanted => Err(no_other_tier(wanted, above.tier)),
+        _ => Ok(()),
+    }
+}
+
+/// That a child run is in the tier of the run above it.
+pub(super) fn no_other_tier(wanted: Tier, above: Tier) -> Failure {
+    let message = format!("no child run in tier {wanted} here: the run above is {above}");
+    Failure::new(Exit::Usage, message)
+        .hint("a child run is held as its parent is; leave `--tier` out")
 }

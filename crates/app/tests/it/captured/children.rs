@@ -242,3 +242,18 @@ fn a_child_that_has_its_parents_terminal_does_not_keep_it_open() {
     let open = world.json(&["run", "list"]);
     assert!(open.as_array().unwrap().iter().all(|run| run["state"] != "open"), "{open}");
 }
+
+#[test]
+fn what_is_to_be_hidden_must_be_there() {
+    let world = World::new();
+    for tier in ["captured", "advisory"] {
+        let words = ["run", "--tier", tier, "--agent", "bot", "--hide", "nowhere", "--", "true"];
+        world.cli(&words).fails(2, "cannot hide `nowhere`").hints("correct the path");
+    }
+    let mut run = world.captured();
+    let child = run.types("marque -q run --hide nowhere -- echo started");
+    assert_eq!(child.code, 2, "{}", child.out);
+    assert!(child.out.starts_with("error: cannot hide `nowhere`"), "{}", child.out);
+    let runs = world.json(&["run", "list"]);
+    assert_eq!(runs.as_array().unwrap().len(), 1, "none of them was opened: {runs}");
+}

@@ -5,6 +5,7 @@
 //! that fails outside has gone blind and fails the suite. `docs/development/red-team.md` lists
 //! them.
 
+mod attacker;
 mod canary;
 mod escape;
 mod files;

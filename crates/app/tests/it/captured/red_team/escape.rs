@@ -57,6 +57,10 @@ fn what_a_run_fills_is_bounded_in_all() {
     assert!(typed.out.parse::<usize>().unwrap() <= 2, "one memory for all of them: {}", typed.out);
     let limit = team.run.types("bash -c 'ulimit -Hu'").out;
     assert!(limit.parse::<u64>().is_ok_and(|limit| limit <= 16_384), "processes: {limit}");
+    // The launcher's own, where that is lower. Of root the kernel counts none.
+    let line = format!("ulimit -u 4096; {}", run("bash -c 'ulimit -Hu; ulimit -Su'"));
+    let told = team.world.tool("bash", &["-c", &line]);
+    assert_eq!(told.out, "4096\n4096\n", "{}", told.whole());
     // A flood of what does not want to end, ends with the run.
     let flood = "import os,signal,time\n\
         signal.signal(signal.SIGTERM, signal.SIG_IGN)\n\

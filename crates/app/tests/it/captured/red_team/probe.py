@@ -4,10 +4,13 @@ Each is tried twice by the same words: outside a run, where it must get what it 
 where it must not. Ends with 0 after `reached`, 1 after `stopped: WHY`, 4 after `absent: WHY` if this
 kernel has nothing of the kind, and otherwise by a mistake of its own. Python, because these are calls
 that safe Rust has no word for.
+
+Without words it tries one attack after another, as its standard input tells.
 """
 import ctypes
 import errno
 import fcntl
+import json
 import mmap
 import os
 import signal
@@ -18,6 +21,7 @@ import struct
 import subprocess
 import sys
 import time
+import traceback
 
 CANARY = b"canary-of-the-red-team"
 WAIT = 3
@@ -634,8 +638,7 @@ def steal(path):
     in_child(doing)
 
 
-def main():
-    name, *words = sys.argv[1:]
+def tried(name, *words):
     try:
         attacks[name](*words)
     except Absent as why:
@@ -648,4 +651,40 @@ def main():
     return 0
 
 
-sys.exit(main())
+def try_apart(words, write):
+    """One attack in a process that is there for it alone."""
+    code = 3
+    try:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(write, 1)
+        os.dup2(write, 2)
+        code = tried(*words)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def try_each():
+    """A line tells the words of an attack, and is answered by what it ended with and said.
+
+    All of it is JSON. A start of Python for each attack would take longer than the attack.
+    """
+    for line in sys.stdin:
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try_apart(json.loads(line), write)
+        os.close(write)
+        with open(read, "rb") as file:
+            said = file.read().decode(errors="replace")
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        # As a shell tells what a signal ended.
+        print(json.dumps([code if code >= 0 else 128 - code, said]), flush=True)
+
+
+if len(sys.argv) > 1:
+    sys.exit(tried(*sys.argv[1:]))
+try_each()

@@ -54,11 +54,11 @@ fn memory_and_queues_are_the_runs_own() {
     let key = (0x6d71_0000 | (std::process::id() & 0xffff)).to_string();
     let shared = format!("/dev/shm/canary-{}", std::process::id());
     let (mut team, ()) = Team::sharing(|_| std::fs::write(&shared, CANARY).unwrap());
-    team.outside(&["make-ipc", &key]).ok();
+    team.prepares(&["make-ipc", &key]);
     team.tries("shared memory of System V", &["shared-memory", &key]);
     team.tries("a queue of System V", &["message-queue", &key]);
     team.tries("shared memory of POSIX", &["read", &shared]);
-    team.outside(&["remove-ipc", &key]).ok();
+    team.prepares(&["remove-ipc", &key]);
     std::fs::remove_file(shared).unwrap();
     team.reports();
 }

@@ -8,12 +8,13 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::super::super::support::{Run, Told, World};
+use super::attacker::{Inside, Outside};
 use super::canary::Canary;
 
 /// The attacks themselves.
 const PROBE: &str = include_str!("probe.py");
 /// Not one of a version manager's in somebody's home.
-const PYTHON: &str = "/usr/bin/python3";
+pub(super) const PYTHON: &str = "/usr/bin/python3";
 
 /// The world of those who leave no trace in it that another would stumble over. A world takes a
 /// second to make; this one is there as long as somebody uses it.
@@ -40,7 +41,8 @@ fn probe(world: &World) -> PathBuf {
 pub(super) struct Team {
     pub(super) world: Arc<World>,
     pub(super) run: Run,
-    probe: PathBuf,
+    outside: Outside,
+    inside: Inside,
     canaries: Vec<Canary>,
     tried: usize,
     failures: String,
@@ -60,9 +62,10 @@ impl Team {
 
     fn within<T>(world: Arc<World>, before: impl FnOnce(&World) -> T) -> (Self, T) {
         let laid = before(&world);
-        let (probe, run) = (probe(&world), world.captured());
+        let (outside, inside) = (Outside::new(&world, &probe(&world)), Inside::default());
+        let run = world.captured();
         let (canaries, failures) = (Vec::new(), String::new());
-        (Self { world, run, probe, canaries, tried: 0, failures }, laid)
+        (Self { world, run, outside, inside, canaries, tried: 0, failures }, laid)
     }
 
     /// Nothing inside may get through to it.
@@ -78,32 +81,32 @@ impl Team {
     /// The same, where it is called differently inside.
     pub(super) fn tries_as(&mut self, name: &str, outside: &[&str], inside: &[&str]) {
         self.tried += 1;
-        let told = self.outside(outside);
-        match told.code {
-            0 if told.out.trim() == "reached" => {}
-            4 => return skipped(&format!("{name}: {}", told.out.trim())),
-            _ => return self.fails(name, &format!("is blind: {}", told.whole())),
+        let reached = self.outside.tries(outside);
+        match reached.code {
+            0 if reached.out.trim() == "reached" => {}
+            4 => return skipped(&format!("{name}: {}", reached.out.trim())),
+            _ => return self.fails(name, &format!("is blind: {reached:?}")),
         }
         let before = self.heard();
-        let words: Vec<_> = inside.iter().map(|word| format!("'{word}'")).collect();
-        let typed = self.run.types(&format!("{PYTHON} probe.py {}", words.join(" ")));
-        let is_stopped = match typed.code {
-            1 => typed.out.starts_with("stopped: "),
+        let tried = self.inside.tries(&mut self.run, inside);
+        let is_stopped = match tried.code {
+            1 => tried.out.starts_with("stopped: "),
             // The kernel ended it.
             code => code > 128,
         };
-        if !is_stopped || typed.out.contains("reached") {
-            self.fails(name, &format!("was not stopped: {typed:?}"));
+        if !is_stopped || tried.out.contains("reached") {
+            self.fails(name, &format!("was not stopped: {tried:?}"));
         }
         if self.heard() != before {
             self.fails(name, "got through to its canary");
         }
     }
 
-    /// What an attack says outside.
-    pub(super) fn outside(&self, words: &[&str]) -> Told {
-        let probe = self.probe.to_str().unwrap();
-        self.world.tool(PYTHON, &[&[probe], words].concat())
+    /// What must work outside, so that there is something to attack.
+    #[track_caller]
+    pub(super) fn prepares(&mut self, words: &[&str]) {
+        let prepared = self.outside.tries(words);
+        assert_eq!(prepared.code, 0, "{prepared:?}");
     }
 
     /// Fails with everything that went wrong, or that nothing was tried.

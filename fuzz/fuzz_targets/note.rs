@@ -1,0 +1,6 @@
+//! See `fuzzkit/src/targets/note.rs`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| (marque_fuzzkit::target("note").check)(data));

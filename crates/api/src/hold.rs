@@ -1,7 +1,8 @@
 //! Holds: a run lives as long as its launcher keeps a request open for it.
 //!
 //! A launcher that dies, however it dies, drops its connection; the run is abandoned then. A run
-//! that nobody takes hold of soon after it was opened is abandoned as well.
+//! that nobody takes hold of soon after it was opened is abandoned as well. A captured run is left
+//! open when the server stops, for its launcher to hold it again at the next one.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,7 +42,7 @@ impl Holds {
         self.tasks.spawn(async move {
             tokio::select! {
                 () = tokio::time::sleep(GRACE) => {}
-                // The next start closes what this server leaves open.
+                // The next start closes what this server leaves open, or waits for its launcher.
                 () = holds.shutdown.cancelled() => return,
             }
             if !holds.held().contains(&run) {
@@ -71,6 +72,10 @@ impl Drop for Hold {
         let run = self.run;
         let plane = self.holds.plane.clone();
         if !self.holds.held().remove(&run) {
+            return;
+        }
+        // The server leaves its launcher, not the launcher the run: it may hold it at the next one.
+        if self.holds.shutdown.is_cancelled() && plane.may_return(run) {
             return;
         }
         self.holds.tasks.spawn(async move { plane.abandon_run(run).await });

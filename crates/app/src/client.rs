@@ -20,6 +20,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
 use marque_api::exchange::{DRY_RUN, ProblemDocument, RUN_SCHEME};
 use marque_crypto::Secret;
+use marque_plane::view::EndedView;
 use serde::de::DeserializeOwned;
 
 pub(crate) use dial::dial;
@@ -47,6 +48,27 @@ pub(crate) struct Client {
     socket: PathBuf,
     factor: FactorSource,
     run: Option<RunProof>,
+}
+
+/// Why a run is held no longer, and not closed as far as is known.
+pub(crate) enum Unheld {
+    /// The server that held it is gone, or goes.
+    Gone(Failure),
+    /// The server says that it does not hold it.
+    Refused(Failure),
+}
+
+impl From<Unheld> for Failure {
+    fn from(why: Unheld) -> Self {
+        match why {
+            Unheld::Gone(failure) => {
+                let message = format!("the run ended with its server: {}", failure.message);
+                Self::new(failure.exit, message)
+                    .hint("start it again; only a captured run waits for the next server")
+            }
+            Unheld::Refused(failure) => failure,
+        }
+    }
 }
 
 /// Why there is no answer.
@@ -81,11 +103,22 @@ impl Client {
 
     /// Sends a request and reads the view it answers.
     pub(crate) async fn send<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Failure> {
-        let body = self.exchange(request).await?;
-        serde_json::from_slice(&body).map_err(|error| {
-            Failure::new(Exit::Failed, format!("cannot read the server's answer: {error}"))
-                .hint("is the server of another version? stop it, and start it again")
-        })
+        read(&self.exchange(request).await?)
+    }
+
+    /// Holds the run this client speaks as, until it is closed.
+    pub(crate) async fn hold(&self) -> Result<EndedView, Unheld> {
+        let http = self.http(&Request::get("/v1/run/hold"), None).map_err(Unheld::Refused)?;
+        let answer = self.over_socket(http).await;
+        let (status, body) = answer.map_err(|why| Unheld::Gone(self.unanswered(why)))?;
+        if status.is_success() {
+            return read(&body).map_err(Unheld::Refused);
+        }
+        let problem = problem(status, &body);
+        // ORDER: by its code alone. A server that cut the run and cannot record it is not gone.
+        let is_leaving = problem.code == "stopping";
+        let failure = failure(problem);
+        Err(if is_leaving { Unheld::Gone(failure) } else { Unheld::Refused(failure) })
     }
 
     /// Sends a request whose answer is empty.
@@ -120,13 +153,9 @@ impl Client {
         factor: Option<Secret>,
     ) -> Result<(StatusCode, Bytes), Failure> {
         let answer = self.over_socket(self.http(request, factor)?);
-        let answer = if request.may_wait() {
-            answer.await
-        } else {
-            tokio::time::timeout(DEADLINE, answer)
-                .await
-                .unwrap_or_else(|_| Err(Unanswered::Broken("it took too long".to_owned())))
-        };
+        let answer = tokio::time::timeout(DEADLINE, answer)
+            .await
+            .unwrap_or_else(|_| Err(Unanswered::Broken("it took too long".to_owned())));
         answer.map_err(|why| self.unanswered(why))
     }
 
@@ -221,6 +250,13 @@ impl Client {
             }
         }
     }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| {
+        Failure::new(Exit::Failed, format!("cannot read the server's answer: {error}"))
+            .hint("is the server of another version? stop it, and start it again")
+    })
 }
 
 fn problem(status: StatusCode, body: &[u8]) -> ProblemDocument {

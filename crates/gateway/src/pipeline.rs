@@ -212,11 +212,17 @@ pub(crate) async fn decide(session: &Session, ask: Ask) -> Result<Opened, Refusa
         let permit = plane.decide(ask).await?;
         broker::open(&plane, permit)
     });
-    deciding.await.unwrap_or_else(|_| {
+    let opened = deciding.await.unwrap_or_else(|_| {
         Err(Refusal::new(
             Code::LogUnavailable,
             "the decision broke off, so nothing is allowed",
             "look at the server's output",
         ))
-    })
+    })?;
+    // ORDER: before anything is sent, as what is injected now.
+    let live = opened.lease.live();
+    for given in live.searched() {
+        let _needles = session.shared.injected.note(live, Some(given));
+    }
+    Ok(opened)
 }

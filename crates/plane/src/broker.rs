@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use marque_crypto::Secret;
 use marque_crypto::seal::{Binding, Sealed};
+use marque_crypto::{CryptoError, Secret};
 use marque_domain::{Code, Connection, Credential, FactRef, Outcome, Refusal, Revised, Slot};
 
 use crate::lease::{Crossed, Lease};
+use crate::live::{Given, LiveRun};
 use crate::plane::Plane;
 use crate::record::Permit;
 use crate::run;
@@ -85,17 +86,43 @@ pub fn open(plane: &Plane, permit: Permit) -> Result<Opened, Refusal> {
                 Binding { table: CREDENTIAL_TABLE, row: &id, revision: named.credential.revision };
             match marque_crypto::seal::open(plane.key_manager(), &binding, &named.sealed) {
                 Ok(secret) => Some(inject(slot, &secret)),
-                Err(error) => {
-                    tracing::error!(%error, "a sealed credential could not be opened");
-                    let failed = Outcome::Failed { code: "failed.credential".to_owned() };
-                    lease.finish(failed, Crossed::default());
-                    return Err(unopenable(&connection.fact));
-                }
+                Err(error) => return Err(unopened(lease, &connection.fact, &error)),
             }
         }
         _ => None,
     };
-    Ok(Opened { connection, injection, credential, lease })
+    match know_given(plane, lease.live()) {
+        Ok(()) => Ok(Opened { connection, injection, credential, lease }),
+        // Nobody could search the answer for it.
+        Err(error) => Err(unopened(lease, &connection.fact, &error)),
+    }
+}
+
+// What an earlier server's permits opened is searched for in what comes back from now on.
+fn know_given(plane: &Plane, live: &LiveRun) -> Result<(), CryptoError> {
+    if live.given_before().len() > live.searched().len() {
+        let given = live.given_before().iter().map(|given| given_again(plane, given));
+        live.search(given.collect::<Result<_, _>>()?);
+    }
+    Ok(())
+}
+
+// A permit was given for it before, by a server that is no more.
+#[expect(clippy::disallowed_methods, reason = "the broker is where credentials are opened")]
+fn given_again(plane: &Plane, given: &Given) -> Result<Injection, CryptoError> {
+    // What is no base64 is nothing that was sealed.
+    let sealed = STANDARD.decode(&given.sealed).unwrap_or_default();
+    let (sealed, id) = (Sealed::from_bytes(&sealed)?, given.credential.to_string());
+    let binding = Binding { table: CREDENTIAL_TABLE, row: &id, revision: given.revision };
+    let secret = marque_crypto::seal::open(plane.key_manager(), &binding, &sealed)?;
+    Ok(inject(&given.slot, &secret))
+}
+
+fn unopened(lease: Lease, connection: &Connection, error: &CryptoError) -> Refusal {
+    tracing::error!(%error, "a sealed credential could not be opened");
+    let failed = Outcome::Failed { code: "failed.credential".to_owned() };
+    lease.finish(failed, Crossed::default());
+    unopenable(connection)
 }
 
 fn unopenable(connection: &Connection) -> Refusal {

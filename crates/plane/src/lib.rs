@@ -29,6 +29,7 @@ mod reaper;
 mod record;
 mod replicas;
 mod restore;
+mod returning;
 mod run;
 mod seen;
 mod sequence;

@@ -1,29 +1,32 @@
 //! What an open run holds in memory: its cancel flag, its interception authority, its launcher.
 //!
-//! Where a server has its store to itself none of it survives: a restart closes the run. Where
-//! servers share a store each of them has a living side of every run, made of what the one that
-//! opened it kept.
+//! Where servers share a store each of them has a living side of every run, made of what the one
+//! that opened it kept. Of a captured run it is kept everywhere, for such a run may outlive its
+//! server: see `returning.rs`.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use marque_crypto::intercept::InterceptAuthority;
 use marque_crypto::seal::{self, Binding, KeyManager, Sealed};
 use marque_crypto::{CryptoError, Random};
-use marque_domain::{Digest, Id, Run};
+use marque_domain::{Credential, Digest, Id, Revised, Run, Slot};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use crate::broker::Injection;
 use crate::caller::{ProcessKey, TerminalSession};
 use crate::log_key::LogSigner;
 
 /// The table a sealed authority is bound to.
 const LIVE_TABLE: &str = "live";
 
-/// Most doors a run may hand over in its life.
+/// Most doors a run may hand over to one server.
 const MAX_DOORS: usize = 128;
+/// Most credentials of a run that are remembered as given, as many as answers are searched for.
+pub(crate) const GIVEN_MAX: usize = 64;
 
 /// The living side of one run.
 pub struct LiveRun {
@@ -31,8 +34,7 @@ pub struct LiveRun {
     pub run: Id<Run>,
     /// The run at the root of its tree: itself, or the first of its chain.
     pub root: Id<Run>,
-    /// Signs the leaves of this run's intercepted hosts; its key leaves memory only sealed, and
-    /// only where servers share a store.
+    /// Signs the leaves of this run's intercepted hosts; its key leaves memory only sealed.
     pub intercept: InterceptAuthority,
     /// The process that opened it. Whatever descends from it is inside the run.
     pub launcher: ProcessKey,
@@ -42,7 +44,11 @@ pub struct LiveRun {
     /// The server that opened it, where servers share a store.
     pub(crate) home: Arc<str>,
     pub(crate) secret_hash: Digest,
-    kept: Option<String>,
+    kept: Option<KeptLive>,
+    /// Made of what was kept.
+    is_remade: bool,
+    given_before: Arc<[Given]>,
+    searched: OnceLock<Vec<Injection>>,
     cancel: CancellationToken,
     is_held: AtomicBool,
     doors: AtomicUsize,
@@ -68,8 +74,37 @@ pub(crate) struct Kin {
     pub(crate) signer: Arc<LogSigner>,
 }
 
+/// A credential that calls of a run were given, as it was sealed then: the store may have another
+/// by now, and answers are searched for this one all the same.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Given {
+    pub(crate) credential: Id<Credential>,
+    pub(crate) revision: u64,
+    pub(crate) slot: Slot,
+    /// In base64.
+    pub(crate) sealed: String,
+}
+
+impl Given {
+    pub(crate) fn new(credential: &Revised<Credential>, slot: &Slot, sealed: &Sealed) -> Self {
+        Self {
+            credential: credential.fact.id,
+            revision: credential.revision,
+            slot: slot.clone(),
+            sealed: STANDARD.encode(sealed.to_bytes()),
+        }
+    }
+
+    /// Whether it is that revision, in that slot.
+    pub(crate) fn is_of(&self, credential: &Revised<Credential>, slot: &Slot) -> bool {
+        self.credential == credential.fact.id
+            && self.revision == credential.revision
+            && self.slot == *slot
+    }
+}
+
 /// The living side of a run as it is kept.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct KeptLive {
     root: Id<Run>,
     home: String,
@@ -77,6 +112,8 @@ struct KeptLive {
     session: Option<TerminalSession>,
     secret_hash: Digest,
     intercept: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    given: Vec<Given>,
 }
 
 impl LiveRun {
@@ -92,13 +129,16 @@ impl LiveRun {
             home,
             secret_hash,
             kept: None,
+            is_remade: false,
+            given_before: Arc::default(),
+            searched: OnceLock::new(),
             cancel: CancellationToken::new(),
             is_held: AtomicBool::new(false),
             doors: AtomicUsize::new(0),
         }
     }
 
-    /// The same with a text that another server can make it of. The authority in it is sealed.
+    /// The same with what a later or another server can make it of. The authority in it is sealed.
     pub(crate) fn for_kin(self, kin: &Kin, random: &dyn Random) -> Result<Self, CryptoError> {
         let row = self.run.to_string();
         let binding = Binding { table: LIVE_TABLE, row: &row, revision: 1 };
@@ -111,14 +151,15 @@ impl LiveRun {
             session: self.session,
             secret_hash: self.secret_hash,
             intercept: STANDARD.encode(sealed.to_bytes()),
+            given: Vec::new(),
         };
-        Ok(Self { kept: serde_json::to_string(&kept).ok(), ..self })
+        Ok(Self { kept: Some(kept), ..self })
     }
 
-    /// What another server made of a run with [`LiveRun::for_kin`].
+    /// What an earlier or another server made of a run with [`LiveRun::for_kin`].
     #[expect(clippy::disallowed_methods, reason = "what it opens is an authority, no credential")]
     pub(crate) fn of_kin(run: Id<Run>, text: &str, kin: &Kin) -> Result<Self, String> {
-        let kept: KeptLive = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let mut kept: KeptLive = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let sealed = STANDARD.decode(&kept.intercept).map_err(|error| error.to_string())?;
         let sealed = Sealed::from_bytes(&sealed).map_err(|error| error.to_string())?;
         let row = run.to_string();
@@ -126,14 +167,28 @@ impl LiveRun {
         let exposed = seal::open(&*kin.key_manager, &binding, &sealed);
         let exposed = exposed.map_err(|error| error.to_string())?;
         let intercept = InterceptAuthority::restore(&exposed).map_err(|error| error.to_string())?;
-        let KeptLive { root, home, launcher, session, secret_hash, .. } = kept;
+        let given_before = std::mem::take(&mut kept.given).into();
+        let KeptLive { root, launcher, session, secret_hash, .. } = kept;
         let birth = Birth { run, root, launcher, session, secret_hash };
-        Ok(Self { kept: Some(text.to_owned()), ..Self::new(birth, intercept, home.into()) })
+        let home = kept.home.as_str().into();
+        let new = Self::new(birth, intercept, home);
+        Ok(Self { kept: Some(kept), is_remade: true, given_before, ..new })
     }
 
-    /// The text another server can make it of, if it has one.
-    pub(crate) fn kept(&self) -> Option<&str> {
-        self.kept.as_deref()
+    /// The text that [`LiveRun::of_kin`] makes it of, if it is kept.
+    pub(crate) fn kept(&self, given: &[Given]) -> Option<String> {
+        let kept = KeptLive { given: given.to_vec(), ..self.kept.clone()? };
+        serde_json::to_string(&kept).ok()
+    }
+
+    /// Whether it is kept.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// What calls of the run were given before this server knew it.
+    pub(crate) fn given_before(&self) -> &Arc<[Given]> {
+        &self.given_before
     }
 
     /// Whether the run was cut.
@@ -160,9 +215,26 @@ impl LiveRun {
         taken.is_ok()
     }
 
-    /// Whether its launcher ever took hold of it.
+    /// Whether its launcher took hold of it at this server.
     pub fn was_held(&self) -> bool {
         self.is_held.load(Ordering::Acquire)
+    }
+
+    /// The same, opened for searching answers and for nothing else; nothing before the first permit
+    /// of the run here was used.
+    pub fn searched(&self) -> &[Injection] {
+        self.searched.get().map_or(&[], |searched| searched)
+    }
+
+    /// Sets that, once.
+    pub(crate) fn search(&self, given: Vec<Injection>) {
+        // Whoever was first opened the same.
+        let _same = self.searched.set(given);
+    }
+
+    /// Whether an earlier server of that name opened it, and its launcher has not come since.
+    pub(crate) fn is_awaited(&self, replica: &str) -> bool {
+        self.is_remade && *self.home == *replica && !self.was_held()
     }
 
     /// Cuts everything that runs under it. Called by the sequencer once the closing entry is

@@ -128,6 +128,8 @@ pub(crate) struct Inner {
     pub(crate) kin: Kin,
     /// How often an older copy of the store was taken.
     pub(crate) restored: u64,
+    /// Until when runs of an earlier server are waited for, since this one started its clock.
+    pub(crate) awaits_until: Duration,
     /// Whether a kill may have come that this server did not hear of.
     pub(crate) is_lost: watch::Sender<bool>,
     /// Whether the other servers go on without this one.
@@ -358,14 +360,16 @@ impl Plane {
         found.map(|live| live.run)
     }
 
-    /// The living side of a new run, such that the other servers of a shared store can have it too.
+    /// The living side of a new run, such that the other servers of a shared store can have it too,
+    /// and that of a captured one the next server here.
     pub(crate) fn live(
         &self,
         birth: Birth,
         intercept: InterceptAuthority,
+        tier: Tier,
     ) -> Result<LiveRun, AdminError> {
         let live = LiveRun::new(birth, intercept, Arc::clone(&self.inner.kin.replica));
-        if !self.inner.store.is_shared() {
+        if !self.inner.store.is_shared() && tier != Tier::Captured {
             return Ok(live);
         }
         let kept = live.for_kin(&self.inner.kin, self.random());

@@ -9,6 +9,7 @@ use marque_domain::{Approval, Closing, Id, Run, RunState, Timestamp};
 
 use crate::failure::Failure;
 use crate::plane::Plane;
+use crate::returning;
 use crate::sequence::Durability;
 use crate::step::Step;
 use crate::verbs::runs::close_tree;
@@ -34,16 +35,16 @@ pub(crate) fn start(plane: &Plane) {
 }
 
 async fn reap(plane: &Plane) -> Result<(), Failure> {
-    let due = due(&plane.world(), plane.now());
+    let due = Due { lost: returning::lost(plane), ..due(&plane.world(), plane.now()) };
     if due.is_empty() {
         return Ok(());
     }
-    let expired = due.expired.clone();
+    let over: Vec<_> = due.expired.iter().chain(&due.lost).copied().collect();
     let reaped = plane.sequencer().submit(Durability::Read, move |step| settle(step, &due)).await;
     if reaped.is_err() {
         // Their time is up whether the log can say so or not.
         let world = plane.world();
-        expired.iter().filter_map(|run| world.live(*run)).for_each(|live| live.cut());
+        over.iter().filter_map(|run| world.live(*run)).for_each(|live| live.cut());
     }
     reaped
 }
@@ -51,6 +52,12 @@ async fn reap(plane: &Plane) -> Result<(), Failure> {
 fn settle(step: &mut Step<'_, '_>, due: &Due) -> Result<(), Failure> {
     for run in &due.expired {
         close_tree(step, *run, Closing::Expired, None)?;
+    }
+    for run in &due.lost {
+        // Its launcher may have come in the meantime.
+        if step.world.live(*run).is_some_and(|live| !live.was_held()) {
+            close_tree(step, *run, Closing::Orphaned, None)?;
+        }
     }
     for run in &due.cut {
         close_tree(step, *run, Closing::Killed, None)?;
@@ -70,6 +77,8 @@ fn settle(step: &mut Step<'_, '_>, due: &Due) -> Result<(), Failure> {
 #[derive(Default)]
 struct Due {
     expired: Vec<Id<Run>>,
+    // Left open by an earlier server, and nobody came for them.
+    lost: Vec<Id<Run>>,
     // Cut by a kill that could not be recorded.
     cut: Vec<Id<Run>>,
     lapsed: Vec<Id<Approval>>,
@@ -79,6 +88,7 @@ struct Due {
 impl Due {
     fn is_empty(&self) -> bool {
         self.expired.is_empty()
+            && self.lost.is_empty()
             && self.cut.is_empty()
             && self.lapsed.is_empty()
             && self.forgotten.is_empty()

@@ -156,6 +156,7 @@ pub(crate) async fn allow(
         let intent =
             Intent { decision, run, index: appended.index, replica: step.replica.to_owned() };
         step.tx.open_intent(&intent).map_err(Failure::from)?;
+        give(step, &inside);
         Ok::<_, Unmade>((appended, portion))
     });
     let (appended, portion) = match heard(plane, recorded).await {
@@ -242,6 +243,14 @@ fn spend(
     let connection = &cleared.mandated.connection.fact;
     let spending = Spending { run, connection, announced_bytes: cleared.announced_bytes };
     Ok(spending::begin(step, decision, &spending)?)
+}
+
+// What the permit opens must not come back in an answer, not after a restart of the server either.
+fn give(step: &mut Step<'_, '_>, cleared: &Cleared) {
+    let (run, slot) = (cleared.standing.run.fact.id, &cleared.mandated.connection.fact.slot);
+    if let (Some(named), Some(slot)) = (&cleared.named, slot) {
+        step.note_given(run, (named, slot));
+    }
 }
 
 fn consume(

@@ -116,7 +116,7 @@ async fn beat(plane: &Plane, before: Option<Steady>) -> Result<Steady, Failure> 
                 if other.name != replica && steady.misses(other.seen) {
                     step.tx.dismiss(&other.name)?;
                     let taken = take_up(step, Some(&other.name))?;
-                    close_behind(step, Some(&other.name), &taken)?;
+                    close_behind(step, Some(&other.name), &taken, Runs::Close)?;
                 }
             }
             Ok(steady)
@@ -145,11 +145,21 @@ pub(crate) fn take_up(
     }
 }
 
+/// What becomes of the open runs of a server that is no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runs {
+    /// All of them are closed.
+    Close,
+    /// Those whose launchers may come back are left for them.
+    LeaveReturning,
+}
+
 /// Tells what was taken up as unknown, and closes the runs that such a server held.
 pub(crate) fn close_behind(
     step: &mut Step<'_, '_>,
     replica: Option<&str>,
     taken: &[Intent],
+    runs: Runs,
 ) -> Result<(), Failure> {
     for intent in taken {
         let tier = step.world.runs.get(intent.run).map(|run| run.fact.tier);
@@ -165,6 +175,9 @@ pub(crate) fn close_behind(
         })?;
     }
     for run in held_by(step, replica) {
+        if runs == Runs::LeaveReturning && step.world.may_return(run) {
+            continue;
+        }
         close_tree(step, run, Closing::Orphaned, None)?;
         // Nobody asks a server that has just started about runs it never knew.
         if replica.is_none_or(|replica| replica == step.replica) {

@@ -10,7 +10,7 @@ use marque_store::Store;
 use serde::Serialize;
 
 use crate::plane::{Parts, Plane};
-use crate::replicas;
+use crate::replicas::{self, Runs};
 use crate::seen::{self, Restoration, Seen};
 use crate::start::{Begun, StartError, must_be_its_keys};
 use crate::step::Step;
@@ -111,7 +111,7 @@ fn take(step: &mut Step<'_, '_>, witnesses: &[Seen]) -> Result<RestoredView, Sta
         approvals: view.approvals.len() as u64,
     })))?;
     let taken = replicas::take_up(step, None)?;
-    replicas::close_behind(step, None, &taken)?;
+    replicas::close_behind(step, None, &taken, Runs::Close)?;
     let open: Vec<Approval> =
         step.world.approvals.all().map(|approval| approval.fact.clone()).collect();
     for lapsed in open.into_iter().filter_map(|approval| approval.lapse(now).ok()) {

@@ -23,12 +23,13 @@ use crate::git::{self, GitSigner};
 use crate::live::Kin;
 use crate::log_key;
 use crate::plane::{Inner, Parts, Plane, Settings};
+use crate::replicas::Runs;
 use crate::seen::{self, Gap};
 use crate::sequence::{Beginning, Committer, Sequencer};
 use crate::step::Step;
 use crate::told::SPEAKS;
 use crate::world::Policies;
-use crate::{reaper, replicas, verbs};
+use crate::{reaper, replicas, returning, verbs};
 
 const TRUST_DOMAIN: &str = "trust_domain";
 /// Names the keys that belong to the store: the log's, and that of credentials.
@@ -110,8 +111,8 @@ pub enum StartError {
 impl Plane {
     /// Starts a plane on a store. Must be called inside a Tokio runtime.
     ///
-    /// Closes the runs an earlier server held, and marks acts whose outcome a crash swallowed as
-    /// unknown, never guessing.
+    /// Closes the runs an earlier server held, but for those whose launchers may come back, and
+    /// marks acts whose outcome a crash swallowed as unknown, never guessing.
     pub fn start(store: Store, parts: Parts, settings: Settings) -> Result<Self, StartError> {
         Self::start_as(store, parts, settings, Sequencer::on_threads)
     }
@@ -144,6 +145,7 @@ impl Plane {
         if found > 0 {
             tracing::warn!(intents = found, "acts without a known outcome were marked unknown");
         }
+        let awaits_until = parts.clock.elapsed().saturating_add(returning::GRACE);
         let decoy = Arc::new(Decoy::new(parts.factor_cost));
         let plane = Self::from_inner(Inner {
             sequencer: sequencer(committer, &store)?,
@@ -159,10 +161,12 @@ impl Plane {
             proxy: OnceLock::new(),
             kin,
             restored,
+            awaits_until,
             is_lost: watch::Sender::new(false),
             deposed: CancellationToken::new(),
         });
         plane.inner().tasks.spawn_blocking(move || decoy.prepare().is_some());
+        returning::sit_again(&plane);
         reaper::start(&plane);
         if plane.inner().store.is_shared() {
             replicas::start(&plane);
@@ -333,7 +337,10 @@ fn settle(step: &mut Step<'_, '_>) -> Result<u64, Failure> {
         taken.extend(replicas::take_up(step, Some(""))?);
     }
     verbs::claim::record_start(step, taken.len() as u64)?;
-    replicas::close_behind(step, own.as_deref(), &taken)?;
+    replicas::close_behind(step, own.as_deref(), &taken, Runs::LeaveReturning)?;
+    if own.is_none() {
+        returning::tidy(step)?;
+    }
     Ok(taken.len() as u64)
 }
 

@@ -8,15 +8,16 @@ use std::sync::Arc;
 use marque_crypto::Random;
 use marque_crypto::seal::Sealed;
 use marque_domain::{
-    Credential, Decision, Digest, Event, Id, Limits, LogEntry, Meter, Named, Revised, Run,
+    Credential, Decision, Digest, Event, Id, Limits, LogEntry, Meter, Revised, Run, Slot,
     Timestamp, limits,
 };
 use marque_store::Tx;
 use marque_tlog::{Frontier, leaf_hash};
 
+use crate::broker::Named;
 use crate::failure::Failure;
 use crate::limits::limits_of;
-use crate::live::LiveRun;
+use crate::live::{Given, LiveRun};
 use crate::spending::Held;
 use crate::told::{Change, Changes, Kept};
 use crate::world::{MeterKey, Shelved, World};
@@ -52,7 +53,7 @@ pub(crate) struct Appended {
 
 impl Step<'_, '_> {
     /// A new id of this moment.
-    pub(crate) fn id<K: Named>(&self) -> Id<K> {
+    pub(crate) fn id<K: marque_domain::Named>(&self) -> Id<K> {
         Id::new(self.now, marque_crypto::random::bytes(self.random))
     }
 
@@ -126,35 +127,47 @@ impl Step<'_, '_> {
     /// Keeps what a call under way has reserved.
     pub(crate) fn hold(&mut self, decision: Id<Decision>, held: Arc<Held>) {
         self.world.hold(decision, held);
-        self.changes.note(|| Change::Kept(Kept::Held(decision)));
+        self.changes.note_kept(Kept::Held(decision), false);
     }
 
     /// What a call had reserved, which is over.
     pub(crate) fn release(&mut self, decision: Id<Decision>) -> Option<Arc<Held>> {
-        self.changes.note(|| Change::Kept(Kept::Held(decision)));
+        self.changes.note_kept(Kept::Held(decision), false);
         self.world.release(decision)
     }
 
     /// Counts a refusal of a run.
     pub(crate) fn count_refusal(&mut self, run: Id<Run>) {
         self.world.count_refusal(run);
-        self.changes.note(|| Change::Kept(Kept::Refusals(run)));
+        self.changes.note_kept(Kept::Refusals(run), self.world.outlives(run));
     }
 
     /// Gives a run its living side.
     pub(crate) fn enliven(&mut self, live: Arc<LiveRun>) {
-        self.changes.note(|| Change::Kept(Kept::Live(live.run)));
+        self.changes.note_kept(Kept::Live(live.run), live.is_kept());
         self.world.enliven(live);
+    }
+
+    /// Notes which credential a call of the run is given, where the run may outlive this server:
+    /// the next one must search answers for it too.
+    pub(crate) fn note_given(&mut self, run: Id<Run>, (named, slot): (&Named, &Slot)) {
+        if !self.world.may_return(run) {
+            return;
+        }
+        let is_known = |given: &Given| given.is_of(&named.credential, slot);
+        if !self.world.given(run).iter().any(is_known) {
+            self.world.give(run, Given::new(&named.credential, slot, &named.sealed));
+            self.changes.note_kept(Kept::Live(run), true);
+        }
     }
 
     /// Drops what is left of a run that was closed a while ago.
     pub(crate) fn bury(&mut self, run: Id<Run>) {
-        for kept in [Kept::Live(run), Kept::Refusals(run)] {
-            self.changes.note(|| Change::Kept(kept));
+        let outlives = self.world.outlives(run);
+        for kept in [Kept::Live(run), Kept::Refusals(run), Kept::Meter(MeterKey::Run(run))] {
+            self.changes.note_kept(kept, outlives);
         }
-        for key in [MeterKey::Run(run), MeterKey::Refusals(run)] {
-            self.changes.note(|| Change::Kept(Kept::Meter(key)));
-        }
+        self.changes.note_kept(Kept::Meter(MeterKey::Refusals(run)), false);
         self.world.bury(run);
     }
 
@@ -169,7 +182,8 @@ impl Step<'_, '_> {
 
     fn set_meter(&mut self, key: MeterKey, meter: Meter) {
         self.world.set_meter(key, meter);
-        self.changes.note(|| Change::Kept(Kept::Meter(key)));
+        let outlives = matches!(key, MeterKey::Run(run) if self.world.outlives(run));
+        self.changes.note_kept(Kept::Meter(key), outlives);
     }
 
     /// Cuts a run's streams once the batch is committed, and not before.

@@ -2,7 +2,8 @@
 //!
 //! Facts are named, for the store has them. What only memory holds (meters, reservations, the
 //! living side of runs) is told whole and kept beside the facts, so that a server that starts later
-//! knows it too. A server that has its store to itself notes nothing.
+//! knows it too. A server that has its store to itself tells nobody, and keeps what belongs to runs
+//! that outlive it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -53,16 +54,29 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    /// None yet. They are noted only where somebody is told.
+    /// None yet. `is_told` is whether there is anybody to tell them to.
     pub(crate) fn new(is_told: bool) -> Self {
         Self { is_told, list: Vec::new() }
     }
 
-    /// Notes a change.
+    /// Notes a change, where somebody is told.
     pub(crate) fn note(&mut self, change: impl FnOnce() -> Change) {
         if self.is_told {
             self.list.push(change());
         }
+    }
+
+    /// Notes that something beside the facts is another now; where nobody is told, only what
+    /// `outlives` this server.
+    pub(crate) fn note_kept(&mut self, kept: Kept, outlives: bool) {
+        if self.is_told || outlives {
+            self.list.push(Change::Kept(kept));
+        }
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
     }
 
     /// How many there are, to go back to with [`Changes::cut_to`].

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use marque_crypto::seal::Sealed;
 use marque_domain::{
     Agent, AgentVersion, Approval, Connection, Credential, Decision, Digest, Endpoint, Grant, Id,
-    Meter, Name, Period, Revised, Run, Timestamp, User, UserName,
+    Meter, Name, Period, Revised, Run, Tier, Timestamp, User, UserName,
 };
 use marque_policy::PolicySet;
 use rpds::HashTrieMapSync;
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use shelved::Shelved;
 
-use crate::live::LiveRun;
+use crate::live::{GIVEN_MAX, Given, LiveRun};
 use crate::shelf::Shelf;
 use crate::spending::Held;
 
@@ -57,6 +57,7 @@ pub(crate) struct World {
     meters: HashTrieMapSync<MeterKey, Meter>,
     held: HashTrieMapSync<Id<Decision>, Arc<Held>>,
     refusals: HashTrieMapSync<Id<Run>, u64>,
+    given: HashTrieMapSync<Id<Run>, Arc<[Given]>>,
 }
 
 /// A policy set with the digest every record names it by.
@@ -136,6 +137,7 @@ impl World {
             meters: HashTrieMapSync::new_sync(),
             held: HashTrieMapSync::new_sync(),
             refusals: HashTrieMapSync::new_sync(),
+            given: HashTrieMapSync::new_sync(),
         }
     }
 
@@ -230,6 +232,35 @@ impl World {
         self.refusals.get(&run).copied().unwrap_or_default()
     }
 
+    /// Whether what memory holds of a run is kept for a server that starts later.
+    pub(crate) fn outlives(&self, run: Id<Run>) -> bool {
+        self.live(run).is_some_and(|live| live.is_kept())
+    }
+
+    /// Whether a run may outlive its server: its proof is its doors, which its launcher can hand
+    /// over again. Where a proxy's secret proves it, nobody says who took the port meanwhile.
+    pub(crate) fn may_return(&self, run: Id<Run>) -> bool {
+        let is_captured = self.runs.get(run).is_some_and(|run| run.fact.tier == Tier::Captured);
+        is_captured && self.outlives(run)
+    }
+
+    /// The credentials that calls of a run were given, newest last, where that is kept.
+    pub(crate) fn given(&self, run: Id<Run>) -> &[Given] {
+        self.given.get(&run).map_or(&[][..], |given| given)
+    }
+
+    /// Adds one of them.
+    pub(crate) fn give(&mut self, run: Id<Run>, given: Given) {
+        let known = self.given(run);
+        let surplus = (known.len() + 1).saturating_sub(GIVEN_MAX);
+        let all = known.iter().skip(surplus).cloned().chain([given]).collect();
+        self.given.insert_mut(run, all);
+    }
+
+    pub(crate) fn set_given(&mut self, run: Id<Run>, given: Arc<[Given]>) {
+        self.given.insert_mut(run, given);
+    }
+
     pub(crate) fn set_meter(&mut self, key: MeterKey, meter: Meter) {
         self.meters.insert_mut(key, meter);
     }
@@ -272,6 +303,7 @@ impl World {
         self.live.remove_mut(&run);
         self.meters.remove_mut(&MeterKey::Run(run));
         self.refusals.remove_mut(&run);
+        self.given.remove_mut(&run);
         for approval in self.approvals_of.get(&run).map_or(&[][..], |ids| ids) {
             self.approvals.forget(*approval);
         }

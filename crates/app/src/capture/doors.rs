@@ -29,9 +29,19 @@ struct Answer {
     #[serde(default)]
     ok: bool,
     #[serde(default)]
+    code: String,
+    #[serde(default)]
     detail: String,
     #[serde(default)]
     remedy: Option<String>,
+}
+
+/// Why a server did not take them.
+pub(crate) enum Untaken {
+    /// None answered, or it goes.
+    Unheard(io::Error),
+    /// It does not take them.
+    Refused(Failure),
 }
 
 /// Hands them over; they are served when this returns.
@@ -40,20 +50,35 @@ pub(crate) fn hand_over(
     opened: &OpenedRunView,
     doors: &[(DoorKind, OwnedFd)],
 ) -> Result<(), Failure> {
-    let answer = exchange(socket, opened, doors).map_err(|error| {
-        let message = format!("cannot hand the run's listeners to the server: {error}");
-        Failure::new(Exit::Failed, message)
-            .hint("is the server of another version? stop it, and start it again")
-    })?;
+    offer(socket, opened, doors).map_err(|why| match why {
+        Untaken::Refused(failure) => failure,
+        Untaken::Unheard(error) => {
+            let message = format!("cannot hand the run's listeners to the server: {error}");
+            Failure::new(Exit::Failed, message)
+                .hint("is the server of another version? stop it, and start it again")
+        }
+    })
+}
+
+/// The same, and whether it makes sense to try again.
+pub(crate) fn offer(
+    socket: &Path,
+    opened: &OpenedRunView,
+    doors: &[(DoorKind, OwnedFd)],
+) -> Result<(), Untaken> {
+    let answer = exchange(socket, opened, doors).map_err(Untaken::Unheard)?;
     if answer.ok {
         return Ok(());
     }
+    if answer.code == "stopping" {
+        return Err(Untaken::Unheard(io::Error::other(answer.detail)));
+    }
     let message = format!("the server refused the run's listeners: {}", answer.detail);
     let failure = Failure::new(Exit::Failed, message);
-    Err(match answer.remedy {
+    Err(Untaken::Refused(match answer.remedy {
         Some(hint) => failure.hint(hint),
         None => failure,
-    })
+    }))
 }
 
 fn exchange(

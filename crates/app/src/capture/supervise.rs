@@ -19,6 +19,7 @@ use super::channel::Channel;
 use super::message::{FromInside, ToInside};
 use super::stage::Stage;
 use super::terminal::Relay;
+use crate::client::Unheld;
 use crate::exit::{Exit, Failure};
 use crate::launch::children;
 use crate::launch::supervise::{CUT, Cause, Ended, PATIENCE, Signals};
@@ -61,7 +62,7 @@ pub(crate) async fn supervise(
     stage: &Stage,
     asker: Option<mpsc::Receiver<Signal>>,
     beside: Beside<'_>,
-    hold: Pin<&mut impl Future<Output = Result<EndedView, Failure>>>,
+    hold: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
 ) -> Result<Ended, Failure> {
     let failed = |what: &str, error: &io::Error| {
         Failure::new(Exit::Failed, format!("cannot {what}: {error}"))
@@ -129,7 +130,7 @@ impl Inside {
         self,
         signals: &mut Heard,
         relay: Option<&Relay>,
-        mut hold: Pin<&mut impl Future<Output = Result<EndedView, Failure>>>,
+        mut hold: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
     ) -> (Option<u8>, Cause) {
         let Self { channel, reader } = self;
         let say = |message: ToInside| {
@@ -164,7 +165,7 @@ impl Inside {
                 ended = hold.as_mut(), if deadline.is_none() => {
                     cause = match ended {
                         Ok(ended) => Cause::Closed(Box::new(ended)),
-                        Err(failure) => Cause::Lost(failure),
+                        Err(why) => Cause::Lost(why.into()),
                     };
                     say(ToInside::Signal(Signal::TERM.as_raw()));
                     deadline = Some(Instant::now() + PATIENCE);

@@ -16,7 +16,6 @@ pub(crate) struct Request {
     body: Secret,
     is_dry_run: bool,
     wants_presence: bool,
-    may_wait: bool,
     user: Option<(String, Secret)>,
 }
 
@@ -43,7 +42,6 @@ impl Request {
             body: Secret::from_vec(Vec::new()),
             is_dry_run: false,
             wants_presence: false,
-            may_wait: false,
             user: None,
         }
     }
@@ -97,12 +95,6 @@ impl Request {
         Self { user: Some((name.to_owned(), passphrase)), ..self }
     }
 
-    /// Has no deadline.
-    #[must_use]
-    pub(crate) fn waiting(self) -> Self {
-        Self { may_wait: true, ..self }
-    }
-
     pub(super) fn method(&self) -> &Method {
         &self.method
     }
@@ -129,10 +121,6 @@ impl Request {
     /// The user and passphrase it carries in any case.
     pub(super) fn user(&self) -> Option<(&str, &Secret)> {
         self.user.as_ref().map(|(name, passphrase)| (name.as_str(), passphrase))
-    }
-
-    pub(super) fn may_wait(&self) -> bool {
-        self.may_wait
     }
 }
 

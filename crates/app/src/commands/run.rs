@@ -1,6 +1,8 @@
 //! `marque run`: a command as an agent; and the runs there are.
 
 #[cfg(target_os = "linux")]
+mod again;
+#[cfg(target_os = "linux")]
 mod ask;
 #[cfg(target_os = "linux")]
 mod captured;

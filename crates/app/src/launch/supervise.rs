@@ -18,6 +18,7 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
 use super::children;
+use crate::client::Unheld;
 use crate::exit::{Exit, Failure};
 
 /// How long a command may take to end once its run is closed.
@@ -45,13 +46,14 @@ pub(crate) enum Cause {
     Lost(Failure),
 }
 
-/// Runs `words` with exactly `variables`, until it ends or `hold` says that its run is closed.
+/// Runs `words` with exactly `variables`, until it ends, or `hold` says that its run is closed or
+/// that the server is gone: nobody says who listens at the proxy's port from then on.
 ///
 /// Dropping `hold` abandons the run, so that is the caller's to do, once the run was ended.
 pub(crate) async fn supervise(
     words: &[OsString],
     variables: &BTreeMap<OsString, OsString>,
-    hold: Pin<&mut impl Future<Output = Result<EndedView, Failure>>>,
+    hold: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
 ) -> Result<Ended, Failure> {
     let failed = |what: &str, error: &io::Error| {
         Failure::new(Exit::Failed, format!("cannot {what}: {error}"))
@@ -77,7 +79,7 @@ pub(crate) async fn supervise(
 async fn wait(
     child: &mut Child,
     signals: &mut Signals,
-    mut hold: Pin<&mut impl Future<Output = Result<EndedView, Failure>>>,
+    mut hold: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
 ) -> (io::Result<ExitStatus>, Cause) {
     let main = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let mut cause = Cause::Itself;
@@ -96,7 +98,7 @@ async fn wait(
             ended = hold.as_mut(), if deadline.is_none() => {
                 cause = match ended {
                     Ok(ended) => Cause::Closed(Box::new(ended)),
-                    Err(failure) => Cause::Lost(failure),
+                    Err(why) => Cause::Lost(why.into()),
                 };
                 tell(main, Signal::TERM);
                 deadline = Some(Instant::now() + PATIENCE);

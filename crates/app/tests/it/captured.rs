@@ -6,4 +6,5 @@ mod matrix;
 mod narrower;
 mod nonsense;
 mod red_team;
+mod restart;
 mod tools;

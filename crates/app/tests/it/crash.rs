@@ -217,7 +217,8 @@ fn no_crash_leaves_a_credential_or_a_run_that_no_entry_speaks_of() {
     let runs = world.json(&["run", "list", "--all"]);
     for run in runs.as_array().unwrap() {
         assert!(opened.contains(run["id"].as_str().unwrap()), "{run}");
-        assert_ne!(run["state"], "open", "{run}");
+        // A captured run waits for its launcher for a while.
+        assert!(run["state"] != "open" || run["tier"] == "captured", "{run}");
     }
     let sealed = super::support::sqlite(&world, "SELECT count(*) FROM sealed");
     assert_eq!(sealed, usable.len().to_string());

@@ -191,6 +191,12 @@ impl Humans {
         Ok(())
     }
 
+    /// A run that an earlier server opened sits there still.
+    pub(crate) fn occupy_again(&self, session: TerminalSession, run: Id<Run>) {
+        // Bounded by the runs that are open.
+        self.state().occupied.entry(session).or_default().insert(run);
+    }
+
     /// The run's launcher says that no process of the run is left there. Without that word the
     /// terminal stays occupied for good.
     pub(crate) fn vacate(&self, session: TerminalSession, run: Id<Run>) {

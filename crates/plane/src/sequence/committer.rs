@@ -117,8 +117,8 @@ impl Committer {
                     next.go_back(kept);
                 }
             }
-            if is_shared {
-                transaction.attempt(|tx| next.tell(tx, now))??;
+            if next.has_news() {
+                transaction.attempt(|tx| next.tell(tx, now, is_shared))??;
             }
             // Until this is committed nobody else commits anything.
             let known = is_shared.then(|| clock.elapsed());

@@ -158,14 +158,28 @@ impl Next {
         if is_another || signer.current().is_none() { signer.must_have(key) } else { Ok(()) }
     }
 
-    /// Tells the others what this batch changed, and keeps it for those who start later.
-    pub(super) fn tell(&mut self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+    /// Whether this batch changed anything that must be told or kept.
+    pub(super) fn has_news(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    /// Keeps what this batch changed for those who start later, and where the store is shared tells
+    /// it to the others.
+    pub(super) fn tell(
+        &mut self,
+        tx: &mut Tx<'_>,
+        now: Timestamp,
+        is_shared: bool,
+    ) -> Result<(), StoreError> {
         let Some(told) = self.changes.told(&self.world) else { return Ok(()) };
         for (key, body) in &told.kept {
             match body {
                 Some(body) => tx.put_kept(key, body)?,
                 None => tx.drop_kept(key)?,
             }
+        }
+        if !is_shared {
+            return Ok(());
         }
         let body = serde_json::to_string(&told)
             .map_err(|error| StoreError::Unstorable(error.to_string()))?;

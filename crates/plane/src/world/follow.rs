@@ -34,7 +34,7 @@ impl World {
             Kept::Meter(key) => serde_json::to_string(self.meters.get(&key)?),
             Kept::Held(decision) => serde_json::to_string(&**self.held(decision)?),
             Kept::Refusals(run) => serde_json::to_string(self.refusals.get(&run)?),
-            Kept::Live(run) => return self.live(run)?.kept().map(str::to_owned),
+            Kept::Live(run) => return self.live(run)?.kept(self.given(run)),
         };
         json.ok()
     }
@@ -95,9 +95,11 @@ impl World {
                 if self.runs.get(run).is_some_and(|run| run.fact.state != RunState::Open) {
                     live.cut();
                 }
+                self.set_given(run, Arc::clone(live.given_before()));
                 self.enliven(Arc::new(live));
             }
-            // This server knew it before anybody told it.
+            // This server knew it before anybody told it, or what it was given since: only the
+            // server that opened it gives it anything.
             (Kept::Live(_), Some(_)) => {}
             (Kept::Live(run), None) => self.bury(run),
         }

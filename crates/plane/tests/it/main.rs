@@ -30,6 +30,7 @@ mod postgres;
 mod random;
 mod rehearsal;
 mod replicas;
+mod returning;
 mod road;
 mod tiers;
 mod trust;

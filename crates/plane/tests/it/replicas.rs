@@ -3,6 +3,7 @@
 mod clocks;
 mod failover;
 mod network;
+mod returning;
 
 use std::time::Duration;
 

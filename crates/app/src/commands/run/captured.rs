@@ -14,14 +14,15 @@ use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::again::Again;
 use super::children::Children;
 use super::held::HomeProfile;
 use super::open::Open;
 use super::voice::Voice;
 use crate::capture::message::Start;
 use crate::capture::stubs::{Theirs, stubs};
-use crate::capture::{self, Beside, Stage, doors, places};
-use crate::client::Client;
+use crate::capture::{self, Beside, Stage, places};
+use crate::client::{Client, Unheld};
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::exit::{Exit, Failure};
@@ -45,14 +46,16 @@ impl Open {
     pub(super) async fn launch_captured(
         &self,
         context: &Context,
-        hold: Pin<&mut impl Future<Output = Result<EndedView, Failure>>>,
+        hold: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
         (opened, stage, run): (&OpenedRunView, &Stage, &Client),
+        again: &Again<'_>,
     ) -> Result<launch::Ended, Failure> {
         let captured = Captured {
             context,
             voice: &Voice::Own(context.output),
             opened,
             run,
+            again,
             stage,
             bounds: &Bounds { profile: self.home, hidden: self.hidden(context)? },
             command: Command {
@@ -97,6 +100,8 @@ pub(super) struct Captured<'a> {
     pub(super) opened: &'a OpenedRunView,
     /// Speaks as the run.
     pub(super) run: &'a Client,
+    /// What keeps its listeners.
+    pub(super) again: &'a Again<'a>,
     /// Its inside.
     pub(super) stage: &'a Stage,
     /// What it sees at most.
@@ -111,9 +116,9 @@ impl Captured<'_> {
     pub(super) async fn launch(
         &self,
         asker: Option<mpsc::Receiver<Signal>>,
-        hold: Pin<&mut impl Future<Output = Result<EndedView, Failure>>>,
+        hold: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
     ) -> Result<launch::Ended, Failure> {
-        let Self { context, voice, opened, run, stage, bounds, command } = self;
+        let Self { context, voice, opened, run, again, stage, bounds, command } = self;
         let (bundle, has_system) = merged(&context.environment, &opened.ca_pem);
         if !has_system {
             voice.warning("this system's certificate authorities were not found");
@@ -124,9 +129,7 @@ impl Captured<'_> {
         files.extend(git.files);
         let trusted_at = SYSTEM.iter().filter_map(|place| Path::new(place).canonicalize().ok());
         let made = stage.open(ports(opened), files, (&bundle, trusted_at.collect()))?;
-        doors::hand_over(&context.data.doors(), opened, &made.doors)?;
-        // The server has them now: when it is gone, nobody listens.
-        drop(made.doors);
+        again.begin(made.doors)?;
         let launch = UnixListener::from_std(made.launch).map_err(|error| {
             Failure::new(Exit::Failed, format!("cannot listen for child runs: {error}"))
         })?;

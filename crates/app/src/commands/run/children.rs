@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use marque_domain::Tier;
 use marque_plane::spec::RunSpec;
-use marque_plane::view::{EndedView, OpenedRunView};
+use marque_plane::view::OpenedRunView;
 use rustix::process::Signal;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::again::Again;
 use super::captured::{Bounds, Captured, Command};
 use super::desk::client_of;
 use super::ending::{conclude, end, introduce};
@@ -27,7 +28,7 @@ use super::hold::sockets;
 use super::voice::Voice;
 use crate::capture::asked::{self, Asked, Told};
 use crate::capture::{self, Below, Stage, Unfit};
-use crate::client::{Client, Request};
+use crate::client::{Client, Request, Unheld};
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::exit::{Exit, Failure};
@@ -146,12 +147,13 @@ impl Children<'_> {
         let request = Request::post("/v1/run/children").json(&spec)?;
         let opened: OpenedRunView = self.parent.send(&request).await?;
         let run = client_of(self.context, self.parent, &opened);
-        let hold = Request::get("/v1/run/hold").waiting();
+        let again = Again::new(voice, &run, &opened, self.context.data.doors());
         let hold = async {
             tokio::select! {
-                ended = run.send::<EndedView>(&hold) => ended,
+                ended = again.hold() => ended,
                 () = gone.cancelled() => {
-                    Err(Failure::new(Exit::Failed, "whoever asked for this run is gone"))
+                    let message = "whoever asked for this run is gone";
+                    Err(Unheld::Refused(Failure::new(Exit::Failed, message)))
                 }
             }
         };
@@ -166,7 +168,7 @@ impl Children<'_> {
                     Exit::Failed,
                     format!("the run was closed before it began: {}", ended.run.state),
                 )),
-                Err(failure) => Err(failure),
+                Err(why) => Err(why.into()),
             },
             stage = self.build(asked.directory, bounds.clone(), streams) => stage,
         };
@@ -178,6 +180,7 @@ impl Children<'_> {
                     voice,
                     opened: &opened,
                     run: &run,
+                    again: &again,
                     stage,
                     bounds: &bounds,
                     command: Command {

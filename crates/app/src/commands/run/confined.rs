@@ -11,6 +11,7 @@ use super::captured::tell_changes;
 use super::open::Open;
 use super::voice::Voice;
 use crate::capture::Fence;
+use crate::client::Unheld;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::launch::{self, Bundle, Reach};
@@ -31,7 +32,7 @@ impl Open {
     pub(super) async fn launch_confined(
         &self,
         context: &Context,
-        hold: Pin<&mut impl Future<Output = Result<EndedView, Failure>>>,
+        hold: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
         (opened, fence, socket): (&OpenedRunView, &mut Fence, &Path),
     ) -> Result<launch::Ended, Failure> {
         let bundle = Bundle::write(&context.environment, &opened.ca_pem)?;

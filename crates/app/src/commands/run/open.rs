@@ -11,11 +11,13 @@ use marque_plane::spec::{Lines, RunSpec};
 use marque_plane::view::{EndedView, OpenedRunView, WhoamiView};
 use marque_tlog::VerifierKey;
 
+#[cfg(target_os = "linux")]
+use super::again::Again;
 use super::desk::{Desk, client_of};
 use super::ending::{conclude, end, introduce};
 use super::held::{Held, HomeProfile};
 use super::voice::Voice;
-use crate::client::Request;
+use crate::client::{Request, Unheld};
 use crate::commands::grant::LineArgs;
 use crate::config::Span;
 use crate::context::Context;
@@ -107,12 +109,17 @@ impl Open {
             return Ok(Exit::Done);
         }
         let run = client_of(context, &desk.client, &opened);
-        let hold = Request::get("/v1/run/hold").waiting();
-        let mut hold = std::pin::pin!(run.send::<EndedView>(&hold));
+        #[cfg(target_os = "linux")]
+        let again = Again::new(&voice, &run, &opened, context.data.doors());
+        #[cfg(target_os = "linux")]
+        let mut hold = std::pin::pin!(again.hold());
+        #[cfg(not(target_os = "linux"))]
+        let mut hold = std::pin::pin!(run.hold());
         let ended = match &mut held {
             #[cfg(target_os = "linux")]
             Held::Captured(stage) => {
-                self.launch_captured(context, hold.as_mut(), (&opened, stage, &run)).await
+                let parts = (&opened, &**stage, &run);
+                self.launch_captured(context, hold.as_mut(), parts, &again).await
             }
             #[cfg(target_os = "linux")]
             Held::Confined(fence, _) => {
@@ -150,7 +157,7 @@ impl Open {
     async fn launch(
         &self,
         context: &Context,
-        hold: Pin<&mut impl Future<Output = Result<EndedView, Failure>>>,
+        hold: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
         (opened, socket): (&OpenedRunView, &Path),
     ) -> Result<launch::Ended, Failure> {
         let bundle = Bundle::write(&context.environment, &opened.ca_pem)?;

@@ -100,6 +100,10 @@ impl Plane {
         world.runs.get(run)?.fact.chain.actors.first().map(|first| first.run)
     }
 
+    fn tier_of(&self, run: Id<Run>) -> Option<Tier> {
+        self.world().runs.get(run).map(|run| run.fact.tier)
+    }
+
     fn prepare(
         &self,
         (launcher, session): (&Peer, Option<TerminalSession>),
@@ -124,7 +128,10 @@ impl Plane {
             .map_err(|error| AdminError::invalid(&error))?;
         let root = parent.and_then(|parent| self.root_of(parent)).unwrap_or(id);
         let birth = Birth { run: id, root, launcher: process, session, secret_hash: hash };
-        let live = Arc::new(self.live(birth, intercept)?);
+        // A child is held as its parent is.
+        let parent_tier = parent.and_then(|parent| self.tier_of(parent));
+        let tier = parent_tier.unwrap_or(spec.tier);
+        let live = Arc::new(self.live(birth, intercept, tier)?);
         Ok(Arc::new(Prepared { live, secret: text, proxy, ttl }))
     }
 

@@ -134,6 +134,7 @@ impl Human {
             until,
             openers: [].into(),
             tier_floor: None,
+            user_namespaces: false,
         }
     }
 

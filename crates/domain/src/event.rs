@@ -270,6 +270,9 @@ pub struct RunOpened {
     pub chain: ActorChain,
     /// How it is held.
     pub tier: Tier,
+    /// Whether it may make user namespaces.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub user_namespaces: bool,
     /// Lines that go on by themselves.
     pub allow: Vec<String>,
     /// Lines that ask.

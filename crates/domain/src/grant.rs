@@ -31,6 +31,9 @@ pub struct Grant {
     /// whoever opens it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier_floor: Option<Tier>,
+    /// Whether captured runs under it may make user namespaces, as other sandboxes do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub user_namespaces: bool,
     /// When it ends by itself.
     pub until: Timestamp,
     /// Whether it was ended before.

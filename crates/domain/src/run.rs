@@ -38,6 +38,9 @@ pub struct Run {
     pub limits: Limits,
     /// How it is held.
     pub tier: Tier,
+    /// Whether it may make user namespaces; a captured run only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub user_namespaces: bool,
     /// When it was opened.
     pub opened_at: Timestamp,
     /// When it ends by itself.

@@ -11,6 +11,9 @@ use crate::run::Tier;
 pub struct TrustInputs {
     /// How the run is held.
     pub tier: Option<Tier>,
+    /// Whether it may make user namespaces, and so reaches more of the kernel.
+    #[serde(default)]
+    pub user_namespaces: Option<bool>,
     /// Whether a human approved the version that runs.
     pub version_approved: Option<bool>,
     /// Whether the agent's owner is still there.
@@ -61,11 +64,13 @@ const BEHAVIOUR: u8 = 20;
 
 /// The score these inputs make.
 pub fn score(inputs: &TrustInputs) -> TrustScore {
-    let tier = match inputs.tier {
-        Some(Tier::Captured) => TIER,
-        Some(Tier::Confined) => 20,
-        Some(Tier::Advisory) => 10,
-        None => 0,
+    // Named in the table only where it is what took points.
+    let (held, tier) = match (inputs.tier, inputs.user_namespaces) {
+        (Some(Tier::Captured), Some(false)) => ("tier", TIER),
+        (Some(Tier::Captured), _) => ("tier with user namespaces", 20),
+        (Some(Tier::Confined), _) => ("tier", 20),
+        (Some(Tier::Advisory), _) => ("tier", 10),
+        (None, _) => ("tier", 0),
     };
     let version = if inputs.version_approved == Some(true) { VERSION } else { 0 };
     let owner = if inputs.owner_present == Some(true) { OWNER } else { 0 };
@@ -75,7 +80,7 @@ pub fn score(inputs: &TrustInputs) -> TrustScore {
         .refusals
         .map_or(0, |refusals| BEHAVIOUR.saturating_sub(u8::try_from(refusals).unwrap_or(u8::MAX)));
     let contributions = vec![
-        contribution("tier", tier, TIER),
+        contribution(held, tier, TIER),
         contribution("version", version, VERSION),
         contribution("owner", owner, OWNER),
         contribution("behaviour", behaviour, BEHAVIOUR),
@@ -115,6 +120,7 @@ mod tests {
 
     const GOOD: TrustInputs = TrustInputs {
         tier: Some(Tier::Captured),
+        user_namespaces: Some(false),
         version_approved: Some(true),
         owner_present: Some(true),
         refusals: Some(0),
@@ -126,6 +132,7 @@ mod tests {
         assert_eq!(score(&GOOD).score, 100);
         for lacking in [
             TrustInputs { tier: None, ..GOOD },
+            TrustInputs { user_namespaces: None, ..GOOD },
             TrustInputs { version_approved: None, ..GOOD },
             TrustInputs { owner_present: None, ..GOOD },
             TrustInputs { refusals: None, ..GOOD },
@@ -133,6 +140,19 @@ mod tests {
             assert!(score(&lacking).score < 100);
         }
         assert_eq!(score(&TrustInputs::default()).score, 0);
+    }
+
+    #[test]
+    fn a_captured_run_that_may_make_user_namespaces_is_trusted_as_a_confined_one_and_told_why() {
+        let nesting = score(&TrustInputs { user_namespaces: Some(true), ..GOOD });
+        let confined = TrustInputs { tier: Some(Tier::Confined), ..GOOD };
+        assert_eq!((nesting.score, score(&confined).score), (90, 90));
+        assert!(nesting.contributions.iter().any(|part| part.input.contains("user namespaces")));
+        // With one more weakness, and refusals that do no harm otherwise, a human is asked.
+        let weak = TrustInputs { owner_present: Some(false), refusals: Some(11), ..GOOD };
+        assert_eq!(score(&weak).level, TrustLevel::Trusted);
+        let weak = TrustInputs { user_namespaces: Some(true), ..weak };
+        assert_eq!(score(&weak).level, TrustLevel::Pending);
     }
 
     #[test]

@@ -110,6 +110,7 @@ impl Show<'_> {
             ask: lines::print(&grant.authority.ask),
             never: lines::print(&grant.authority.never),
             tier_floor: grant.tier_floor,
+            user_namespaces: grant.user_namespaces,
             until: grant.until,
             state: grant.word(self.now).to_owned(),
         }
@@ -128,6 +129,7 @@ impl Show<'_> {
             parent: run.parent,
             actors: run.chain.actors.clone(),
             tier: run.tier,
+            user_namespaces: run.user_namespaces,
             allow: lines::print(&run.mandate.allow),
             ask: lines::print(&run.mandate.ask),
             never: lines::print(&run.mandate.never),

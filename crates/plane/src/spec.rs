@@ -113,6 +113,9 @@ pub struct GrantSpec {
     /// How firmly every run of the agent must at least be held as long as the grant is live.
     #[serde(default)]
     pub tier_floor: Option<Tier>,
+    /// Whether captured runs under it may make user namespaces.
+    #[serde(default)]
+    pub user_namespaces: bool,
 }
 
 /// A run to open.

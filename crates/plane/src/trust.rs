@@ -13,6 +13,7 @@ pub(crate) fn inputs(world: &World, standing: &Standing) -> TrustInputs {
     let refusals = actors.iter().map(|actor| world.refusals(actor.run)).max();
     TrustInputs {
         tier: Some(standing.run.fact.tier),
+        user_namespaces: Some(standing.run.fact.user_namespaces),
         version_approved: Some(standing.version.fact.is_approved()),
         owner_present: Some(standing.owner_present),
         refusals,

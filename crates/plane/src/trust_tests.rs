@@ -17,6 +17,7 @@ fn weighed(inputs: TrustInputs, class: Class) -> Result<Option<Refusal>, Refusal
 
 const PENDING: TrustInputs = TrustInputs {
     tier: Some(Tier::Advisory),
+    user_namespaces: Some(false),
     version_approved: Some(true),
     owner_present: Some(false),
     refusals: Some(10),

@@ -186,6 +186,9 @@ pub struct GrantView {
     /// How firmly every run of the agent must at least be held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier_floor: Option<Tier>,
+    /// Whether captured runs under it may make user namespaces.
+    #[serde(default)]
+    pub user_namespaces: bool,
     /// When it ends by itself.
     pub until: Timestamp,
     /// `live`, `revoked` or `expired`.
@@ -215,6 +218,9 @@ pub struct RunView {
     pub actors: Vec<Actor>,
     /// How it is held.
     pub tier: Tier,
+    /// Whether it may make user namespaces.
+    #[serde(default)]
+    pub user_namespaces: bool,
     /// Lines that go on by themselves.
     pub allow: Vec<String>,
     /// Lines that ask.

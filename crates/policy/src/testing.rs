@@ -122,6 +122,7 @@ impl Told {
             mandate: Authority::default(),
             limits: Limits::default(),
             tier: self.tier,
+            user_namespaces: false,
             opened_at: Timestamp::from_millis(1),
             expires_at: Timestamp::MAX,
             state: RunState::Open,

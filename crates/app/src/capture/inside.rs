@@ -11,6 +11,7 @@ mod filter;
 mod init;
 mod lender;
 mod listeners;
+mod nesting;
 mod network;
 mod powers;
 mod probe;

@@ -36,6 +36,8 @@ pub(super) enum FromInside {
     Started,
     /// The command was stopped by its terminal.
     Stopped,
+    /// What was locked in the working directory is not any more, so everything was ended.
+    Unlocked(PathBuf),
     /// The command has ended, and nothing of it is left.
     Ended {
         /// What a shell would see.
@@ -158,4 +160,6 @@ pub(crate) struct Start {
     pub(crate) variables: Vec<(OsString, OsString)>,
     /// Where it begins.
     pub(crate) directory: PathBuf,
+    /// Whether it may make user namespaces of its own.
+    pub(crate) user_namespaces: bool,
 }

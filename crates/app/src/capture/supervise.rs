@@ -158,6 +158,7 @@ impl Inside {
                         say(ToInside::Resume);
                         word = Box::pin(next(reader));
                     }
+                    Some(FromInside::Unlocked(path)) => return (None, Cause::Unlocked(path)),
                     Some(_) => word = Box::pin(next(reader)),
                     // Whoever is inside was ended by force.
                     None => return (None, cause),

@@ -58,6 +58,7 @@ fn text(grant: &GrantView) -> String {
         .with("given by", &grant.given_by)
         .each("may be run by", &grant.openers)
         .each("at least", grant.tier_floor)
+        .each("captured runs may", grant.user_namespaces.then_some("make user namespaces"))
         .each("allow", &grant.allow)
         .each("ask", &grant.ask)
         .each("never", &grant.never)

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub(crate) enum Cause {
     Closed(Box<EndedView>),
     /// The server that holds the run is gone.
     Lost(Failure),
+    /// It may make user namespaces, and what was locked at this path was replaced.
+    Unlocked(PathBuf),
 }
 
 /// Runs `words` with exactly `variables`, until it ends, or `hold` says that its run is closed or
@@ -71,7 +74,7 @@ pub(crate) async fn supervise(
     let is_clean = children::end_all().await;
     let code = match cause {
         Cause::Itself => code(status),
-        Cause::Closed(_) | Cause::Lost(_) => CUT,
+        Cause::Closed(_) | Cause::Lost(_) | Cause::Unlocked(_) => CUT,
     };
     Ok(Ended { code, cause, is_clean })
 }

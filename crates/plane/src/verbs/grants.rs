@@ -52,6 +52,7 @@ impl Plane {
                 openers: openers.clone(),
                 authority,
                 tier_floor: spec.tier_floor,
+                user_namespaces: spec.user_namespaces,
                 until: spec.until,
                 state: GrantState::Live,
             })?;
@@ -65,6 +66,8 @@ impl Plane {
                 Some(tier) => entry.detail("tier", tier),
                 None => entry,
             };
+            let may_nest = grant.fact.user_namespaces;
+            let entry = if may_nest { entry.detail("user_namespaces", "allowed") } else { entry };
             step.append(entry.event())?;
             Ok(plane.show(step.world).grant(&grant.fact))
         })

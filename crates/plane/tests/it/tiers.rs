@@ -244,3 +244,33 @@ async fn a_launcher_is_told_the_ports_and_hosts_of_what_the_mandate_names() {
     assert_eq!(run.opened().ports, [3_000, 8_443]);
     assert_eq!(run.opened().hosts, ["git.test", "high.test", "web.test"]);
 }
+
+// A permission is of the grant that says so, of runs that are captured, and of children only where
+// the run above them has it.
+#[tokio::test]
+async fn a_run_may_make_user_namespaces_if_a_grant_its_opener_may_use_says_so_and_it_is_captured() {
+    let plane = TestPlane::new().await;
+    let alice = plane.alice_with_bot(&["api:GET /**"]).await;
+    alice.registers("coder").await;
+    alice.grants("coder", &["api:GET /**"]).await;
+    let may = |run: &RunActor| run.opened().run.user_namespaces;
+    let before = alice.starts(held(Tier::Captured)).await.unwrap();
+    let permitting = |agent: &str| marque_plane::spec::GrantSpec {
+        user_namespaces: true,
+        ..alice.grant(agent, lines(&["api:GET /v1/more"]))
+    };
+    let given = plane.plane().add_grant(&alice.acting().await, permitting("bot")).await.unwrap();
+    assert!(given.user_namespaces);
+    assert!(!may(&before) && !may(&before.starts(child()).await.unwrap()));
+    assert!(!may(&alice.starts(held(Tier::Confined)).await.unwrap()));
+    assert!(!may(&alice.starts(held(Tier::Advisory)).await.unwrap()));
+    let run = alice.starts(held(Tier::Captured)).await.unwrap();
+    assert!(may(&run) && may(&run.starts(child()).await.unwrap()));
+    assert!(!may(&run.starts(run_of("coder")).await.unwrap()));
+    plane.plane().add_grant(&alice.acting().await, permitting("coder")).await.unwrap();
+    assert!(may(&run.starts(run_of("coder")).await.unwrap()));
+    alice.revokes(&given).await;
+    assert!(may(&run), "what its filter lets through stays");
+    assert!(!may(&run.starts(child()).await.unwrap()));
+    assert!(!may(&alice.starts(held(Tier::Captured)).await.unwrap()));
+}

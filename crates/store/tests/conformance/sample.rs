@@ -36,6 +36,7 @@ pub(crate) fn opened(run: u8, agent: &str, task: &str) -> Event {
         parent: None,
         chain: ActorChain::starting(None, Actor { agent: id(run), run: id(run) }),
         tier: Tier::Captured,
+        user_namespaces: false,
         allow: Vec::new(),
         ask: Vec::new(),
         never: Vec::new(),

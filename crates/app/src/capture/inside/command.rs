@@ -74,6 +74,7 @@ impl Running {
         let mut command = Part::Exec.command();
         command
             .arg(if at_terminal { option::TERMINAL } else { option::NO_TERMINAL })
+            .arg(if start.user_namespaces { option::NESTING } else { option::NO_NESTING })
             .args(start.words)
             .env_clear()
             .envs(start.variables)

@@ -39,7 +39,7 @@ fn prepare(rules: &Path) -> Result<(), Trouble> {
     let rules = read(rules).during("read what the run may open")?;
     give_up().during("give up capabilities")?;
     fence::apply(&rules)?;
-    filter::apply()?;
+    filter::apply(false)?;
     filter::apply_confined()
 }
 

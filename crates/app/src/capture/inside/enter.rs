@@ -11,7 +11,7 @@ use nix::sched::{CloneFlags, unshare};
 
 use super::super::channel::Channel;
 use super::super::message::FromInside;
-use super::{During as _, Part, Trouble, powers};
+use super::{During as _, Part, Trouble, nesting, powers};
 
 pub(super) fn enter() -> ExitCode {
     if let_go_of_the_rest().is_err() {
@@ -57,6 +57,8 @@ fn make() -> Result<i32, Trouble> {
     let (user, group) = (user.as_raw(), group.as_raw());
     std::fs::write("/proc/self/uid_map", format!("{user} {user} 1")).during("map the user")?;
     std::fs::write("/proc/self/gid_map", format!("{group} {group} 1")).during("map the group")?;
+    // Only what may make namespaces must be bounded, and looks whether it is.
+    let _unbounded = nesting::bound();
     powers::keep_through_start().during("keep capabilities for the first process")?;
     // Its standard input is the channel, as it is ours.
     let first = Part::Init

@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::{During as _, Trouble, filter, powers};
+use super::{During as _, Trouble, filter, nesting, powers};
 
 /// Most processes and threads of a run (of root's the kernel counts none).
 const PROCESSES_MAX: u64 = 16_384;
@@ -16,18 +16,23 @@ const PROCESSES_MAX: u64 = 16_384;
 /// that takes it, outside; at one it does not (core(5)).
 const IMAGE_MAX_BYTES: u64 = 1;
 
-/// The word that comes before the command's.
+/// The words that come before the command's.
 pub(super) mod option {
     /// Its standard streams are the run's terminal.
     pub(in super::super) const TERMINAL: &str = "terminal";
     /// They are not.
     pub(in super::super) const NO_TERMINAL: &str = "no-terminal";
+    /// It may make user namespaces.
+    pub(in super::super) const NESTING: &str = "nesting";
+    /// It may not.
+    pub(in super::super) const NO_NESTING: &str = "no-nesting";
 }
 
 pub(super) fn exec(mut words: impl Iterator<Item = OsString>) -> ExitCode {
     let at_terminal = words.next().is_some_and(|word| word == option::TERMINAL);
+    let may_nest = words.next().is_some_and(|word| word == option::NESTING);
     let Some(program) = words.next() else { return ExitCode::FAILURE };
-    if let Err(Trouble { step, why, .. }) = prepare(at_terminal) {
+    if let Err(Trouble { step, why, .. }) = prepare(at_terminal, may_nest) {
         say(&format!("error: cannot {step}: {why}; nothing was started"));
         return ExitCode::from(126);
     }
@@ -37,14 +42,17 @@ pub(super) fn exec(mut words: impl Iterator<Item = OsString>) -> ExitCode {
     ExitCode::from(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
 }
 
-fn prepare(at_terminal: bool) -> Result<(), Trouble> {
+fn prepare(at_terminal: bool, may_nest: bool) -> Result<(), Trouble> {
     if at_terminal {
         take_terminal().during("take the terminal")?;
     }
     bound(Resource::Nproc, PROCESSES_MAX).during("bound its processes")?;
     bound(Resource::Core, IMAGE_MAX_BYTES).during("forbid images of its processes")?;
+    if may_nest {
+        nesting::must_be_bounded()?;
+    }
     powers::give_up().during("give up capabilities")?;
-    filter::apply()
+    filter::apply(may_nest)
 }
 
 /// Lowers a limit for good. One that is lower already stays.

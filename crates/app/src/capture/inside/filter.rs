@@ -73,6 +73,21 @@ const REFUSED: &[c_long] = &[
     libc::SYS_setns,
 ];
 
+/// The same, except for a run that may make user namespaces: what a sandbox builds its root with.
+const NESTING: &[c_long] = &[
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
+    libc::SYS_setns,
+];
+
 /// open_tree_attr(2), which has this number everywhere (Linux 6.15).
 const OPEN_TREE_ATTR: c_long = 467;
 
@@ -93,16 +108,17 @@ const RAW: i32 = libc::SOCK_RAW;
 const KIND: u64 = 0xf;
 
 /// Filters this thread and all it starts, for good.
-pub(super) fn apply() -> Result<(), Trouble> {
-    for program in programs().during("make the filter")? {
+pub(super) fn apply(may_nest: bool) -> Result<(), Trouble> {
+    for program in programs(may_nest).during("make the filter")? {
         seccompiler::apply_filter(&program).during("filter calls of the kernel")?;
     }
     Ok(())
 }
 
-fn programs() -> Result<Vec<BpfProgram>, seccompiler::Error> {
+fn programs(may_nest: bool) -> Result<Vec<BpfProgram>, seccompiler::Error> {
+    let is_refused = |call: &&c_long| !(may_nest && NESTING.contains(call));
     let mut refused: BTreeMap<i64, Vec<SeccompRule>> =
-        REFUSED.iter().map(|call| (*call, Vec::new())).collect();
+        REFUSED.iter().filter(is_refused).map(|call| (*call, Vec::new())).collect();
     // Pushing input into the terminal it runs at (TIOCSTI), or pasting into a console (TIOCLINUX).
     // The kernel looks at 32 bits of the command, and so do we.
     let into_terminal = [libc::TIOCSTI, libc::TIOCLINUX].map(|command| rule(&[is(1, command)?]));
@@ -119,11 +135,13 @@ fn programs() -> Result<Vec<BpfProgram>, seccompiler::Error> {
     let sets = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)?;
     let of_images = is(1, u64::from(libc::RLIMIT_CORE))?;
     pretended.insert(libc::SYS_prlimit64, vec![rule(&[of_images, sets])?]);
-    let user = u64::try_from(libc::CLONE_NEWUSER).unwrap_or_default();
-    refused.insert(libc::SYS_unshare, vec![rule(&[has(0, user)?])?]);
-    refused.insert(libc::SYS_clone, vec![rule(&[has(0, user)?])?]);
-    // Its flags lie in memory, which a filter cannot see. Without it, clone(2) is used.
-    absent.insert(libc::SYS_clone3, Vec::new());
+    if !may_nest {
+        let user = u64::try_from(libc::CLONE_NEWUSER).unwrap_or(u64::MAX);
+        refused.insert(libc::SYS_unshare, vec![rule(&[has(0, user)?])?]);
+        refused.insert(libc::SYS_clone, vec![rule(&[has(0, user)?])?]);
+        // Its flags lie in memory, which a filter cannot see. Without it, clone(2) is used.
+        absent.insert(libc::SYS_clone3, Vec::new());
+    }
     #[cfg(target_arch = "x86_64")]
     {
         refused.insert(X32_IOCTL, into_terminal);

@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -36,6 +36,9 @@ enum Life {
 struct Kept {
     watch: Watch,
     lender: Option<Lender>,
+    /// What must stay locked, or everything ends: what a run that may make user namespaces could
+    /// unlock.
+    pinned: Vec<PathBuf>,
 }
 
 impl Life {
@@ -57,6 +60,9 @@ impl Life {
 
 /// How long to wait before what could not be locked is tried again.
 const LOOK_AGAIN_MILLIS: u8 = 20;
+/// How often what must stay locked is looked at: the kernel tells of a mount that went, and not of
+/// one that was moved with the directory it is on.
+const LOOK_AFTER_MILLIS: u8 = 50;
 
 /// What this process makes is for others to read.
 const PUBLIC: Mode = Mode::from_raw_mode(0o022);
@@ -78,9 +84,19 @@ pub(super) fn init() -> ExitCode {
         ready.extend(life.watch().map(|watch| PollFd::new(watch.as_fd(), PollFlags::POLLPRI)));
         let lender = life.lender();
         ready.extend(lender.map(|lender| PollFd::new(lender.as_fd(), PollFlags::POLLIN)));
-        let until = if is_locked { PollTimeout::NONE } else { LOOK_AGAIN_MILLIS.into() };
+        let pinned = life.kept().map_or(&[][..], |kept| &kept.pinned);
+        let until = match (is_locked, pinned) {
+            (false, _) => LOOK_AGAIN_MILLIS.into(),
+            (true, []) => PollTimeout::NONE,
+            (true, _) => LOOK_AFTER_MILLIS.into(),
+        };
         if poll(&mut ready, until).is_err() {
             continue;
+        }
+        // ORDER: before anything is locked again, which could be what took its place.
+        if let Some(lost) = Watch::lost(pinned) {
+            let _told = channel.send(&FromInside::Unlocked(lost.clone()), &[]);
+            return ExitCode::FAILURE;
         }
         let has = |at: usize| ready.get(at).and_then(PollFd::any).unwrap_or(false);
         if let Some(watch) = life.watch().filter(|_| has(2) || !is_locked) {
@@ -142,14 +158,17 @@ fn next(channel: &Channel, life: Life) -> Result<Option<Life>, Trouble> {
             let (streams, terminal) = Streams::new(build.terminals, build.size, passed)?;
             let terminal: Vec<_> = terminal.iter().map(std::os::fd::AsFd::as_fd).collect();
             channel.send(&FromInside::Built, &terminal).during("answer the launcher")?;
-            Life::Built(streams, theirs, Kept { watch, lender: None })
+            Life::Built(streams, theirs, Kept { watch, lender: None, pinned: Vec::new() })
         }
-        (ToInside::Open(open), Life::Built(streams, theirs, Kept { watch, lender: None })) => {
+        (ToInside::Open(open), Life::Built(streams, theirs, kept)) if kept.lender.is_none() => {
             let lender = Some(open_doors(channel, open)?);
-            Life::Built(streams, theirs, Kept { watch, lender })
+            Life::Built(streams, theirs, Kept { lender, ..kept })
         }
-        (ToInside::Start(start), Life::Built(streams, theirs, kept)) => {
+        (ToInside::Start(start), Life::Built(streams, theirs, mut kept)) => {
             umask(theirs);
+            if start.user_namespaces {
+                kept.pinned = kept.watch.held().during("see what is locked")?;
+            }
             let running = Running::start(start, streams)?;
             told(FromInside::Started)?;
             Life::Running(running, kept)

@@ -30,7 +30,8 @@ Examples:
   marque grant add triage --allow 'tracker:POST /v1/issues/*/comments' \\
       --ask 'tracker:DELETE /v1/**' --never 'tracker:write /v1/admin/**' --until 2027-01-31T18:00Z
   marque grant add triage --allow 'tracker:read /v1/**' --until 7d --opener bob
-  marque grant add triage --allow 'tracker:write /v1/**' --until 7d --tier captured")]
+  marque grant add triage --allow 'tracker:write /v1/**' --until 7d --tier captured
+  marque grant add tester --allow 'tracker:read /v1/**' --until 7d --user-namespaces")]
 pub(crate) struct Add {
     /// The agent
     agent: Name,
@@ -45,6 +46,9 @@ pub(crate) struct Add {
     /// Hold every run of the agent at least like this: `confined` or `captured`
     #[arg(long = "tier", value_name = "TIER")]
     tier_floor: Option<Tier>,
+    /// Let captured runs make user namespaces, as browsers and other sandboxes do: this lowers trust
+    #[arg(long)]
+    user_namespaces: bool,
     #[command(flatten)]
     rehearsal: Rehearsal,
 }
@@ -57,6 +61,7 @@ impl Add {
             until: self.until,
             openers: self.openers.into_iter().collect(),
             tier_floor: self.tier_floor,
+            user_namespaces: self.user_namespaces,
         };
         let request = Request::post("/v1/grants").json(&spec)?.dry_run(self.rehearsal.dry_run);
         let grant: GrantView = context.human().await?.send(&request).await?;

@@ -109,8 +109,9 @@ fn changed(change: &Change) -> String {
 fn run_opened(opened: &RunOpened) -> String {
     let whom = opened.on_behalf_of.as_ref().map(|user| &user.name);
     let parent = opened.parent.map(|parent| format!(" as a child of {parent}")).unwrap_or_default();
+    let more = if opened.user_namespaces { ", may make user namespaces" } else { "" };
     format!(
-        "{} opened {} of {}{parent} ({}), task {}, {}, until {}",
+        "{} opened {} of {}{parent} ({}{more}), task {}, {}, until {}",
         opened.opened_by.name,
         opened.run,
         opened.agent_name,

@@ -143,6 +143,7 @@ impl Captured<'_> {
             words: command.words.to_vec(),
             variables: variables.into_iter().collect(),
             directory: stage.directory().clone(),
+            user_namespaces: opened.run.user_namespaces,
         })?;
         let (parent, work, lender) = (*run, stage.work(), Arc::new(made.lender));
         let children = Children { context, parent, work, lender, bounds };

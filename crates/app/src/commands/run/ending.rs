@@ -75,6 +75,13 @@ pub(super) async fn end(
         None
     };
     let ended = ended?;
+    if let Cause::Unlocked(path) = &ended.cause {
+        voice.warning(&format!(
+            "the run was ended: `{}`, which was locked, was replaced or taken away, by it or by \
+             somebody else; look there before any tool of yours does",
+            crate::output::clean(&path.display().to_string())
+        ));
+    }
     let last = match (ended.cause, told) {
         (Cause::Lost(failure), None) => Err(failure),
         (Cause::Closed(last), told) => {
@@ -83,7 +90,7 @@ pub(super) async fn end(
             Ok(told.unwrap_or(*last))
         }
         (_, Some(told)) => Ok(told),
-        (Cause::Itself, None) => {
+        (Cause::Itself | Cause::Unlocked(_), None) => {
             Err(Failure::new(Exit::Failed, "the run's end could not be told to the server"))
         }
     };

@@ -3,6 +3,7 @@
 use clap::Args;
 use marque_plane::view::RunView;
 
+use super::shown;
 use crate::client::Request;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -30,7 +31,8 @@ impl List {
 }
 
 fn text(runs: &[RunView]) -> String {
-    let mut table = Table::new(["run", "agent", "state", "task", "opened by", "calls", "until"]);
+    let mut table =
+        Table::new(["run", "agent", "state", "task", "opened by", "tier", "calls", "until"]);
     for run in runs {
         let agent = format!("{}@v{}", run.agent, run.version);
         table.row([
@@ -39,6 +41,7 @@ fn text(runs: &[RunView]) -> String {
             &run.state,
             run.task.as_str(),
             run.opened_by.as_str(),
+            &shown::held(run),
             &format!("{} ({} refused)", run.calls, run.refusals),
             &run.expires_at.to_string(),
         ]);

@@ -19,10 +19,16 @@ pub(crate) fn fields(run: &RunView) -> Fields {
         .with("opened by", format!("{}, who answers what is asked", run.opened_by))
         .maybe("parent", run.parent)
         .with("until", run.expires_at)
-        .with("tier", run.tier)
+        .with("tier", held(run))
         .each("allow", &run.allow)
         .each("ask", &run.ask)
         .each("never", &run.never)
         .each("limit", limits::lines(&run.budget, Period::Life))
         .with("calls", format!("{}, {} refused", run.calls, run.refusals))
+}
+
+/// How it is held, with what it may do that others held so may not.
+pub(crate) fn held(run: &RunView) -> String {
+    let more = if run.user_namespaces { ", may make user namespaces" } else { "" };
+    format!("{}{more}", run.tier)
 }

@@ -12,6 +12,7 @@ mod files;
 mod human;
 mod kernel;
 mod life;
+mod nested;
 mod network;
 mod passed;
 mod processes;

@@ -510,6 +510,7 @@ fn grant(plane: &Plane, lines: Lines) -> GrantSpec {
         until: plane.clock().now().plus(PATIENCE * 99),
         openers: std::collections::BTreeSet::new(),
         tier_floor: None,
+        user_namespaces: false,
     }
 }
 

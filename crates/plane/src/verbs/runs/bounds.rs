@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use marque_domain::authority::{beyond, narrow};
-use marque_domain::{Agent, Authority, Grant, Id, Revised, Tier, Timestamp, User, UserRef};
+use marque_domain::{Agent, Authority, Grant, Id, Revised, Run, Tier, Timestamp, User, UserRef};
 
 use super::open::Opening;
 use crate::error::{AdminError, AdminKind};
@@ -78,6 +78,17 @@ pub(super) fn must_be_held(
         message: refusal.message,
         remedy: refusal.remedy,
     })
+}
+
+// Only what is captured: what holds other runs does not hold them once they have such powers. A
+// child may only if the run above it may.
+pub(super) fn may_make_user_namespaces(
+    run: &Run,
+    opening: &Opening,
+    grants: &[Arc<Revised<Grant>>],
+) -> bool {
+    let is_above = opening.parent.as_ref().is_none_or(|parent| parent.fact.user_namespaces);
+    run.tier == Tier::Captured && is_above && grants.iter().any(|grant| grant.fact.user_namespaces)
 }
 
 pub(super) fn on_behalf_of(

@@ -149,7 +149,8 @@ impl Plane {
         bounds::must_be_held(step, opening, spec, (&agent, organisation_floor))?;
         let (mandate, left_out) = bounds::mandate(step.world, opening, spec, &grants)?;
         let run = self.bounded(step, opening, spec, (&agent, mandate, prepared))?;
-        let run = step.save(run)?;
+        let user_namespaces = bounds::may_make_user_namespaces(&run, opening, &grants);
+        let run = step.save(Run { user_namespaces, ..run })?;
         step.enliven(Arc::clone(&prepared.live));
         let mut facts = vec![run.reference()];
         facts.extend(step.world.agents.get(agent.id).map(|agent| agent.reference()));
@@ -197,6 +198,7 @@ impl Plane {
             mandate,
             limits: spec.limits,
             tier: opening.tier(spec),
+            user_namespaces: false,
             opened_at: step.now,
             expires_at: parent.map_or(expires_at, |parent| expires_at.min(parent.expires_at)),
             state: RunState::Open,
@@ -274,6 +276,7 @@ fn opened(run: &Run, agent: &Agent, opening: &Opening, facts: Vec<FactRef>) -> R
         parent: run.parent,
         chain: run.chain.clone(),
         tier: run.tier,
+        user_namespaces: run.user_namespaces,
         allow: lines::print(&run.mandate.allow),
         ask: lines::print(&run.mandate.ask),
         never: lines::print(&run.mandate.never),

@@ -36,6 +36,21 @@ impl Watch {
         Ok(Self { locked, mounts: File::open(mounted::LIST)? })
     }
 
+    /// What is locked now.
+    pub(in super::super) fn held(&self) -> io::Result<Vec<PathBuf>> {
+        let mounts = mounted::places()?;
+        Ok(self.locked.iter().filter(|path| mounts.contains(*path)).cloned().collect())
+    }
+
+    /// The first of `held` that is not locked any more.
+    pub(in super::super) fn lost(held: &[PathBuf]) -> Option<&PathBuf> {
+        if held.is_empty() {
+            return None;
+        }
+        let mounts = mounted::places().unwrap_or_default();
+        held.iter().find(|path| !mounts.contains(*path))
+    }
+
     /// Locks again what is no mount any more. Returns whether all of it is locked.
     ///
     /// What is being replaced at this moment, and what is gone, may come back without a word of

@@ -448,8 +448,8 @@ def unmount(path):
         if path == "own":
             checked(libc.unshare(NEWNS))
             checked(libc.mount(b"none", b"/", None, 1 << 18 | 1 << 14, None))
-            checked(libc.mount(b"probe", b"/mnt", b"tmpfs", 0, None))
-            checked(libc.umount2(b"/mnt", 2))
+            checked(libc.mount(b"probe", b"/tmp", b"tmpfs", 0, None))
+            checked(libc.umount2(b"/tmp", 2))
         else:
             checked(libc.umount2(path.encode(), 2))
     in_child(doing)
@@ -504,6 +504,104 @@ def other_abi(kind):
         if ctypes.CFUNCTYPE(ctypes.c_int)(at)() != os.getpid():
             os._exit(1)
     in_child(doing)
+
+
+# From a user namespace of one's own.
+
+KINDS = {"mounts": NEWUSER | NEWNS, "network": NEWUSER | NEWNS | NEWNET,
+         "processes": NEWUSER | NEWNS | 0x20000000, "cgroups": NEWUSER | NEWNS | 0x02000000}
+
+
+def into_namespaces(kind):
+    user, group = os.getuid(), os.getgid()
+    checked(libc.unshare(KINDS[kind]))
+    for name, text in ("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1"):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)
+    # The mounts outside are not to hear of any of it.
+    checked(libc.mount(b"none", b"/", None, 1 << 18 | 1 << 14, None))
+
+
+@attack
+def nested(kind, name, *words):
+    """Another attack, with every power over namespaces of these kinds."""
+    into_namespaces(kind)
+    attacks[name](*words)
+
+
+@attack
+def nested_kind(kind, at):
+    """A file system that shows more than its caller's namespaces; at another place than there is one."""
+    def doing():
+        checked(libc.mount(b"probe", at.encode(), kind.encode(), 0, None))
+        os.listdir(at)
+    in_child(doing)
+
+
+@attack
+def lift(path):
+    """Makes writable again what is read-only: a mount of one's own outside; inside, what protects a path."""
+    if path == "own":
+        path = "/tmp"
+        checked(libc.mount(b"probe", b"/tmp", b"tmpfs", 0, None))
+        checked(libc.mount(None, b"/tmp", None, 1 | 32, None))
+    # mount_setattr(2): without MOUNT_ATTR_RDONLY, and else as it is.
+    wanted = struct.pack("4Q", 0, 1, 0, 0)
+    call(442, -100, path.encode(), 0, ctypes.create_string_buffer(wanted), len(wanted))
+
+
+@attack
+def beneath(directory, name, how):
+    """Reads what something may have been mounted on, by a mount of the directory alone."""
+    held = os.open(directory, os.O_PATH | os.O_DIRECTORY)
+    at = "/tmp/.beneath"
+    os.makedirs(at, exist_ok=True)
+    into_namespaces("mounts")
+    # Of a descriptor the mount is that of the namespace before.
+    source = f"/proc/self/fd/{held}" if how.endswith("-held") else directory
+    if how.startswith("layer"):
+        checked(libc.mount(b"probe", at.encode(), b"overlay", 0, f"userxattr,lowerdir={source}:/usr".encode()))
+    elif how.startswith("tree"):
+        # open_tree(2) without what lies below it, as a file system apart.
+        held = call(428, -100, directory.encode(), 1)
+        checked(call(429, held, b"", -100, at.encode(), 4))
+    else:
+        checked(libc.mount(source.encode(), at.encode(), None, 4096, None))
+    with open(f"{at}/{name}", "rb") as file:
+        must_hold(file.read())
+
+
+@attack
+def back(kind):
+    """Enters again the namespace that one was in before."""
+    before = os.open(f"/proc/self/ns/{kind}", os.O_RDONLY)
+    into_namespaces("network")
+    checked(libc.setns(before, 0))
+
+
+@attack
+def unlock(directory, how):
+    """Replaces a file, or the directory it is in, from where no mount of theirs is known any more."""
+    inside = os.open(directory, os.O_PATH | os.O_DIRECTORY)
+    above = os.open(os.path.dirname(directory), os.O_PATH | os.O_DIRECTORY)
+    os.makedirs("/tmp/.root", exist_ok=True)
+    into_namespaces("mounts")
+    checked(libc.mount(b"probe", b"/tmp/.root", b"tmpfs", 0, None))
+    os.mkdir("/tmp/.root/old")
+    os.chdir("/tmp/.root")
+    checked(libc.pivot_root(b".", b"old"))
+    checked(libc.umount2(b"/old", 2))
+    if how == "file":
+        os.unlink("config", dir_fd=inside)
+    else:
+        name = os.path.basename(directory)
+        os.rename(name, f"{name}-before", src_dir_fd=above, dst_dir_fd=above)
+        os.mkdir(name, dir_fd=above)
+        inside = os.open(name, os.O_PATH | os.O_DIRECTORY, dir_fd=above)
+    planted = os.open("config", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=inside)
+    os.write(planted, CANARY)
+    while True:
+        time.sleep(1)
 
 
 @attack

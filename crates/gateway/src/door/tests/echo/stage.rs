@@ -85,6 +85,7 @@ impl Stage {
             until: world.plane.clock().now().plus(PATIENCE * 99),
             openers: BTreeSet::new(),
             tier_floor: None,
+            user_namespaces: false,
         };
         world.plane.add_grant(alice, grant).await.unwrap();
         let run = open(&world).await;

@@ -8,6 +8,7 @@ mod docs;
 mod files;
 mod rust;
 mod supply;
+mod threats;
 mod tree;
 mod words;
 
@@ -33,7 +34,7 @@ const RULES: &[fn(&Tree) -> Vec<Finding>] = &[
     docs::routes,
     docs::config,
     docs::commands,
-    docs::threats,
+    threats::threats,
     docs::links,
     files::decisions,
     files::blobs,

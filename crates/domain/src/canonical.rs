@@ -104,6 +104,18 @@ mod tests {
         assert_eq!(printed(&value), order);
     }
 
+    // threat 140: what reads alike and is spelt otherwise is another record, never the same one: a
+    // text is hashed in the bytes it was given in.
+    #[test]
+    fn no_text_is_normalised() {
+        let [composed, decomposed] = ["\u{e9}", "e\u{301}"].map(|text| printed(&json!(text)));
+        assert_eq!(composed, "\"\u{e9}\"");
+        assert_ne!(composed, decomposed);
+        let escaped: serde_json::Value = serde_json::from_str(r#""\u00e9\u0041\/""#).unwrap();
+        assert_eq!(printed(&escaped), "\"\u{e9}A/\"", "an escape has one form");
+        assert!(serde_json::from_str::<serde_json::Value>(r#""\ud800""#).is_err());
+    }
+
     // threat 139: a line break or an escape in a record cannot end or colour a line.
     #[test]
     fn control_characters_are_always_escaped() {

@@ -1,6 +1,8 @@
+use std::cell::Cell;
+
 use proptest::prelude::*;
 
-use super::Pattern;
+use super::{Pattern, Segment, greedy};
 
 fn pattern(text: &str) -> Pattern {
     Pattern::parse(text).unwrap()
@@ -149,4 +151,21 @@ fn an_intersection_too_large_to_hold_is_refused_in_bounded_time() {
     let right = pattern(&format!("**/{}**/c/**", "a/".repeat(20)));
     let fits = |both: Vec<Pattern>| both.iter().all(|pattern| pattern.require_bounds().is_ok());
     assert!(!left.intersect(&right).is_ok_and(fits));
+}
+
+// threat 160: steps are counted, because a clock says little on a busy machine.
+#[test]
+fn a_pattern_made_to_be_slow_takes_at_most_segments_times_pattern() {
+    let slow = pattern(&format!("**/{}**/{}**/b", "a/".repeat(20), "a/".repeat(20)));
+    for parts in [12, 24, 48] {
+        let resource = vec!["a"; parts];
+        let steps = Cell::new(0);
+        let is_match = greedy(&slow.0, &resource, |segment, part| {
+            steps.set(steps.get() + 1);
+            *segment == Segment::Literal((*part).to_owned())
+        });
+        let most = parts * slow.0.len();
+        assert!(!is_match && steps.get() > 0, "{parts} segments");
+        assert!(steps.get() <= most, "{parts} segments: {} of {most} steps", steps.get());
+    }
 }

@@ -1,7 +1,9 @@
 //! TLS settings for intercepted hosts, signed by the authority of one run.
 //!
-//! Keeps the latest ones, within a bound, and none of a run that was cut. Nothing is written out.
+//! Keeps the latest ones, within a bound, and none of a run that was cut. A tree of runs that asks
+//! for more hosts than are kept takes the room of no other (threat 163). Nothing is written out.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -18,7 +20,7 @@ use rustls_pki_types::PrivateKeyDer;
 use thiserror::Error;
 
 /// Most hosts whose leaves are kept, over all runs.
-const KEPT_MAX: usize = 256;
+pub(crate) const KEPT_MAX: usize = 256;
 /// A leaf this close to its end is made anew.
 const MARGIN: Duration = Duration::from_secs(60);
 
@@ -47,6 +49,8 @@ struct Leaf {
     config: Arc<ServerConfig>,
     ends: Timestamp,
     run: Weak<LiveRun>,
+    /// The tree the run is of.
+    root: Id<Run>,
     last_use: u64,
 }
 
@@ -116,12 +120,23 @@ impl Kept {
     ) {
         self.leaves.retain(|_, leaf| leaf.run.upgrade().is_some_and(|live| !live.is_cancelled()));
         if self.leaves.len() >= KEPT_MAX {
-            let oldest = self.leaves.iter().min_by_key(|(_, leaf)| leaf.last_use);
-            let oldest = oldest.map(|(key, _)| key.clone());
-            oldest.and_then(|key| self.leaves.remove(&key));
+            self.make_room();
         }
-        let (run, config) = (Arc::downgrade(run), Arc::clone(config));
-        self.leaves.insert(key, Leaf { config, ends, run, last_use: self.uses });
+        let (root, run, config) = (run.root, Arc::downgrade(run), Arc::clone(config));
+        self.leaves.insert(key, Leaf { config, ends, run, root, last_use: self.uses });
+    }
+
+    /// Drops the leaf that the tree with most of them used longest ago.
+    fn make_room(&mut self) {
+        let mut held: HashMap<Id<Run>, usize> = HashMap::new();
+        for leaf in self.leaves.values() {
+            *held.entry(leaf.root).or_default() += 1;
+        }
+        let of_tree = |leaf: &Leaf| held.get(&leaf.root).copied().unwrap_or_default();
+        let order = |leaf: &Leaf| (Reverse(of_tree(leaf)), leaf.last_use);
+        let first = self.leaves.iter().min_by_key(|(_, leaf)| order(leaf));
+        let first = first.map(|(key, _)| key.clone());
+        first.and_then(|key| self.leaves.remove(&key));
     }
 }
 

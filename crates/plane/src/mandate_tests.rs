@@ -58,3 +58,22 @@ fn a_chain_reaches_no_further_than_any_of_its_agents() {
     let refusal = asked(&scene).err().unwrap();
     assert_eq!(refusal.code.text(), "refused.mandate.nothing_allows");
 }
+
+// threat 161: what is looked at is counted, not how long it takes.
+#[test]
+fn of_ten_thousand_agents_and_grants_a_decision_looks_at_those_of_its_chain() {
+    let mut scene = Scene::new();
+    let everything = scene.grant.authority.clone();
+    for number in 0..10_000_u32 {
+        let [a, b, c, d] = number.to_be_bytes();
+        let bytes = [200, a, b, c, d, 0, 0, 0, 0, 0];
+        let others = Grant { agent: Id::new(NOW, bytes), ..scene.grant.clone() };
+        scene.more_grants.push(Grant { id: Id::new(NOW, bytes), ..others });
+    }
+    scene.more_grants.push(grant_of(&scene, 91, everything));
+    let world = scene.world();
+    assert!(world.grants.len() > 10_000);
+    assert_eq!(world.live_grants(scene.agent.id, NOW).count(), 2, "found by their agent");
+    let used = asked(&scene).ok().unwrap().grants;
+    assert!(used.iter().all(|grant| grant.fact.agent == scene.agent.id), "{}", used.len());
+}

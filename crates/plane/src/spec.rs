@@ -147,7 +147,7 @@ pub struct RunSpec {
 
 /// What to kill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kill", content = "which", rename_all = "snake_case")]
+#[serde(tag = "kill", content = "which", rename_all = "snake_case", deny_unknown_fields)]
 pub enum KillTarget {
     /// A run by its id, and its children.
     Run(String),

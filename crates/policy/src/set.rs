@@ -263,5 +263,8 @@ impl fmt::Debug for PolicySet {
 }
 
 #[cfg(test)]
+#[path = "scale_tests.rs"]
+mod scale_tests;
+#[cfg(test)]
 #[path = "set_tests.rs"]
 mod tests;

@@ -14,6 +14,7 @@ use crate::session::{Mode, Session};
 use crate::sqlite;
 use crate::sync::Syncer;
 use crate::transaction::{self, Tx};
+use crate::value::Row;
 use crate::writer::Writer;
 
 /// How many connections read at once.
@@ -235,6 +236,18 @@ impl Store {
         self.shared.pool.with(name, |session| {
             transaction::run(session, Mode::Read, |session| body(&mut Tx::new(session)))
         })
+    }
+
+    /// What the engine finds damaged in the files, at most twenty sentences: pages that a disk
+    /// tore, lost or swapped, and indexes that do not say what their tables say (threat 157). Reads
+    /// all of them. Empty where PostgreSQL keeps the pages, which checks them itself.
+    pub fn damage(&self) -> Result<Vec<String>, StoreError> {
+        if self.is_shared() {
+            return Ok(Vec::new());
+        }
+        let text = |row: &Row<'_>| row.text(0).map(str::to_owned);
+        let found = self.read("damage", |tx| tx.rows("PRAGMA integrity_check(20)", &[], text))?;
+        Ok(found.into_iter().filter(|said| said != "ok").collect())
     }
 
     /// A new syncer, with a descriptor of its own. Open each once and keep it: the kernel reports

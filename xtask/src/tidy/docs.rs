@@ -20,7 +20,6 @@ const EVENTS_PAGE: &str = "docs/reference/events.md";
 const ROUTES_PAGE: &str = "docs/reference/http-api.md";
 const CONFIG_PAGE: &str = "docs/reference/config.md";
 const COMMANDS_PAGE: &str = "docs/reference/cli.md";
-const SECURITY: &str = "SECURITY.md";
 
 /// Codes that begin like the road's but are the admin API's own.
 const OF_THE_API: &[&str] = &["refused.caller.run", "refused.caller.process"];
@@ -102,30 +101,6 @@ pub(super) fn commands(tree: &Tree) -> Vec<Finding> {
         let told = headings(page).into_iter().filter(|text| text.starts_with("marque ")).collect();
         Pair { what: "command", real, told }
     })
-}
-
-/// Every threat that `SECURITY.md` says is tested is named by a source, as `threat 72`.
-pub(super) fn threats(tree: &Tree) -> Vec<Finding> {
-    let Some(page) = tree.file(SECURITY) else { return Vec::new() };
-    let sources = tree.with_extension("rs").flat_map(|file| file.text.lines());
-    let named: BTreeSet<&str> =
-        sources.filter(|line| line.contains("threat")).flat_map(numbers).collect();
-    let table = page.lines().skip_while(|(_, line)| *line != "## Threats with tests");
-    let mut findings = Vec::new();
-    for (line, text) in table {
-        let first = text.strip_prefix('|').and_then(|row| row.split('|').next());
-        for number in first.into_iter().flat_map(numbers) {
-            if !named.contains(number) {
-                findings.push(page.finding(line, format!("no test names threat {number}")));
-            }
-        }
-    }
-    findings
-}
-
-fn numbers(text: &str) -> impl Iterator<Item = &str> {
-    let digits = text.split(|letter: char| !letter.is_ascii_digit());
-    digits.filter(|digits| !digits.is_empty())
 }
 
 /// Relative links lead to files that are here.

@@ -1,5 +1,5 @@
 use super::super::tree::Tree;
-use super::{codes, commands, config, events, links, routes, threats};
+use super::{codes, commands, config, events, links, routes};
 
 const CODE: &str =
     "pub enum Code { /** Over. */ #[serde(rename = \"refused.run.closed\")] RunClosed }";
@@ -83,12 +83,4 @@ fn a_relative_link_must_lead_to_a_file_or_a_folder() {
     assert_eq!(links(&Tree::of(&[one, two])), []);
     let bad = ("docs/bad.md", "[no](a/none.md) [out](../../two.md)\n[yes](two.md)");
     assert_eq!(links(&Tree::of(&[one, two, bad])).len(), 2);
-}
-
-#[test]
-fn a_threat_that_is_said_to_be_tested_is_named_by_a_test() {
-    let page = ("SECURITY.md", "| 1 | x |\n## Threats with tests\n| 72, 75 | y |\n");
-    let both = ("a.rs", "// threats 72 and 75\nfn threat_72_is_refused() {}\n");
-    assert_eq!(threats(&Tree::of(&[page, both])), []);
-    assert_eq!(threats(&Tree::of(&[page, ("a.rs", "// threat 75\nlet x = 72;\n")])).len(), 1);
 }

@@ -4,6 +4,7 @@
 mod control;
 mod doors;
 mod gate;
+mod hostile;
 mod launcher;
 mod room;
 mod served;

@@ -87,6 +87,20 @@ mod tests {
 
     use super::{of_repository, parse};
 
+    // threat 159: it lies in a repository, where a run may have written it.
+    #[test]
+    fn a_file_made_to_break_its_reader_is_refused() {
+        for text in [
+            format!("mandate = {}", "[".repeat(200_000)),
+            format!("mandate = {}", "{ a = ".repeat(40_000)),
+            format!("mandate.{}a = 1", "a.".repeat(100_000)),
+            format!("[mandate.{}a]", "a.".repeat(100_000)),
+            format!("[mandate]\ntier = {}", "9".repeat(200_000)),
+        ] {
+            assert!(parse(&text).is_err());
+        }
+    }
+
     #[test]
     fn a_repository_file_is_read_whole_or_refused() {
         let dir = tempfile::tempdir().unwrap();

@@ -189,3 +189,28 @@ fn nothing_an_agent_or_a_human_writes_can_pose_as_a_line_of_ours() {
         assert!(!told.out.lines().any(|line| line.starts_with("approval  given")), "{}", told.out);
     }
 }
+
+// threat 146: whoever exports may stay away for as long as they like, and nothing waits for them.
+#[test]
+fn an_export_that_goes_on_later_is_the_whole_log_and_nothing_twice() {
+    let mut world = World::new();
+    let mut pieces = String::new();
+    for round in 0..3 {
+        let mut run = world.run();
+        for item in 0..4 {
+            assert_eq!(run.curl(&format!("http://plain.test/v1/items/{round}{item}")).0, 200);
+        }
+        assert_eq!(run.ends(), 0);
+        if round == 1 {
+            assert_eq!(world.stop(), Some(0));
+            world.serve();
+            continue;
+        }
+        let from = pieces.lines().count().saturating_sub(1).to_string();
+        pieces += world.cli(&["log", "export", "--from", &from]).ok();
+    }
+    let whole = world.cli(&["log", "export"]);
+    assert!(pieces.lines().skip(1).eq(whole.ok().lines().skip(1)), "the pieces are not the whole");
+    let file = world.write("pieces.jsonl", &pieces);
+    world.cli(&["log", "verify", "--export", file.to_str().unwrap()]).ok();
+}

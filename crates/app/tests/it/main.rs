@@ -36,4 +36,5 @@ mod road;
 mod sockets;
 mod support;
 mod tamper;
+mod torn;
 mod vault;

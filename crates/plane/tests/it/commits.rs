@@ -194,6 +194,31 @@ async fn a_rotated_key_signs_nothing_more_and_still_verifies_what_it_signed() {
     assert_eq!(stored.matches("\"sealed\":null").count(), 1, "the retired key is gone: {stored}");
 }
 
+// threat 150: a rotation that breaks off leaves one generation, and it is the one before.
+#[tokio::test]
+async fn a_rotation_that_is_not_committed_leaves_the_key_before_and_one_that_runs_twice_is_one() {
+    // Two commits at the start, one for the claim, each of three verbs and the run.
+    let failing = Faults { fail_commit: Some(8), ..Faults::default() };
+    let repeating = Faults { repeat_commit: Some(8), ..Faults::default() };
+    for (faults, fails) in [(failing, true), (repeating, false)] {
+        let store = OpenOptions { faults, ..OpenOptions::default() };
+        let plane = TestPlane::with(Setup { store, ..Setup::default() }).await;
+        let alice = plane.alice_with_bot(&["api:GET /**"]).await;
+        let run = alice.starts_a_run("bot").await;
+        let (old, text) = (run.opened().git.as_ref().unwrap().key.clone(), commit(&run));
+        let rotated = plane.plane().rotate_git_key(&alice.acting().await).await;
+        assert_eq!(rotated.is_err(), fails, "{rotated:?}");
+        let signature = signs(&plane, &run, &text).await.unwrap();
+        let new = rotated.map_or(old.clone(), |rotated| rotated.new);
+        assert_eq!(verifies(&signature, &old, &text), fails);
+        assert!(verifies(&signature, &new, &text));
+        let stored = plane.store().read("test", |tx| tx.setting("git_keys")).unwrap().unwrap();
+        let generations = stored.matches("\"sealed\":").count();
+        let retired = stored.matches("\"sealed\":null").count();
+        assert_eq!((generations - retired, retired), (1, usize::from(!fails)), "{stored}");
+    }
+}
+
 fn named(name: &str) -> Setup {
     let store = OpenOptions { replica: name.to_owned(), ..OpenOptions::default() };
     let seed = name.bytes().map(u64::from).sum();

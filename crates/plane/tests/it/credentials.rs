@@ -74,7 +74,8 @@ async fn rotate(plane: &TestPlane, secret: &str) -> Result<(), marque_plane::Adm
     plane.plane().rotate_connection(&acting, "api", secret).await.map(|_| ())
 }
 
-// threat 153: a credential and its entry come together or not at all.
+// threat 153, threat 150: a credential and its entry come together or not at all, and one that is
+// rotated is opened in exactly one generation.
 #[tokio::test]
 async fn a_credential_whose_entry_cannot_be_written_does_not_exist() {
     // Two commits at the start, one for the claim, each of three verbs and the run.

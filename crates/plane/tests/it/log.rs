@@ -6,6 +6,8 @@ use marque_domain::{Event, LogEntry, Outcome};
 use marque_store::{GroupBy, LogQuery};
 use marque_testkit::{FilePlane, Setup, TestPlane, get, post};
 
+const NOTHING_ALLOWS: &str = "refused.mandate.nothing_allows";
+
 #[tokio::test]
 async fn the_intent_stands_before_the_outcome_and_both_before_the_end() {
     let plane = TestPlane::new().await;
@@ -139,4 +141,25 @@ async fn strangers_are_recorded_one_by_one_up_to_a_bound() {
     }
     let recorded = plane.log().size() - before;
     assert!((1..=600).contains(&recorded), "{recorded}");
+}
+
+// threat 164: a run that is refused without end fills its own share of the log, and what others
+// do is recorded as before.
+#[tokio::test]
+async fn a_run_that_floods_the_log_takes_no_entry_from_another() {
+    let plane = TestPlane::new().await;
+    let alice = plane.alice_with_bot(&["api:GET /**"]).await;
+    let (flooding, other) = (alice.starts_a_run("bot").await, alice.starts_a_run("bot").await);
+    let before = plane.log().size();
+    for _ in 0..700 {
+        flooding.calls("POST", "/v1/items").await.is_refused(NOTHING_ALLOWS);
+    }
+    let recorded = plane.log().size() - before;
+    assert!((1..=600).contains(&recorded), "{recorded}");
+    let before = plane.log().size();
+    other.calls("POST", "/v1/items").await.is_refused(NOTHING_ALLOWS);
+    other.calls("GET", "/v1/items").await.is_allowed();
+    assert_eq!(plane.log().size() - before, 3, "a refusal, a decision and its outcome");
+    let killed = alice.kills(&flooding).await;
+    assert_eq!(killed.runs.len(), 1, "nor does it keep the human out");
 }

@@ -96,7 +96,7 @@ async fn a_key_that_cannot_be_written_is_not_rotated() {
     assert_eq!((plane.log_key(), plane.log().size()), (old, size));
 }
 
-// threat 145: every state in which a crash can leave the key files.
+// threat 145, threat 150: every state in which a crash can leave the key files.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_settles_whatever_a_broken_off_rotation_left() {
     let (home, keys) = (FilePlane::new(), KeyFolder::new());

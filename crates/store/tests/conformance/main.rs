@@ -18,6 +18,7 @@ mod postgres_trust;
 mod replicas;
 mod sample;
 mod things;
+mod torn;
 
 use home::Home;
 

@@ -11,10 +11,11 @@ use crate::exit::Exit;
 /// Check that what the store holds fits together
 ///
 /// Reads everything, beside a running server or without one, and changes nothing: the entries of
-/// the log against their hashes, the hashes against the tree and its signed checkpoints, and the
-/// columns a query finds an entry by against the entry. Lists the servers that share a database,
-/// and warns if they do not decide by the same policies. Exits with 1 if something does not fit. To
-/// prove the log against what others saw of it, use `marque log verify`.
+/// the log against their hashes, the hashes against the tree and its signed checkpoints, the
+/// columns a query finds an entry by against the entry, and the pages of the store's file. Lists
+/// the servers that share a database, and warns if they do not decide by the same policies. Exits
+/// with 1 if something does not fit. To prove the log against what others saw of it, use `marque
+/// log verify`.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -81,6 +81,7 @@ pub(super) fn inspect(
     if store.is_shared() {
         ask_servers(store, &mut found)?;
     }
+    found.problems = store.damage()?;
     let source = LogSource::of_store(store.clone(), data)?;
     let key = source.log_key().and_then(|key| key.parse::<VerifierKey>().ok());
     match key {

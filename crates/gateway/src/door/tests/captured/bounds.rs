@@ -9,9 +9,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
+use super::super::agent::{Agent, trusting};
 use super::super::world::{PATIENCE, World, read_answer};
 use super::{Captured, hand_over, is_reset, tcp_door};
 use crate::GatewaySettings;
+use crate::leaf::KEPT_MAX;
 
 const REQUEST: &[u8] = b"GET /v1/a HTTP/1.1\r\nHost: plain.test\r\n\r\n";
 
@@ -120,6 +122,34 @@ async fn a_client_that_says_nothing_is_let_go() {
     tokio::time::sleep(2 * proof).await;
     stream.write_all(REQUEST).await.unwrap();
     assert!(read_answer(&mut stream).await.ends_with("hello"), "who spoke may rest");
+}
+
+/// The certificate that a run is shown for that host.
+async fn leaf(agent: &Agent, host: &str) -> Vec<u8> {
+    let stream = agent.speaks_http1(host).await;
+    stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+}
+
+// threat 163: a certificate costs a signature, so whoever asks for many pays with its own.
+#[tokio::test]
+async fn a_run_that_asks_for_more_certificates_than_are_kept_loses_its_own_and_no_other_s() {
+    let world = World::new().await;
+    let before = [leaf(&world.bot, "private.test").await, leaf(&world.bot, "modern.test").await];
+    let run = Captured::new(&world).await;
+    let config = trusting(&[&run.agent], &[]);
+    let shown = async |name: &str| {
+        let stream = run.shakes_hands(name, name, &config).await.unwrap();
+        stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+    };
+    let first = shown("host0.test").await;
+    for number in 1..=KEPT_MAX {
+        shown(&format!("host{number}.test")).await;
+    }
+    assert_ne!(first, shown("host0.test").await, "no more than so many are kept");
+    let last = format!("host{KEPT_MAX}.test");
+    assert_eq!(shown(&last).await, shown(&last).await, "it is served all the same");
+    let after = [leaf(&world.bot, "private.test").await, leaf(&world.bot, "modern.test").await];
+    assert_eq!(before, after, "those of another run are still kept");
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ fn judge(tree: &Tree, number: u16, told: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut file: Option<&File> = None;
     for word in told.split('`').skip(1).step_by(2) {
-        if word.ends_with(".rs") {
+        if word.starts_with("crates/") {
             file = tree.file(word);
             match file {
                 None => wrong.push(format!("threat {number}: there is no `{word}`")),

@@ -46,7 +46,7 @@ pub(crate) struct Add {
     /// Hold every run of the agent at least like this: `confined` or `captured`
     #[arg(long = "tier", value_name = "TIER")]
     tier_floor: Option<Tier>,
-    /// Let captured runs make user namespaces, as browsers and other sandboxes do: this lowers trust
+    /// Let captured runs make user namespaces, as browsers and other sandboxes do; lowers trust
     #[arg(long)]
     user_namespaces: bool,
     #[command(flatten)]

@@ -2,6 +2,8 @@
 //!
 //! Every rejection is a problem document. Secrets go from the wire straight into [`Secret`].
 
+mod once;
+
 use std::sync::Arc;
 
 use axum::body::{Body, HttpBody as _};
@@ -17,6 +19,7 @@ use marque_plane::{Acting, Factor, Peer, Presented, Secret};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+use self::once::Once;
 use crate::control::Through;
 use crate::exchange::{DRY_RUN, RUN_SCHEME};
 use crate::problem::Problem;
@@ -150,7 +153,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Given<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let read = serde_json::from_slice(Whole::of(parts)?);
+        let body = Whole::of(parts)?;
+        let read = serde_json::from_slice(body).and_then(|Once| serde_json::from_slice(body));
         let read = read.map_err(|error| Problem::unreadable(one_line(&error.to_string())));
         read.map(Self)
     }
@@ -177,7 +181,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for GivenSecretly<
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let read = serde_json::from_slice(Whole::of(parts)?);
+        let body = Whole::of(parts)?;
+        let read = serde_json::from_slice(body).and_then(|Once| serde_json::from_slice(body));
         // serde quotes what it stumbles over, and that may be the secret: say only where.
         let WithSecret { rest, secret } = read.map_err(|error| {
             let (line, column) = (error.line(), error.column());

@@ -19,6 +19,7 @@ mod cli;
 mod confined;
 mod crash;
 mod demo;
+mod differential;
 mod doctor;
 mod echo;
 mod ending;

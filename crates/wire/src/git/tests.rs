@@ -2,6 +2,7 @@
 
 mod answers;
 mod fetches;
+mod json;
 mod lfs;
 mod objects;
 mod packs;

@@ -2,6 +2,7 @@
 
 mod floods;
 mod heads;
+mod lines;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

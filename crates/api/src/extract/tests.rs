@@ -109,7 +109,7 @@ async fn a_body_that_two_readers_read_differently_is_refused() {
     let twice = format!(r#"{{"code":"{digest}","code":"{digest}"}}"#);
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     for wrong in [
-        "".to_owned(),
+        String::new(),
         "\u{feff}".to_owned() + fine,
         format!("{fine}{fine}"),
         format!("{fine}]"),

@@ -47,7 +47,9 @@ fn what_three_servers_see_behind_marque_is_what_was_decided() {
         assert_eq!(of_cases, through.len(), "{} saw what nobody sent", server.name);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    servers.iter().for_each(|server| decided(&marque, server, &cases));
+    for server in &servers {
+        decided(&marque, server, &cases);
+    }
     let straight = saw.each_ref().map(|(straight, _)| straight.as_slice());
     let doubtful = doubtful(&cases, &straight);
     let told = format!("{} cases, {} read differently by servers", cases.len(), doubtful.len());

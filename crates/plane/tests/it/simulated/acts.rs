@@ -99,7 +99,7 @@ impl Sim {
         self.model.runs.get(&run).is_some_and(|ran| ran.bytes_limit.is_some())
     }
 
-    pub(super) async fn opens_what_was_given(&mut self) -> Result<(), Wrong> {
+    pub(super) fn opens_what_was_given(&mut self) -> Result<(), Wrong> {
         let Some(place) = self.dice.place(self.permits.len()) else { return Ok(()) };
         let Held { permit, run, secret } = self.permits.swap_remove(place);
         let ran = &self.model.runs[&run];

@@ -30,11 +30,12 @@ impl Dice {
 
     /// A place in a list of that length, if it has any.
     pub(super) fn place(&mut self, length: usize) -> Option<usize> {
-        (length > 0).then(|| self.below(length as u64) as usize)
+        let place = self.below(u64::try_from(length).ok()?);
+        usize::try_from(place).ok().filter(|_| length > 0)
     }
 
     /// One of a few.
     pub(super) fn one_of<T: Copy>(&mut self, few: &[T]) -> T {
-        few[self.below(few.len() as u64) as usize]
+        few[self.place(few.len()).unwrap()]
     }
 }

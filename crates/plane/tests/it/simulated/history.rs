@@ -104,7 +104,7 @@ impl Sim {
         if self.model.leaves.is_empty() {
             self.settles_in().await?;
         }
-        self.come_back().await?;
+        self.come_back()?;
         for _ in 0..2 {
             self.opens().await?;
         }
@@ -155,9 +155,9 @@ impl Sim {
         Ok(Some(if is_over { Next::End } else { Next::AnotherServer }))
     }
 
-    async fn come_back(&mut self) -> Result<(), Wrong> {
+    fn come_back(&mut self) -> Result<(), Wrong> {
         for _ in 0..self.dice.below(4) {
-            self.holds().await?;
+            self.holds()?;
         }
         Ok(())
     }
@@ -170,7 +170,7 @@ impl Sim {
             "a revocation" => self.revokes().await,
             "a run" => self.opens().await,
             "a child" => self.opens_a_child().await,
-            "a permit is used" => self.opens_what_was_given().await,
+            "a permit is used" => self.opens_what_was_given(),
             "bytes move" => self.moves_bytes().await,
             "an act ends" => self.brings_to_an_end().await,
             "an answer" => self.answers_a_question().await,
@@ -180,7 +180,7 @@ impl Sim {
             "a kill" => self.kills().await,
             "time" => self.time_passes().await,
             "a run ends" => self.ends().await,
-            "a hold" => self.holds().await,
+            "a hold" => self.holds(),
             "a hold is lost" => self.loses_its_hold().await,
             "limits" => self.limits(agent).await,
             "an agent" => self.stops_an_agent().await,

@@ -146,7 +146,7 @@ impl Sim {
         Ok(())
     }
 
-    pub(super) async fn holds(&mut self) -> Result<(), Wrong> {
+    pub(super) fn holds(&mut self) -> Result<(), Wrong> {
         let Some(place) = self.picks_a_runner() else { return Ok(()) };
         let (plane, runner) = (self.front(), &self.runners[place]);
         let Ok(acting) = plane.plane().identify_run(&runner.presented()) else { return Ok(()) };

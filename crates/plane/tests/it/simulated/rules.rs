@@ -20,7 +20,7 @@ impl Model {
         let ran = self.runs.get(&run).ok_or("a run acted that was never opened")?;
         self.must_stand(ran, entry.at)?;
         must(
-            self.connection.as_ref().map(String::as_str)
+            self.connection.as_deref()
                 == operation.connection.as_ref().map(marque_domain::Name::as_str),
             || {
                 format!(

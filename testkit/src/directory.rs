@@ -55,6 +55,11 @@ impl FilePlane {
         Self { directory, clock: Arc::clone(&self.clock), starts }
     }
 
+    /// The clock of every plane that starts on it.
+    pub fn clock(&self) -> &Arc<MockClock> {
+        &self.clock
+    }
+
     /// The store's database file.
     pub fn database(&self) -> PathBuf {
         self.directory.path().join("marque.db")

@@ -70,6 +70,14 @@ impl TestPlane {
         Self::of(plane, store, clock)
     }
 
+    /// A plane on a store in memory that another one may have served before, if it can start. It
+    /// shares that one's clock, and the writer must have been given back.
+    pub fn on_store(store: Store, setup: Setup, clock: Arc<MockClock>) -> Result<Self, StartError> {
+        let (clock, parts) = parts(&setup, clock);
+        let plane = Plane::start_inline(store.clone(), parts, setup.settings)?;
+        Ok(Self::of(plane, store, clock))
+    }
+
     /// A plane on a PostgreSQL database, claimed by alice, now or before. Its clock runs, for the
     /// database tells the time of what is committed.
     pub async fn in_postgres(url: &str, setup: Setup) -> Self {

@@ -77,6 +77,12 @@ pub fn open(plane: &Plane, permit: Permit) -> Result<Opened, Refusal> {
     if lease.is_cancelled() {
         // Cut since it was decided: stage 2 knows by what.
         run::stand(&plane.world(), lease.live().run, plane.now())?;
+        // Or it does not yet: the log could not be written.
+        return Err(Refusal::new(
+            Code::RunKilled,
+            format!("run `{}` was cut, and the log does not say so yet", lease.live().run),
+            "open another run once the log can be written",
+        ));
     }
     let credential = named.as_ref().map(|named| named.credential.reference());
     let injection = match (&connection.fact.slot, named) {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use marque_domain::portion::{Holding, Portion};
-use marque_domain::{Connection, Decision, Id, Refusal, Run};
+use marque_domain::{Connection, Decision, Id, Refusal, Run, RunState};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -65,6 +65,10 @@ pub(crate) fn more(
     let Some(held) = step.world.held(decision).cloned() else {
         return Ok(Err(over()));
     };
+    // Of a run that is over, and forgotten after a while, no limit would be known any more.
+    if step.world.runs.get(held.run).is_none_or(|run| run.fact.state != RunState::Open) {
+        return Ok(Err(over()));
+    }
     let keys: Vec<_> = held.meters.iter().map(|(key, _)| *key).collect();
     let granted = match limits::grant(step.world, (&keys, held.run), wanted, step.now) {
         Ok(granted) => granted,

@@ -2,8 +2,8 @@
 //!
 //! Faults count over the life of the store, from 1, opening not included.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::backfill::Backfill;
@@ -38,6 +38,79 @@ pub struct Faults {
     pub repeat_commit: Option<u64>,
     /// The sync that fails; every later one works again.
     pub fail_sync: Option<u64>,
+    /// Faults that are chosen while the store is open.
+    pub switch: FaultSwitch,
+}
+
+/// What a commit comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitFault {
+    /// It fails as on a broken disk, and is undone.
+    Fails,
+    /// It demands that the transaction runs again; it is undone.
+    Repeats,
+    /// It is undone, and nobody can tell.
+    DoubtUndone,
+    /// It took effect, and nobody can tell.
+    DoubtKept,
+    /// It is undone, and said to be kept: no store may do that, and tests must notice one that does.
+    Lies,
+}
+
+/// Chooses a fault while the store is open. A clone is the same switch.
+#[derive(Debug, Clone, Default)]
+pub struct FaultSwitch(Arc<Mutex<Chosen>>);
+
+#[derive(Debug, Default)]
+struct Chosen {
+    commit: Option<(u64, CommitFault)>,
+    fails_sync: bool,
+}
+
+impl FaultSwitch {
+    /// What the write transaction comes to whose commit is next but `skipped`. Replaces what was
+    /// chosen before and has not come yet.
+    pub fn choose(&self, skipped: u64, fault: CommitFault) {
+        self.chosen(|chosen| chosen.commit = Some((skipped, fault)));
+    }
+
+    /// The next sync fails.
+    pub fn fail_sync(&self) {
+        self.chosen(|chosen| chosen.fails_sync = true);
+    }
+
+    /// Nothing fails any more.
+    pub fn clear(&self) {
+        self.chosen(|chosen| *chosen = Chosen::default());
+    }
+
+    /// Whether a fault was chosen that has not come yet.
+    pub fn is_waiting(&self) -> bool {
+        self.chosen(|chosen| chosen.commit.is_some() || chosen.fails_sync)
+    }
+
+    fn commit(&self) -> Option<CommitFault> {
+        self.chosen(|chosen| match &mut chosen.commit {
+            Some((0, fault)) => {
+                let fault = *fault;
+                chosen.commit = None;
+                Some(fault)
+            }
+            Some((skipped, _)) => {
+                *skipped -= 1;
+                None
+            }
+            None => None,
+        })
+    }
+
+    fn sync(&self) -> bool {
+        self.chosen(|chosen| std::mem::take(&mut chosen.fails_sync))
+    }
+
+    fn chosen<R>(&self, look: impl FnOnce(&mut Chosen) -> R) -> R {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// The faults of one store and how far it has counted.
@@ -56,10 +129,14 @@ impl FaultPlan {
     /// Counts a sync, and fails if it is the one.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         let number = self.syncs.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.faults.fail_sync == Some(number) { Err(injected("sync")) } else { Ok(()) }
+        let is_chosen = self.faults.switch.sync();
+        if self.faults.fail_sync == Some(number) || is_chosen {
+            return Err(injected("sync"));
+        }
+        Ok(())
     }
 
-    fn commit(&self) -> Result<(), StoreError> {
+    fn commit(&self, inner: &mut dyn Session) -> Result<(), StoreError> {
         let number = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
         if self.faults.fail_commit == Some(number) {
             return Err(injected("commit"));
@@ -67,7 +144,17 @@ impl FaultPlan {
         if self.faults.repeat_commit == Some(number) {
             return Err(StoreError::Busy("injected fault in commit".to_owned()));
         }
-        Ok(())
+        let doubt = || StoreError::InDoubt("injected fault in commit".to_owned());
+        match self.faults.switch.commit() {
+            None => inner.commit(),
+            Some(CommitFault::Fails) => Err(injected("commit")),
+            Some(CommitFault::Repeats) => {
+                Err(StoreError::Busy("injected fault in commit".to_owned()))
+            }
+            Some(CommitFault::DoubtUndone) => Err(doubt()),
+            Some(CommitFault::DoubtKept) => inner.commit().and_then(|()| Err(doubt())),
+            Some(CommitFault::Lies) => inner.rollback(),
+        }
     }
 }
 
@@ -95,10 +182,10 @@ impl Session for FaultySession {
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
-        if self.mode == Mode::Write {
-            self.plan.commit()?;
+        match self.mode {
+            Mode::Read => self.inner.commit(),
+            Mode::Write => self.plan.commit(&mut *self.inner),
         }
-        self.inner.commit()
     }
 
     fn rollback(&mut self) -> Result<(), StoreError> {

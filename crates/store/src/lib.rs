@@ -34,7 +34,7 @@ mod writer;
 pub use backfill::{Backfill, Backfiller};
 pub use checkpoints::StoredCheckpoint;
 pub use error::StoreError;
-pub use faults::{Faults, OpenOptions};
+pub use faults::{CommitFault, FaultSwitch, Faults, OpenOptions};
 pub use feed::{Since, Told, Turn};
 pub use intents::Intent;
 pub use log::{Count, DecisionEntries, GroupBy, LogQuery, StoredEntry};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use marque_domain::{Closing, Event, Outcome};
 use marque_plane::spec::{KillTarget, RunSpec};
 use marque_plane::{AdminKind, broker};
-use marque_store::{Faults, OpenOptions};
+use marque_store::{CommitFault, FaultSwitch, Faults, OpenOptions};
 use marque_testkit::{FilePlane, Setup, TestPlane, code_of, get, post, run_of};
 
 const SOON: Duration = Duration::from_secs(5);
@@ -170,4 +170,23 @@ async fn a_refused_call_of_a_killed_run_says_whose_it_was() {
     let log = plane.log();
     let actor = log.last_decision().actor.as_ref().expect("a killed run is no stranger");
     assert_eq!((actor.run, actor.agent.as_str()), (run.id(), "bot"));
+}
+
+// threat 178: found by the simulator. A kill that cannot be recorded cuts all the same, and a permit
+// that was given before opens nothing.
+#[tokio::test]
+async fn a_permit_of_a_run_that_was_cut_without_a_record_opens_nothing() {
+    let switch = FaultSwitch::default();
+    let faults = Faults { switch: switch.clone(), ..Default::default() };
+    let store = OpenOptions { faults, ..Default::default() };
+    let plane = TestPlane::with(Setup { store, ..Default::default() }).await;
+    let alice = plane.alice_with_bot(&["api:GET /**"]).await;
+    let run = alice.starts_a_run("bot").await;
+    let permit = run.permit(get("/v1/items")).await.unwrap();
+    let acting = alice.acting().await;
+    switch.choose(0, CommitFault::Fails);
+    let target = KillTarget::Run(run.id().to_string());
+    plane.plane().kill(&acting, target).await.unwrap_err();
+    let opened = broker::open(plane.plane(), permit);
+    assert_eq!(code_of(opened), "refused.run.killed");
 }

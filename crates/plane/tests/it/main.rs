@@ -32,6 +32,7 @@ mod rehearsal;
 mod replicas;
 mod returning;
 mod road;
+mod simulated;
 mod tiers;
 mod trust;
 mod twins;

@@ -53,7 +53,8 @@ pub enum CommitFault {
     DoubtUndone,
     /// It took effect, and nobody can tell.
     DoubtKept,
-    /// It is undone, and said to be kept: no store may do that, and tests must notice one that does.
+    /// It is undone, and said to be kept: no store may do that, and tests must notice one that does
+    /// it.
     Lies,
 }
 

@@ -172,8 +172,8 @@ async fn a_refused_call_of_a_killed_run_says_whose_it_was() {
     assert_eq!((actor.run, actor.agent.as_str()), (run.id(), "bot"));
 }
 
-// threat 178: found by the simulator. A kill that cannot be recorded cuts all the same, and a permit
-// that was given before opens nothing.
+// threat 178: found by the simulator. A kill that cannot be recorded cuts all the same, and a
+// permit that was given before opens nothing.
 #[tokio::test]
 async fn a_permit_of_a_run_that_was_cut_without_a_record_opens_nothing() {
     let switch = FaultSwitch::default();

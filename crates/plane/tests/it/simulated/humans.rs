@@ -61,8 +61,14 @@ impl Sim {
         }
         let seconds = self.dice.one_of(&[40, 9_000, 200_000, 2_000_000]);
         let until = self.now().plus(Duration::from_secs(seconds));
-        let (agent, openers, tier_floor) = (agent.parse().unwrap(), [].into(), None);
-        let spec = GrantSpec { agent, lines, until, openers, tier_floor };
+        let spec = GrantSpec {
+            agent: agent.parse().unwrap(),
+            lines,
+            until,
+            openers: [].into(),
+            tier_floor: None,
+            user_namespaces: false,
+        };
         let alice = self.alice().await?;
         let given = self.front().plane().add_grant(&alice, spec).await;
         self.answered(Verb::GrantAdded, given).map(|_| ())

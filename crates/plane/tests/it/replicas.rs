@@ -166,7 +166,7 @@ async fn what_a_server_that_is_gone_left_behind_is_settled_by_another() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(15), settled).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(40), settled).await.unwrap();
     let is_held = |(key, _): &(String, String)| key.starts_with("held ");
     let held = other.store().read("test.held", |tx| Ok(tx.all_kept()?.iter().any(is_held)));
     assert!(!held.unwrap(), "nothing stays reserved");

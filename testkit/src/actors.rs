@@ -305,7 +305,7 @@ pub fn connection(name: &str) -> ConnectionSpec {
         pin: None,
         authority_pem: None,
         plain_http: false,
-        slot: Some(Slot::Bearer),
+        slot: Some(Slot::Bearer {}),
         ceiling: Vec::new(),
         limits: Limits::default(),
         trust_floor: 0,

@@ -84,10 +84,11 @@ pub enum Transport {
 
 /// Where a credential goes. Anything the client itself put there is stripped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "slot", rename_all = "snake_case")]
+#[serde(tag = "slot", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Slot {
     /// `Authorization: Bearer …` (RFC 6750 §2.1).
-    Bearer,
+    // In braces, for serde lets pass whatever stands beside the tag of a variant that has none.
+    Bearer {},
     /// `Authorization: Basic …` (RFC 7617), the secret being the password.
     Basic {
         /// The user name.
@@ -142,6 +143,7 @@ impl Answers {
 
 /// Who rotates a credential, and by when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rotation {
     /// The human.
     pub owner: Id<User>,
@@ -220,5 +222,26 @@ impl Named for Connection {
 impl Fact for Connection {
     fn id(&self) -> Id<Self> {
         self.id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Rotation, Slot};
+
+    #[test]
+    fn a_slot_or_a_rotation_with_a_word_too_many_is_refused() {
+        for known in [
+            r#"{"slot":"bearer"}"#,
+            r#"{"slot":"basic","user":"x"}"#,
+            r#"{"slot":"header","name":"x"}"#,
+        ] {
+            serde_json::from_str::<Slot>(known).unwrap();
+            let more = known.replace('}', r#","extra":1}"#);
+            serde_json::from_str::<Slot>(&more).unwrap_err();
+        }
+        let extra = r#"{"extra":1,"owner":"usr_01KDWPVNG00000000000000000","due":1}"#;
+        let refused = serde_json::from_str::<Rotation>(extra).unwrap_err();
+        assert!(refused.to_string().starts_with("unknown field"), "{refused}");
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn strip<'a>(headers: &mut HeaderMap, slots: impl Iterator<Item = &'a
         .filter_map(|slot| match slot {
             Slot::Header { name } => Some(folded(name)),
             // `authorization`, which is stripped of every request.
-            Slot::Bearer | Slot::Basic { .. } => None,
+            Slot::Bearer {} | Slot::Basic { .. } => None,
         })
         .collect();
     let wants_trailers = wants_trailers(headers);

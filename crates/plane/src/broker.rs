@@ -141,7 +141,7 @@ fn unopenable(connection: &Connection) -> Refusal {
 
 fn inject(slot: &Slot, secret: &Secret) -> Injection {
     let (header, value) = match slot {
-        Slot::Bearer => ("authorization", [b"Bearer ".as_slice(), secret.expose()].concat()),
+        Slot::Bearer {} => ("authorization", [b"Bearer ".as_slice(), secret.expose()].concat()),
         Slot::Basic { user } => {
             let pair = Secret::from_vec([user.as_bytes(), b":", secret.expose()].concat());
             let encoded = Secret::from_string(STANDARD.encode(pair.expose()));

@@ -81,7 +81,7 @@ impl Show<'_> {
                 Transport::Plain => "plain".to_owned(),
             },
             slot: match &connection.slot {
-                Some(Slot::Bearer) => "bearer".to_owned(),
+                Some(Slot::Bearer {}) => "bearer".to_owned(),
                 Some(Slot::Basic { .. }) => "basic".to_owned(),
                 Some(Slot::Header { name }) => format!("header {name}"),
                 None => "none".to_owned(),

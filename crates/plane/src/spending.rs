@@ -3,6 +3,9 @@
 //! A call that is allowed spends at once, reserves more while its bodies flow, and settles with its
 //! outcome. A call whose outcome a crash swallowed keeps what it reserved: nobody guesses in its
 //! favour.
+//!
+//! A day's count begins anew with what is spent on the new day, and with nothing else: an outcome
+//! that comes after midnight, by a clock that then steps back, must not give the day before twice.
 
 use std::sync::Arc;
 
@@ -76,7 +79,10 @@ pub(crate) fn more(
     };
     let mut meters = Vec::with_capacity(held.meters.len());
     for (key, holding) in &held.meters {
-        let meter = step.world.meter_at(*key, step.now).reserved(granted);
+        let binds = limits::limits_of(step.world, *key).bytes.is_some();
+        let meter =
+            if binds { step.world.meter_at(*key, step.now) } else { step.world.meter(*key) };
+        let meter = meter.reserved(granted);
         step.put_meter(*key, meter)?;
         meters.push((*key, holding.and(granted, &meter)));
     }
@@ -92,7 +98,7 @@ pub(crate) fn settle(
 ) -> Result<(), Failure> {
     let Some(held) = step.release(decision) else { return Ok(()) };
     for (key, holding) in &held.meters {
-        let meter = step.world.meter_at(*key, step.now).settled(holding, spent_bytes);
+        let meter = step.world.meter(*key).settled(holding, spent_bytes);
         step.put_meter(*key, meter)?;
     }
     Ok(())

@@ -106,7 +106,7 @@ impl Step<'_, '_> {
 
     /// Writes down what was spent before there was a limit on it.
     pub(crate) fn keep_meter(&mut self, key: MeterKey) -> Result<(), Failure> {
-        self.put_meter(key, self.world.meter_at(key, self.now))
+        self.put_meter(key, self.world.meter(key))
     }
 
     /// Whether one more entry of a kind that anybody can cause may be written now. What may not is

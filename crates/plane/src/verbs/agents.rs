@@ -5,7 +5,7 @@ use marque_domain::{
     Agent, AgentState, AgentVersion, Closing, Id, Timestamp, User, UserRef, Verb, VersionState,
 };
 
-use super::runs::close_tree;
+use super::runs::{close_tree, unclosed};
 use super::{Detailed, changed, limits};
 use crate::caller::Acting;
 use crate::error::{AdminError, AdminKind};
@@ -197,17 +197,8 @@ pub(crate) fn close_runs_of(
     agent: Id<Agent>,
     by: &UserRef,
 ) -> Result<Vec<Id<marque_domain::Run>>, AdminError> {
-    let mut open: Vec<_> = step
-        .world
-        .runs
-        .all()
-        .filter(|run| run.fact.agent == agent && run.fact.is_open(step.now))
-        .map(|run| run.fact.id)
-        .collect();
-    // The order of ids, so that a seed replays.
-    open.sort_unstable();
     let mut closed = Vec::new();
-    for run in open {
+    for run in unclosed(step, |run| run.agent == agent) {
         closed.extend(close_tree(step, run, Closing::Killed, Some(by))?);
     }
     Ok(closed)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use marque_domain::{Closing, Id, Run, TaskRef, User, UserRef, Verb};
 
 use super::agents::{close_runs_of, find_agent};
-use super::runs::{close_tree, closed_task};
+use super::runs::{close_tree, closed_task, unclosed};
 use super::{Detailed, changed};
 use crate::caller::Acting;
 use crate::error::{AdminError, AdminKind};
@@ -80,7 +80,7 @@ impl Plane {
                     return Err(AdminError::new(AdminKind::Conflict, message));
                 }
                 step.tx.put_setting(&setting, &step.now.to_string())?;
-                let open = open_runs(step, |run| run.task == task);
+                let open = unclosed(step, |run| run.task == task);
                 let mut closed = Vec::new();
                 for run in open {
                     closed.extend(close_tree(step, run, Closing::Done, Some(&by))?);
@@ -118,18 +118,10 @@ fn strike(
         }
         KillTarget::All => {
             let mut closed = Vec::new();
-            for run in open_runs(step, |_| true) {
+            for run in unclosed(step, |_| true) {
                 closed.extend(close_tree(step, run, Closing::Killed, Some(by))?);
             }
             Ok(("all".to_owned(), closed))
         }
     }
-}
-
-fn open_runs(step: &Step<'_, '_>, wanted: impl Fn(&Run) -> bool) -> Vec<Id<Run>> {
-    let open = step.world.runs.all().filter(|run| run.fact.is_open(step.now) && wanted(&run.fact));
-    let mut open: Vec<_> = open.map(|run| run.fact.id).collect();
-    // The order of ids, so that a seed replays.
-    open.sort_unstable();
-    open
 }

@@ -6,7 +6,7 @@ mod reached;
 
 use std::sync::Arc;
 
-use marque_domain::{Approval, Closing, Event, Id, Run, TaskRef, User, UserRef};
+use marque_domain::{Approval, Closing, Event, Id, Run, RunState, TaskRef, User, UserRef};
 
 use crate::caller::{Acting, Peer};
 use crate::error::{AdminError, AdminKind};
@@ -131,6 +131,16 @@ pub(crate) fn not_the_launcher() -> AdminError {
     let message = "only the launcher of a run can hold it, hand over its doors, or end it";
     AdminError::new(AdminKind::Forbidden, message)
         .hint("a run ends when its command does; a human can end it with `marque kill`")
+}
+
+/// The runs that nobody has closed, in the order of their ids, so that a seed replays. Those whose
+/// time is up are among them until they are closed: a clock that steps back must not revive them.
+pub(crate) fn unclosed(step: &Step<'_, '_>, wanted: impl Fn(&Run) -> bool) -> Vec<Id<Run>> {
+    let is_meant = |run: &Run| run.state == RunState::Open && wanted(run);
+    let all = step.world.runs.all().filter(|run| is_meant(&run.fact));
+    let mut found: Vec<_> = all.map(|run| run.fact.id).collect();
+    found.sort_unstable();
+    found
 }
 
 /// The setting that says a task is closed.

@@ -97,7 +97,7 @@ async fn a_credential_goes_where_its_slot_says() {
     let alice = plane.alice();
     alice.registers("bot").await;
     let slots = [
-        (Slot::Bearer, "authorization", format!("Bearer {CANARY}")),
+        (Slot::Bearer {}, "authorization", format!("Bearer {CANARY}")),
         (Slot::Header { name: "x-api-key".to_owned() }, "x-api-key", CANARY.to_owned()),
         (
             Slot::Basic { user: "marque".to_owned() },
@@ -143,7 +143,7 @@ async fn an_opaque_connection_has_nothing_to_set_or_to_open_its_tls_with() {
     for (spec, secret) in [
         (ConnectionSpec { plain_http: true, ..opaque() }, None),
         (ConnectionSpec { authority_pem: Some("pem".to_owned()), ..opaque() }, None),
-        (ConnectionSpec { slot: Some(Slot::Bearer), ..opaque() }, Some(secret())),
+        (ConnectionSpec { slot: Some(Slot::Bearer {}), ..opaque() }, Some(secret())),
         (ConnectionSpec { ceiling: vec!["GET /v1/**".to_owned()], ..opaque() }, None),
     ] {
         let error = plane.plane().add_connection(&acting, spec, secret).await.unwrap_err();

@@ -114,6 +114,23 @@ async fn a_kill_of_an_agent_takes_its_runs_and_no_others() {
     other.calls("GET", "/").await.is_refused("refused.run.killed");
 }
 
+// threat 178: the clock is ahead while a human kills, nobody has closed what expired by it, and the
+// clock goes back.
+#[tokio::test]
+async fn a_kill_takes_runs_whose_time_is_up_by_a_clock_that_steps_back() {
+    let plane = TestPlane::new().await;
+    let alice = plane.alice_with_bot(&["api:GET /**"]).await;
+    let all = [KillTarget::All, KillTarget::Agent("bot".parse().unwrap())];
+    for target in all {
+        let run = alice.starts_a_run("bot").await;
+        let acting = alice.acting().await;
+        plane.clock().advance(Duration::from_secs(7_200));
+        plane.plane().kill(&acting, target).await.unwrap();
+        plane.clock().step_back(Duration::from_secs(7_200));
+        assert!(run.permit(get("/")).await.is_err(), "a killed run acts");
+    }
+}
+
 #[tokio::test]
 async fn what_waits_for_the_end_of_a_run_learns_of_the_kill() {
     let plane = TestPlane::new().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use marque_domain::{Code, Event, Limits, Verb};
 use marque_plane::spec::{AgentSpec, ConnectionSpec, LimitSpec, RunSpec};
-use marque_testkit::{FilePlane, Setup, TestPlane, child, connection, run_of};
+use marque_testkit::{FilePlane, Setup, TestPlane, child, connection, get, run_of};
 use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,6 +127,28 @@ async fn the_count_of_a_day_begins_anew_at_midnight() {
     plane.clock().step_back(Duration::from_secs(60));
     call().await.is_allowed();
     call().await.is_refused("refused.limits.calls_spent");
+}
+
+// A clock that is set a little ahead at midnight and then back: the call that ends in between, and
+// the limit that is raised, spend nothing of the new day.
+#[tokio::test]
+async fn only_what_is_spent_begins_a_day() {
+    let plane = TestPlane::new().await;
+    let alice = plane.alice_with_bot(&["api:GET /**"]).await;
+    alice.limits("bot", a_day(2)).await;
+    plane.clock().advance(Duration::from_secs(12 * 3_600 - 1));
+    let run = alice.starts_a_run("bot").await;
+    run.calls("GET", "/v1/1").await.is_allowed();
+    let lease = run.opens(get("/v1/2")).await.lease;
+    plane.clock().advance(Duration::from_secs(1));
+    let decision = lease.decision();
+    drop(lease);
+    plane.settled(decision).await;
+    alice.limits("bot", a_day(2)).await;
+    plane.clock().step_back(Duration::from_secs(1));
+    run.calls("GET", "/v1/3").await.is_refused("refused.limits.calls_spent");
+    plane.clock().advance(Duration::from_secs(1));
+    run.calls("GET", "/v1/4").await.is_allowed();
 }
 
 #[tokio::test(flavor = "multi_thread")]

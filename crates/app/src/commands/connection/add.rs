@@ -125,7 +125,7 @@ struct SlotChoice {
 impl SlotChoice {
     fn slot(self) -> Option<Slot> {
         match self {
-            Self { bearer: true, .. } => Some(Slot::Bearer),
+            Self { bearer: true, .. } => Some(Slot::Bearer {}),
             Self { basic: Some(user), .. } => Some(Slot::Basic { user }),
             Self { header: Some(name), .. } => {
                 Some(Slot::Header { name: name.to_ascii_lowercase() })

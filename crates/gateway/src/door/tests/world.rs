@@ -493,7 +493,7 @@ fn connection(name: &str, address: SocketAddr) -> ConnectionSpec {
         pin: Some(address),
         authority_pem: None,
         plain_http: false,
-        slot: Some(Slot::Bearer),
+        slot: Some(Slot::Bearer {}),
         ceiling: Vec::new(),
         limits: Limits::default(),
         trust_floor: 0,

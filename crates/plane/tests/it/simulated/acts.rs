@@ -103,7 +103,10 @@ impl Sim {
         let Some(place) = self.dice.place(self.permits.len()) else { return Ok(()) };
         let Held { permit, run, secret } = self.permits.swap_remove(place);
         let ran = &self.model.runs[&run];
-        let is_over = ran.chain.iter().any(|(one, _)| self.model.runs[one].is_closed);
+        let mut chain = ran.chain.iter().map(|(one, _)| &self.model.runs[one]);
+        let is_over = chain.clone().any(|one| one.is_closed);
+        // What expired is cut even where no entry can say so.
+        let may_be_over = is_over || chain.any(|one| one.expires_at <= self.high);
         match broker::open(self.front().plane(), permit) {
             Ok(opened) => {
                 must(!is_over, || format!("{run} is over, and opened a credential"))?;
@@ -117,7 +120,7 @@ impl Sim {
                 self.leases.push(Leased { lease: opened.lease, run, taken: 0 });
                 Ok(())
             }
-            Err(refusal) => must(is_over || self.cut.contains(&run), || {
+            Err(refusal) => must(may_be_over || self.cut.contains(&run), || {
                 format!("a permit of an open run opens nothing: {refusal}")
             }),
         }

@@ -27,8 +27,8 @@ struct Mounted {
 
 /// Takes from every mount what it must not allow.
 pub(super) fn restrict(sights: &[Sight]) -> Result<(), Trouble> {
-    let list = std::fs::read_to_string(LIST).during("list the mounts")?;
-    for mounted in list.lines().filter_map(parse) {
+    let list = std::fs::read(LIST).during("list the mounts")?;
+    for mounted in all(&list) {
         let Some(more) = owed(&mounted.at, sights) else { continue };
         let flags = mounted.flags | more | MountFlags::BIND;
         let step = || format!("restrict `{}`", mounted.at.display());
@@ -42,8 +42,8 @@ pub(super) fn restrict(sights: &[Sight]) -> Result<(), Trouble> {
 
 /// Where mounts are.
 pub(super) fn places() -> std::io::Result<BTreeSet<PathBuf>> {
-    let list = std::fs::read_to_string(LIST)?;
-    Ok(list.lines().filter_map(parse).map(|mounted| mounted.at).collect())
+    let list = std::fs::read(LIST)?;
+    Ok(all(&list).map(|mounted| mounted.at).collect())
 }
 
 /// What a mount there is to lose: as the nearest thing laid above it says, the later of two.
@@ -80,32 +80,37 @@ fn is_device(at: &Path) -> bool {
     at.file_name().is_some_and(|name| DEVICES.iter().any(|device| name == *device))
 }
 
+// A line for each mount. A place is bytes, and need not be text.
+fn all(list: &[u8]) -> impl Iterator<Item = Mounted> {
+    list.split(|byte| *byte == b'\n').filter_map(parse)
+}
+
 // proc_pid_mountinfo(5): the fifth field is the place, the sixth its flags.
-fn parse(line: &str) -> Option<Mounted> {
-    let mut fields = line.split_ascii_whitespace().skip(4);
+fn parse(line: &[u8]) -> Option<Mounted> {
+    let mut fields = line.split(u8::is_ascii_whitespace).skip(4);
     let at = unescaped(fields.next()?);
-    let flags = fields.next()?.split(',').map(flag).fold(MountFlags::empty(), |all, one| all | one);
-    Some(Mounted { at, flags })
+    let flags = fields.next()?.split(|byte| *byte == b',').map(flag);
+    Some(Mounted { at, flags: flags.fold(MountFlags::empty(), |all, one| all | one) })
 }
 
 // Those that the user namespace locks must stay as they are (mount_namespaces(7)).
-fn flag(word: &str) -> MountFlags {
+fn flag(word: &[u8]) -> MountFlags {
     match word {
-        "ro" => MountFlags::RDONLY,
-        "nosuid" => MountFlags::NOSUID,
-        "nodev" => MountFlags::NODEV,
-        "noexec" => MountFlags::NOEXEC,
-        "noatime" => MountFlags::NOATIME,
-        "nodiratime" => MountFlags::NODIRATIME,
-        "relatime" => MountFlags::RELATIME,
+        b"ro" => MountFlags::RDONLY,
+        b"nosuid" => MountFlags::NOSUID,
+        b"nodev" => MountFlags::NODEV,
+        b"noexec" => MountFlags::NOEXEC,
+        b"noatime" => MountFlags::NOATIME,
+        b"nodiratime" => MountFlags::NODIRATIME,
+        b"relatime" => MountFlags::RELATIME,
         _ => MountFlags::empty(),
     }
 }
 
 // Blanks are written as three octal digits.
-fn unescaped(field: &str) -> PathBuf {
+fn unescaped(field: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(field.len());
-    let mut rest = field.as_bytes();
+    let mut rest = field;
     while let Some((first, after)) = rest.split_first() {
         let code = (*first == b'\\').then(|| after.get(..3)).flatten();
         let code = code.and_then(|digits| str::from_utf8(digits).ok());
@@ -122,15 +127,27 @@ fn unescaped(field: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::{Mounted, owed, parse};
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::path::Path;
+
+    use super::{Mounted, all, owed, parse};
     use crate::capture::message::{Sight, What};
     use rustix::mount::MountFlags;
 
     #[test]
     fn a_mount_is_read_with_blanks_and_flags() {
-        let line = r"36 35 98:0 /a /mnt/a\040b rw,nosuid,relatime shared:1 - ext4 /dev/sda rw";
+        let line = br"36 35 98:0 /a /mnt/a\040b rw,nosuid,relatime shared:1 - ext4 /dev/sda rw";
         let flags = MountFlags::NOSUID | MountFlags::RELATIME;
         assert_eq!(parse(line), Some(Mounted { at: "/mnt/a b".into(), flags }));
+    }
+
+    #[test]
+    fn a_place_that_is_no_text_is_read_as_it_is() {
+        let list = b"36 35 98:0 / /mnt/\xff\xfe ro - ext4 a rw\n37 35 98:0 / /b rw - ext4 a rw\n";
+        let places: Vec<_> = all(list).map(|mounted| mounted.at).collect();
+        assert_eq!(places[0].as_os_str().as_bytes(), b"/mnt/\xff\xfe");
+        assert_eq!(places[1], Path::new("/b"));
+        assert_eq!(places.len(), 2);
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Stage {
         let address = upstream(Arc::clone(&script), Arc::clone(&seen)).await;
         let (alice, _) = world.admin();
         for (name, slot, secret) in [
-            ("echo", Slot::Bearer, SECRET),
+            ("echo", Slot::Bearer {}, SECRET),
             ("other", Slot::Header { name: "x-api-key".to_owned() }, OTHER),
         ] {
             let spec = connection(name, address, (slot, answers.clone()));
@@ -73,7 +73,7 @@ impl Stage {
         let spec = ConnectionSpec {
             service: Service::Git,
             slot: None,
-            ..connection("code", address, (Slot::Bearer, answers))
+            ..connection("code", address, (Slot::Bearer {}, answers))
         };
         world.plane.add_connection(alice, spec, None).await.unwrap();
         let own = |line: &str| ["echo", "other"].map(|name| format!("{name}:{line}"));

@@ -18,6 +18,9 @@ mod proofs;
 mod rules;
 mod sim;
 
+use std::iter::repeat_with;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use history::{Plot, tell};
@@ -25,8 +28,10 @@ use sim::Tally;
 
 const APPROVAL_TTL: Duration = Duration::from_secs(15 * 60);
 /// Histories of an ordinary test run; see `docs/development/testing.md` for what they take.
-const RUNS: u64 = 150;
+const RUNS: u64 = 2_000;
 const RUNS_ON_FILES: u64 = 8;
+/// Threads that tell histories, each its own.
+const TELLERS: usize = 2;
 
 #[test]
 fn whatever_happens_what_was_promised_holds() {
@@ -76,10 +81,22 @@ fn many(usual: u64, plot: Plot) {
         None => 0..asked("MARQUE_SIM_RUNS").unwrap_or(usual),
     };
     let (histories, begun) = (seeds.end - seeds.start, std::time::Instant::now());
+    let next = AtomicU64::new(seeds.start);
+    let tells = || {
+        let mut sum = Tally::default();
+        let due = repeat_with(|| next.fetch_add(1, Ordering::SeqCst));
+        for seed in due.take_while(|seed| *seed < seeds.end) {
+            let told = tell(seed, plot).unwrap_or_else(|wrong| panic!("{wrong}"));
+            sum.add(told.tally);
+        }
+        sum
+    };
     let mut sum = Tally::default();
-    for seed in seeds {
-        let told = tell(seed, plot).unwrap_or_else(|wrong| panic!("{wrong}"));
-        sum.add(told.tally);
-    }
+    thread::scope(|scope| {
+        let tellers = [(); TELLERS].map(|()| scope.spawn(tells));
+        tellers
+            .into_iter()
+            .for_each(|teller| sum.add(teller.join().expect("a promise was broken")));
+    });
     println!("{histories} histories in {:.1} s: {sum:?}", begun.elapsed().as_secs_f64());
 }

@@ -167,9 +167,15 @@ impl Sim {
             let crossed = Crossed { sent_bytes, received_bytes: taken - sent_bytes, redacted: 0 };
             lease.finish(Outcome::Answered { status: 200 }, crossed);
         }
-        self.settle().await;
-        self.absorb()?;
-        let is_told = self.model.acts.get(&decision).is_some_and(|act| act.outcome.is_some());
+        let mut is_told = false;
+        for _ in 0..self.settles() {
+            self.settle().await;
+            self.absorb()?;
+            is_told = self.model.acts.get(&decision).is_some_and(|act| act.outcome.is_some());
+            if is_told || self.has_struck || self.is_stuck {
+                break;
+            }
+        }
         must(is_told || self.has_struck || self.is_stuck, || {
             format!("{decision} is over, and its outcome is not in the log")
         })

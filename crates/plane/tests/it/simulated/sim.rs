@@ -242,6 +242,12 @@ impl Sim {
         }
     }
 
+    /// How often that is done before something counts as not done: on files, threads write as soon
+    /// as the machine lets them.
+    pub(super) fn settles(&self) -> usize {
+        if matches!(self.ground, Ground::Files(_)) { 2_000 } else { 1 }
+    }
+
     pub(super) fn note_faults(&mut self) {
         let Some(fault) = self.chosen.filter(|_| !self.faults.is_waiting()) else { return };
         self.chosen = None;

@@ -140,6 +140,13 @@ impl Problem {
             .remedy("try again in a moment")
     }
 
+    /// Every call would be refused so. `code` is `starting` where that is soon over.
+    pub(crate) fn unready(code: &str, refusal: Refusal) -> Self {
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, refusal.message);
+        problem.0.remedy = refusal.remedy;
+        problem
+    }
+
     /// The server is on its way out.
     pub(crate) fn stopping() -> Self {
         let message = "the server is stopping";

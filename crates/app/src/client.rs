@@ -126,6 +126,22 @@ impl Client {
         self.exchange(request).await.map(drop)
     }
 
+    /// Fails unless a server is ready.
+    pub(crate) async fn is_ready(&self) -> Result<(), Failure> {
+        self.send_quietly(&Request::get("/readyz")).await
+    }
+
+    /// Fails unless a server is up. One that cannot write its log is: what it is asked next says
+    /// so.
+    pub(crate) async fn is_up(&self) -> Result<(), Failure> {
+        let (status, body) = self.once(&Request::get("/readyz"), None).await?;
+        let told = (!status.is_success()).then(|| problem(status, &body));
+        match told.filter(|problem| problem.code != "unavailable") {
+            None => Ok(()),
+            Some(problem) => Err(failure(problem)),
+        }
+    }
+
     async fn exchange(&self, request: &Request) -> Result<Bytes, Failure> {
         let mut factor = match (request.user(), request.wants_presence()) {
             (Some((_, passphrase)), _) => Some(passphrase.duplicate()),

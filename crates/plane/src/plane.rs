@@ -256,11 +256,17 @@ impl Plane {
     }
 
     /// Refuses where it is too far behind to answer.
-    pub(crate) fn must_hear(&self) -> Result<(), Refusal> {
+    pub fn must_hear(&self) -> Result<(), Refusal> {
         if self.is_behind() {
             return Err(record::behind(self.behind(), self.sequencer().pulse().is_rewound()));
         }
         Ok(())
+    }
+
+    /// Refuses where nothing can be recorded: the last try to write the log failed. Ends by itself
+    /// once there is room again, or the disk or the database can be written.
+    pub fn must_record(&self) -> Result<(), Refusal> {
+        self.sequencer().failure().map_or(Ok(()), |failure| Err(record::unwritable(&failure)))
     }
 
     /// Says where the proxy door listens; the first word counts.

@@ -11,6 +11,7 @@ mod listening;
 mod next;
 mod pulse;
 mod syncers;
+mod writing;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +29,7 @@ pub(crate) use committer::{Beginning, Committer};
 use listening::Listening;
 pub(crate) use pulse::{BEHIND_MAX, LOST, Pulse};
 use syncers::Syncers;
+use writing::{Again, Writing};
 
 use crate::failure::Failure;
 use crate::step::Step;
@@ -51,6 +53,7 @@ pub(crate) struct Sequencer {
     published: Arc<ArcSwap<World>>,
     synced: Arc<Mutex<SyncedHead>>,
     pulse: Arc<Pulse>,
+    writing: Arc<Writing>,
 }
 
 /// What the committer is asked.
@@ -90,28 +93,33 @@ impl Sequencer {
         // ORDER: what the start settled, and what a killed server left unsynced, is on disk before
         // the head counts as synced. A checkpoint over less would be a fork after a power cut.
         files.iter().take(1).try_for_each(marque_store::Syncer::sync)?;
-        let syncers = Syncers::start(files, committer.synced_head());
+        let writing = Arc::new(Writing::default());
+        let syncers = Syncers::start(files, committer.synced_head(), Arc::clone(&writing));
         let synced = syncers.synced();
         let backfill = Backfill::start(store.backfiller()?);
         let (sender, receiver) = sync_channel(QUEUE);
         let (beside, listening) = (store.clone(), Listening::start(store, &sender)?);
         let thread = std::thread::Builder::new()
             .name("marque-commit".to_owned())
-            .spawn(move || commit_all(committer, &receiver, (syncers, backfill), &beside))
+            .spawn({
+                let writing = Arc::clone(&writing);
+                move || commit_all(committer, &receiver, (syncers, backfill), (&beside, &writing))
+            })
             .map_err(|error| Failure::Store(format!("no thread for the log: {error}")))?;
         let mode = Mode::Threads {
             queue: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
             listening,
         };
-        Ok(Self { mode, published, synced, pulse })
+        Ok(Self { mode, published, synced, pulse, writing })
     }
 
     /// A sequencer that commits in whatever thread submits.
     pub(crate) fn inline(committer: Committer) -> Self {
         let (published, pulse) = (committer.published(), committer.pulse());
         let synced = Arc::new(Mutex::new(committer.synced_head()));
-        Self { mode: Mode::Inline(Box::new(Mutex::new(committer))), published, synced, pulse }
+        let (mode, writing) = (Mode::Inline(Box::new(Mutex::new(committer))), Arc::default());
+        Self { mode, published, synced, pulse, writing }
     }
 
     /// The world as of the last commit.
@@ -122,6 +130,11 @@ impl Sequencer {
     /// How far this server may be behind the others that share its store.
     pub(crate) fn pulse(&self) -> &Pulse {
         &self.pulse
+    }
+
+    /// Why nothing can be recorded, if nothing can.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        self.writing.failure()
     }
 
     /// What a checkpoint may cover.
@@ -175,7 +188,9 @@ impl Sequencer {
             Mode::Inline(committer) => {
                 let mut committer = committer.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut batch = vec![command];
-                match committer.commit(&mut batch) {
+                let done = committer.commit(&mut batch);
+                self.writing.note(&done);
+                match done {
                     Ok(()) => {
                         *self.synced.lock().unwrap_or_else(PoisonError::into_inner) =
                             committer.synced_head();
@@ -206,8 +221,9 @@ fn commit_all(
     mut committer: Committer,
     queue: &Receiver<Message>,
     (mut syncers, mut backfill): (Syncers, Backfill),
-    store: &Store,
+    (store, writing): (&Store, &Writing),
 ) {
+    let mut again = Again::default();
     let idle = if store.is_shared() { LOOK } else { IDLE };
     loop {
         let mut batch = Vec::new();
@@ -222,7 +238,11 @@ fn commit_all(
             Message::Look => None,
         }));
         if batch.is_empty() {
-            look(&mut committer, store);
+            look(&mut committer, store, writing);
+            // Where the others cannot be heard, hearing them comes first.
+            if !(store.is_shared() && committer.is_behind()) {
+                again.tries(&mut committer, writing);
+            }
             continue;
         }
         if syncers.has_failed() {
@@ -231,7 +251,9 @@ fn commit_all(
             }
             continue;
         }
-        match committer.commit(&mut batch) {
+        let done = committer.commit(&mut batch);
+        writing.note(&done);
+        match done {
             Ok(()) => {
                 let (reads, writes): (Vec<_>, Vec<_>) =
                     batch.into_iter().partition(|command| command.durability() == Durability::Read);
@@ -250,11 +272,14 @@ fn commit_all(
     backfill.stop();
 }
 
-// What cannot be looked at makes the pulse stop, which tells by itself.
-fn look(committer: &mut Committer, store: &Store) {
+// What cannot be looked at makes the pulse stop; why it did is said then.
+fn look(committer: &mut Committer, store: &Store, writing: &Writing) {
     if store.is_shared()
         && let Err(failure) = committer.follow(store)
     {
         tracing::debug!(%failure, "what the other servers did cannot be read");
+        if committer.is_behind() {
+            writing.note(&Err(failure));
+        }
     }
 }

@@ -18,14 +18,21 @@ pub(crate) async fn healthz() -> Json<HealthView> {
     Json(HealthView { status: "ok".to_owned(), more: BTreeMap::new() })
 }
 
-/// The proxy door is open, so runs can be opened, and nothing the other servers of a shared store
-/// did is unknown here, so that calls are answered. A server that is about to end is not ready.
+/// The proxy door is open, so runs can be opened; nothing the other servers of a shared store did
+/// is unknown here, and the log can be written, so that calls are allowed. A server that is about
+/// to end is not ready.
 pub(crate) async fn readyz(State(shared): State<Shared>) -> Result<Json<HealthView>, Problem> {
     if shared.leaving.is_cancelled() {
         return Err(Problem::stopping());
     }
     let plane = shared.plane;
-    plane.status().proxy.filter(|_| !plane.is_behind()).ok_or_else(Problem::starting)?;
+    plane.status().proxy.ok_or_else(Problem::starting)?;
+    let recorded = plane.must_record();
+    if let Err(behind) = plane.must_hear() {
+        // Why it hears nothing, if that is known.
+        return Err(Problem::unready("starting", recorded.err().unwrap_or(behind)));
+    }
+    recorded.map_err(|refusal| Problem::unready("unavailable", refusal))?;
     Ok(healthz().await)
 }
 

@@ -48,7 +48,7 @@ pub(crate) async fn connect_or_start(
     context: &Context,
     client: &Client,
 ) -> Result<StatusView, Failure> {
-    if client.send_quietly(&Request::get("/readyz")).await.is_err() {
+    if client.is_up().await.is_err() {
         if !client.is_answered().await {
             context.data.prepare()?;
             start(context)?;
@@ -96,7 +96,7 @@ async fn wait_until_ready(context: &Context, client: &Client) -> Result<(), Fail
     let ready = async {
         let mut again = Instant::now() + AGAIN;
         loop {
-            match client.send_quietly(&Request::get("/readyz")).await {
+            match client.is_up().await {
                 Err(failure) if failure.exit == Exit::Unavailable => {
                     tokio::time::sleep(PAUSE).await;
                 }

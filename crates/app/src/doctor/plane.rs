@@ -35,8 +35,16 @@ fn room(context: &Context) -> Row {
 
 async fn server(context: &Context) -> Row {
     const WHAT: &str = "server";
-    if context.client().is_answered().await {
-        return Row::ok(WHAT, "it answers");
+    let client = context.client();
+    if client.is_answered().await {
+        return match client.is_ready().await {
+            Ok(()) => Row::ok(WHAT, "it answers, and is ready"),
+            Err(failure) => Row::failed(
+                WHAT,
+                format!("it answers, and is not ready: {}", failure.message),
+                failure.hint.unwrap_or_default(),
+            ),
+        };
     }
     match context.must_have_a_plane() {
         Ok(()) => Row::ok(WHAT, "none runs; it is started when it is needed"),

@@ -20,6 +20,7 @@ mod confined;
 mod crash;
 mod demo;
 mod differential;
+mod disks;
 mod doctor;
 mod echo;
 mod ending;

@@ -1,9 +1,11 @@
 //! A plane in a PostgreSQL database: the same story, and what only a database can do to it.
 
 mod crashes;
+mod failover;
 mod history;
 mod namespace;
 mod paused;
+mod refusing;
 mod releases;
 mod replicas;
 mod restored;

@@ -114,6 +114,34 @@ fn a_data_directory_that_was_put_back_whole_is_told_by_the_anchors() {
     assert_eq!(world.json(&["log", "verify"])["ok"], true);
 }
 
+// threat 156: whoever is still there from before the copy was put back: a captured run that waits
+// for its server, and an approval that was given since.
+#[test]
+fn a_run_that_outlives_its_server_does_not_go_on_at_an_older_copy() {
+    let mut world = World::new();
+    let mut run = world.captured();
+    assert_eq!(run.curl("http://plain.test/v1/before").0, 200);
+    assert_eq!(run.curl("-X POST http://plain.test/v1/orders").0, 403);
+    let copy = world.path("copy.db");
+    sqlite(&world, &format!("VACUUM INTO '{}'", copy.display()));
+    let given = world.gives();
+    world.cli(&["connection", "remove", "api"]).ok();
+    run.begins("while :; do curl -sS -m 2 http://plain.test/v1/after; done >&2 2>/dev/null");
+    assert_eq!(world.stop(), Some(0));
+    let reached = world.plain.saw().len();
+    put_back(&world, &copy);
+    world.cli(&["store", "restored"]).ok();
+    world.serve();
+    assert_eq!(run.code(), 137, "{}", run.said());
+    assert_eq!(world.json(&["run", "show", &run.id])["state"], "orphaned");
+    let state = world.json(&["approval", "show", &given])["state"].clone();
+    assert_eq!(state, "lapsed");
+    assert_eq!(world.plain.saw().len(), reached, "it went on");
+    // What came back with the copy is there to be looked at, and serves nobody.
+    assert_eq!(world.json(&["connection", "show", "api"])["state"], "live");
+    world.cli(&OPENS).fails(1, "is suspended");
+}
+
 #[test]
 fn a_copy_made_beside_the_running_server_is_whole() {
     let world = World::new();

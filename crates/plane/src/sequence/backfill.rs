@@ -20,6 +20,7 @@ pub(super) struct Backfill {
     calls: Option<SyncSender<()>>,
     is_ready: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    is_failing: bool,
 }
 
 impl Backfill {
@@ -31,7 +32,7 @@ impl Backfill {
             .name("marque-backfill".to_owned())
             .spawn(move || serve(backfiller, &received, &ready))
             .ok();
-        Self { calls: Some(calls), is_ready, thread }
+        Self { calls: Some(calls), is_ready, thread, is_failing: false }
     }
 
     /// Looks at the log of writes between two batches.
@@ -40,9 +41,12 @@ impl Backfill {
         let is_ready = self.is_ready.swap(false, Ordering::AcqRel);
         let has_news = !backlog.is_complete();
         if is_ready || backlog.held_bytes() > LIMIT || (is_idle && has_news) {
-            if let Err(error) = writer.backfill() {
+            let done = writer.backfill();
+            // Said once: an idle committer tries five times a second.
+            if let (Err(error), false) = (&done, self.is_failing) {
                 tracing::warn!(%error, "the log of writes could not be moved into the database");
             }
+            self.is_failing = done.is_err();
         } else if backlog.left_bytes() > HELP_AT
             && let Some(calls) = &self.calls
         {

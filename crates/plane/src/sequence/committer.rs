@@ -4,6 +4,7 @@
 //! servers share the store, a batch first does what the others committed; see `next.rs`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use marque_crypto::Random;
@@ -13,7 +14,7 @@ use marque_tlog::Frontier;
 use super::SyncedHead;
 use super::command::{Command, Durability, Undo, Work};
 use super::next::Next;
-use super::pulse::Pulse;
+use super::pulse::{BEHIND_MAX, Pulse};
 use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::live::Kin;
@@ -85,6 +86,16 @@ impl Committer {
         self.commit(&mut batch)?;
         batch.into_iter().for_each(Command::answer);
         answer.try_recv().unwrap_or_else(|_| Err(Failure::Stopped.into()))
+    }
+
+    /// By the clock that never steps back.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
+    /// Whether it is too far behind the other servers of a shared store to answer.
+    pub(super) fn is_behind(&self) -> bool {
+        self.pulse.behind(self.clock.elapsed()) > BEHIND_MAX
     }
 
     /// The write connection, for what happens between two batches.

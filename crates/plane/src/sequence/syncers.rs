@@ -12,6 +12,7 @@ use marque_store::Syncer;
 
 use super::SyncedHead;
 use super::command::Command;
+use super::writing::Writing;
 use crate::failure::Failure;
 
 /// Syncs that may be under way at once.
@@ -30,6 +31,7 @@ struct Shared {
     wake: Condvar,
     synced: Arc<Mutex<SyncedHead>>,
     has_failed: AtomicBool,
+    writing: Arc<Writing>,
 }
 
 struct Pending {
@@ -41,7 +43,7 @@ struct Pending {
 }
 
 impl Syncers {
-    pub(super) fn start(syncers: Vec<Syncer>, head: SyncedHead) -> Self {
+    pub(super) fn start(syncers: Vec<Syncer>, head: SyncedHead, writing: Arc<Writing>) -> Self {
         let pending = Pending {
             waiters: Vec::new(),
             committed: head,
@@ -53,6 +55,7 @@ impl Syncers {
             wake: Condvar::new(),
             synced: Arc::new(Mutex::new(head)),
             has_failed: AtomicBool::new(false),
+            writing,
         });
         let spawn = |syncer: Syncer| {
             let shared = Arc::clone(&shared);
@@ -63,7 +66,7 @@ impl Syncers {
         };
         let threads: Vec<_> = syncers.into_iter().filter_map(spawn).collect();
         if threads.is_empty() {
-            shared.has_failed.store(true, Ordering::Release);
+            shared.fail();
         }
         Self { shared, threads }
     }
@@ -116,6 +119,11 @@ impl Shared {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn fail(&self) {
+        self.has_failed.store(true, Ordering::Release);
+        self.writing.note(&Err(Failure::Lost));
+    }
+
     fn serve(&self, syncer: &Syncer) {
         while let Some((waiters, head)) = self.take() {
             // ORDER: the waiters were taken before the sync starts; one that came later might not
@@ -135,7 +143,7 @@ impl Shared {
                     waiters.into_iter().for_each(Command::answer);
                 }
                 Err(error) => {
-                    self.has_failed.store(true, Ordering::Release);
+                    self.fail();
                     tracing::error!(error, "the log could not be put on disk; nothing is allowed");
                     for one in waiters {
                         one.fail(Failure::Lost);

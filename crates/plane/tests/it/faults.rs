@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use marque_domain::{Event, Outcome};
 use marque_plane::AdminKind;
-use marque_store::{Faults, OpenOptions};
+use marque_store::{CommitFault, FaultSwitch, Faults, OpenOptions};
 use marque_testkit::{FilePlane, Setup, TestPlane, get, post};
 
 const UNAVAILABLE: &str = "refused.record.log_unavailable";
@@ -91,6 +91,34 @@ async fn after_a_failed_sync_nothing_is_allowed_any_more() {
     let acting = alice.acting().await;
     let kill = plane.plane().kill(&acting, marque_plane::spec::KillTarget::All).await;
     assert_eq!(kill.unwrap_err().kind, AdminKind::Unavailable);
+}
+
+// threat 142
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_failed_is_over_by_itself_and_a_lost_disk_stays_lost() {
+    let home = FilePlane::new();
+    let switch = FaultSwitch::default();
+    let faults = Faults { switch: switch.clone(), ..Faults::default() };
+    let plane = home.start(failing(faults)).await;
+    let alice = plane.alice_with_bot(&["api:POST /**"]).await;
+    let run = alice.starts_a_run("bot").await;
+    plane.plane().must_record().unwrap();
+    switch.choose(0, CommitFault::Fails);
+    run.asks(post("/refused")).await.is_refused(UNAVAILABLE);
+    // Nobody asks for anything meanwhile.
+    tokio::time::timeout(Duration::from_secs(20), async {
+        while plane.plane().must_record().is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("it tries again by itself");
+    run.asks(post("/again")).await.is_allowed();
+    switch.fail_sync();
+    run.asks(post("/lost")).await.is_refused(UNAVAILABLE);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let refusal = plane.plane().must_record().unwrap_err();
+    assert!(refusal.remedy.unwrap().contains("restart the server"), "{}", refusal.message);
 }
 
 // threat 141

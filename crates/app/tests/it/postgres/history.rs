@@ -6,7 +6,6 @@
 
 mod cast;
 mod cluster;
-mod dice;
 mod facts;
 mod faults;
 mod judge;
@@ -16,9 +15,11 @@ use std::time::Duration;
 
 use cast::{calls, governs, opens};
 use cluster::Cluster;
-use dice::Dice;
+
 use judge::Judge;
 use marque_testkit::PostgresServer;
+
+use super::super::support::Dice;
 
 const CLIENTS: u64 = 4;
 const HUMANS: u64 = 2;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::disk::Disk;
 use super::namespace::Namespace;
 use super::told::{Json, Told};
 use super::wait::{PATIENCE, eventually};
@@ -27,6 +28,8 @@ pub(crate) struct Marque {
     server: Option<Child>,
     /// Words before every command, which put it where this plane's machine is.
     inside: Vec<String>,
+    /// Where its data directory is seen from here.
+    data: PathBuf,
 }
 
 impl Marque {
@@ -36,7 +39,8 @@ impl Marque {
         for name in ["work", "tmp"] {
             fs::create_dir(home.path().join(name)).unwrap();
         }
-        let marque = Self { home, server: None, inside: Vec::new() };
+        let data = home.path().join("data");
+        let marque = Self { home, server: None, inside: Vec::new(), data };
         marque.write("passphrase", PASSPHRASE);
         marque
     }
@@ -44,6 +48,12 @@ impl Marque {
     /// Runs everything from now on in that network.
     pub(crate) fn moves_to(&mut self, namespace: &Namespace) {
         self.inside = namespace.words();
+    }
+
+    /// Keeps its data directory on that disk from now on.
+    pub(crate) fn lives_on(&mut self, disk: &Disk) {
+        self.inside = disk.words(&self.path("work"));
+        self.data = disk.seen();
     }
 
     /// A served plane that nobody has claimed.
@@ -78,6 +88,11 @@ impl Marque {
             let listens = self.server_pid() == Some(self.server.as_ref().unwrap().id());
             (listens && doors(self) > before).then_some(())
         });
+    }
+
+    /// Starts the server, and waits for nothing.
+    pub(crate) fn begins_to_serve(&mut self) {
+        self.server = Some(self.server_command(&[]).spawn().unwrap());
     }
 
     /// What a server says that must refuse to start.
@@ -150,6 +165,15 @@ impl Marque {
         u32::try_from(peer.pid.as_raw_nonzero().get()).ok()
     }
 
+    /// What `/readyz` answers: its status, and the document.
+    pub(crate) fn ready(&self) -> (u16, String) {
+        let socket = self.path("data/marque.sock");
+        let to = ["--unix-socket", socket.to_str().unwrap(), "http://marque/readyz"];
+        let told = self.tool("curl", &[&["-sS", "-w", "\n%{http_code}"], &to[..]].concat());
+        let (document, status) = told.out.rsplit_once('\n').unwrap_or_default();
+        (status.parse().unwrap_or(0), document.to_owned())
+    }
+
     /// What servers in the foreground printed so far.
     pub(crate) fn server_output(&self) -> String {
         fs::read_to_string(self.path("server.out")).unwrap_or_default()
@@ -166,7 +190,7 @@ impl Marque {
             .env("HOME", self.home.path())
             .env("USER", "alice")
             .env("TMPDIR", self.path("tmp"))
-            .env("MARQUE_DATA", self.data())
+            .env("MARQUE_DATA", self.path("data"))
             .env("MARQUE_PASSPHRASE_FILE", self.path("passphrase"))
             .current_dir(self.path("work"));
         command
@@ -225,7 +249,7 @@ impl Marque {
     }
 
     pub(crate) fn data(&self) -> PathBuf {
-        self.path("data")
+        self.data.clone()
     }
 
     pub(crate) fn database(&self) -> PathBuf {

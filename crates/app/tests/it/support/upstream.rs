@@ -2,7 +2,7 @@
 //!
 //! It writes before it answers, so that no answer lacks its record. By path: `/v1/slow` streams
 //! until it is cut, `/v1/moved` redirects to what `to=` says, what a story told it is answered so,
-//! everything else is answered at once.
+//! a WebSocket is opened and heard, everything else is answered at once.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use marque_crypto::hash::sha1;
 use marque_crypto::intercept::InterceptAuthority;
 use marque_domain::Timestamp;
 use rustls::crypto::aws_lc_rs;
@@ -160,8 +163,42 @@ fn serve(mut stream: impl Read + Write, log: &Log) {
         let nonce = log.nonce.fetch_add(1, Ordering::SeqCst);
         let seen = Seen { nonce, head, body };
         log.seen.lock().unwrap().push(seen.clone());
+        if let Some(key) = seen.field("sec-websocket-key") {
+            let _ = hear_socket(&mut stream, key, &seen, log);
+            return;
+        }
         if answer(&mut stream, &seen, log).is_err() {
             return;
+        }
+    }
+}
+
+/// Opens a WebSocket (RFC 6455), and writes down each message as a request of its own.
+fn hear_socket(
+    stream: &mut (impl Read + Write),
+    key: &str,
+    opened: &Seen,
+    log: &Log,
+) -> Option<()> {
+    let accept = sha1(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11").as_bytes());
+    let accept = STANDARD.encode(accept);
+    let head = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    stream.flush().ok()?;
+    loop {
+        // Messages of stories are whole and short; a ping or a pong is none.
+        let [kind, length] = [byte(stream)? & 0x0f, byte(stream)? & 0x7f];
+        let mask = some(stream, 4)?;
+        let said = some(stream, length.into())?;
+        let said = said.iter().zip(mask.iter().cycle()).map(|(one, mask)| one ^ mask).collect();
+        if kind == 1 {
+            let nonce = log.nonce.fetch_add(1, Ordering::SeqCst);
+            let head = format!("websocket.send {}", opened.target());
+            let body = String::from_utf8(said).ok()?;
+            log.seen.lock().unwrap().push(Seen { nonce, head, body });
         }
     }
 }

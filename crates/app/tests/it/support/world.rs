@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use super::plane::Marque;
 use super::proxy::Proxy;
 use super::run::Run;
+use super::told::Json;
 use super::upstream::Upstream;
 
 /// What the upstreams demand. It must turn up nowhere but there.
@@ -74,6 +75,19 @@ impl World {
             "plain:POST /v1/orders",
         ]);
         grant["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Limits the calls of `bot` to so many a day, and its bytes to many.
+    pub(crate) fn sets_budget(&self, calls: usize) {
+        let calls = calls.to_string();
+        let bytes = ["--bytes-per-day", "1TiB"];
+        self.cli(&[&["agent", "limit", "bot", "--calls-per-day", &calls], &bytes[..]].concat())
+            .ok();
+    }
+
+    /// What `bot` may spend today, and has spent.
+    pub(crate) fn budget(&self) -> Json {
+        self.json(&["agent", "show", "bot"])["budget"].clone()
     }
 
     /// A run of `bot` with a shell in it.

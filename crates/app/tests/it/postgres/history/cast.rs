@@ -8,9 +8,9 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::super::support::Dice;
 use super::super::super::support::{Json, Proxy, hear_to_the_end};
 use super::cluster::{AGENTS, Cluster, OpenRun, SERVERS, THRIFTY};
-use super::dice::Dice;
 
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use marque_testkit::PostgresServer;
 
+use super::super::super::support::Dice;
 use super::super::super::support::{Marque, Proxy, Run, Upstream, World, eventually};
 use super::super::{configure, url_of};
-use super::dice::Dice;
 
 pub(super) const SERVERS: usize = 3;
 /// Whose calls are limited, to how many, and what they may do. Nobody changes that.

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::super::super::support::Dice;
 use super::super::super::support::signal;
 use super::cluster::{Cluster, SERVERS};
-use super::dice::Dice;
 
 /// The shortest time that a killed server is gone.
 const LEAST: Duration = Duration::from_millis(150);

@@ -1,15 +1,15 @@
 //! Dice that fall the same way for the same seed.
 
 /// One client's own.
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub(super) fn new(seed: u64, whose: u64) -> Self {
+    pub(crate) fn new(seed: u64, whose: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(whose << 32 | 1))
     }
 
     /// A number below `sides`, by splitmix64.
-    pub(super) fn throw(&mut self, sides: usize) -> usize {
+    pub(crate) fn throw(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -17,7 +17,7 @@ impl Dice {
         usize::try_from((mixed ^ (mixed >> 31)) % sides as u64).unwrap()
     }
 
-    pub(super) fn one_of<'a, T>(&mut self, things: &'a [T]) -> Option<&'a T> {
+    pub(crate) fn one_of<'a, T>(&mut self, things: &'a [T]) -> Option<&'a T> {
         (!things.is_empty()).then(|| &things[self.throw(things.len())])
     }
 }

@@ -23,6 +23,6 @@ pub(crate) use proxy::{Proxy, hear_one, hear_to_the_end};
 pub(crate) use run::{Run, Typed};
 pub(crate) use sqlite::{sqlite, sqlite_at};
 pub(crate) use told::{Json, Told};
-pub(crate) use upstream::{Seen, Upstream};
+pub(crate) use upstream::{Seen, Upstream, certify};
 pub(crate) use wait::eventually;
 pub(crate) use world::{CREDENTIAL, World};

@@ -1,19 +1,23 @@
-//! The table of requests: `cases.txt`, whose head says how it is written.
+//! The tables of requests: `cases.txt` and `http2.txt`, whose heads say how they are written.
+
+use super::frames;
+use super::way::{Protocol, Way};
 
 /// One request, byte for byte, and what must come of it behind Marque.
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) name: String,
     pub(super) fate: Fate,
-    text: Vec<u8>,
+    pub(super) protocol: Protocol,
+    lines: String,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// Every server sees exactly these.
     Sent(Vec<Sent>),
-    /// No server sees anything; the client sees this status.
-    Refused(u16),
+    /// No server sees anything; the client sees this status, or any but a yes.
+    Refused(Option<u16>),
     /// It was decided, and sent, but never whole.
     Unfinished,
 }
@@ -32,46 +36,72 @@ pub(super) struct Names<'a> {
     pub(super) at: &'a str,
     /// `{host}`.
     pub(super) host: &'a str,
-    /// What `{own}` and `{last}` hold beside `Host`.
-    pub(super) fields: String,
+    /// The number of the case.
+    pub(super) number: usize,
+    /// What `{own}` and `{last}` hold beside `Host` and the number.
+    pub(super) proof: &'a str,
 }
 
-/// All cases, in their order.
-pub(super) fn all() -> Vec<Case> {
-    let (_, cases) = include_str!("cases.txt").split_once("\n# ").unwrap();
-    cases.split("\n# ").map(Case::read).collect()
+/// All cases that a client says on that way, in their order.
+pub(super) fn all(way: Way) -> Vec<Case> {
+    let tables = [
+        (Protocol::Http1, include_str!("cases.txt")),
+        (Protocol::Http2, include_str!("http2.txt")),
+    ];
+    let tables = tables.iter().filter(|(protocol, _)| way.is_said_in(*protocol));
+    let cases = tables.flat_map(|(protocol, text)| {
+        let (_, cases) = text.split_once("\n# ").unwrap();
+        cases.split("\n# ").map(move |block| Case::read(block, *protocol, way))
+    });
+    cases.collect()
 }
 
 impl Case {
-    fn read(block: &str) -> Self {
+    fn read(block: &str, protocol: Protocol, way: Way) -> Self {
         let (name, rest) = block.split_once('\n').unwrap();
         let mut lines: Vec<_> = rest.split('\n').collect();
-        let fates = lines.iter().take_while(|line| line.starts_with("> ")).count();
-        let fate = Fate::read(&lines[..fates]);
-        lines.drain(..fates);
+        let of_way = |line: &&str| line.starts_with(if way.is_tls() { ">> " } else { "> " });
+        let fates = lines.iter().take_while(|line| line.starts_with('>')).count();
+        let mut told: Vec<_> = lines.drain(..fates).collect();
+        if told.iter().any(of_way) {
+            told.retain(of_way);
+        }
         // The one that keeps a case apart from the next.
         assert_eq!(lines.pop(), Some(""), "no empty line after `{name}`");
-        let text = lines.into_iter().flat_map(line).collect();
-        Self { name: name.to_owned(), fate, text }
+        Self { name: name.to_owned(), fate: Fate::read(&told), protocol, lines: lines.join("\n") }
     }
 
-    /// Its bytes.
-    pub(super) fn bytes(&self, names: &Names<'_>) -> Vec<u8> {
-        let Names { at, host, fields } = names;
-        let own = format!("Host: {host}\r\n{fields}");
+    /// The bytes of its first head, and those after it.
+    pub(super) fn bytes(&self, names: &Names<'_>) -> (Vec<u8>, Vec<u8>) {
+        match self.protocol {
+            Protocol::Http1 => self.http1(names),
+            Protocol::Http2 => frames::request(&self.lines, names),
+        }
+    }
+
+    fn http1(&self, Names { at, host, number, proof }: &Names<'_>) -> (Vec<u8>, Vec<u8>) {
+        let own = format!("Host: {host}\r\nX-Case: {number}\r\n{proof}");
         let last = format!("{own}Connection: close\r\n");
         let values = [("{at}", *at), ("{host}", host), ("{own}\r\n", &own), ("{last}\r\n", &last)];
-        values.iter().fold(self.text.clone(), |text, (name, value)| replace(&text, name, value))
+        let text: Vec<u8> = self.lines.split('\n').flat_map(line).collect();
+        let mut head =
+            values.iter().fold(text, |text: Vec<u8>, (name, value)| replace(&text, name, value));
+        let end = head.windows(4).position(|window| window == b"\r\n\r\n");
+        let rest = head.split_off(end.map_or(head.len(), |end| end + 4));
+        (head, rest)
     }
 }
 
 impl Fate {
     fn read(lines: &[&str]) -> Self {
-        let words: Vec<Vec<_>> =
-            lines.iter().map(|line| line[2..].splitn(3, ' ').collect()).collect();
+        let words: Vec<Vec<_>> = lines
+            .iter()
+            .map(|line| line.trim_start_matches('>')[1..].splitn(3, ' ').collect())
+            .collect();
         match words.as_slice() {
             [one] if one == &["unfinished"] => Self::Unfinished,
-            [one] if one.len() == 1 => Self::Refused(one[0].parse().unwrap()),
+            [one] if one == &["refused"] => Self::Refused(None),
+            [one] if one.len() == 1 => Self::Refused(Some(one[0].parse().unwrap())),
             sent => Self::Sent(sent.iter().map(|words| Sent::read(words)).collect()),
         }
     }
@@ -95,7 +125,7 @@ fn line(text: &str) -> Vec<u8> {
     }
 }
 
-fn unescaped(text: &str) -> Vec<u8> {
+pub(super) fn unescaped(text: &str) -> Vec<u8> {
     let (mut bytes, mut rest) = (Vec::new(), text.chars());
     while let Some(c) = rest.next() {
         if c != '\\' {

@@ -1,16 +1,19 @@
 //! Three real servers, and what each of them saw.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::super::support::{Json, eventually};
+use super::super::support::{Json, certify, eventually};
+use super::cases::{Case, Names};
+use super::client::{QUIET, Stream, Trust, hears, says};
+use super::way::{Protocol, Way};
 
-/// How long a server may say nothing before its answer is taken for whole.
-pub(super) const QUIET: Duration = Duration::from_millis(250);
+/// How long a server may take for its last answer.
+const PATIENCE: Duration = Duration::from_secs(20);
 const ECHO: &str = include_str!("echo.js");
 const NGINX: &str = include_str!("nginx.conf");
 const HAPROXY: &str = include_str!("haproxy.cfg");
@@ -35,7 +38,10 @@ pub(super) struct Seen {
     /// The path as this server goes by it, decoded.
     pub(super) path: String,
     pub(super) host: String,
+    pub(super) cookie: String,
     pub(super) body: String,
+    /// The first digit of the version of HTTP.
+    pub(super) version: String,
     /// The names of its fields, where the server tells.
     pub(super) fields: Vec<String>,
     port: String,
@@ -49,12 +55,17 @@ pub(super) struct Server {
     pub(super) straight: SocketAddr,
     /// Where Marque asks it.
     pub(super) through: SocketAddr,
+    /// Who vouches for it, where it speaks TLS.
+    pub(super) authority: PathBuf,
+    way: Way,
+    trust: Trust,
     seen: PathBuf,
     watch: Child,
 }
 
-/// nginx, HAProxy and Node; `None`, said aloud, where one is not installed. In CI they must be.
-pub(super) fn start(directory: &Path) -> Option<[Server; 3]> {
+/// nginx, HAProxy and Node, as they are asked on that way; `None`, said aloud, where one is not
+/// installed. In CI they must be.
+pub(super) fn start(directory: &Path, way: Way) -> Option<[Server; 3]> {
     let programs = [("nginx", "-v"), ("haproxy", "-v"), ("node", "--version")];
     for (program, version) in programs {
         let known = command(program).arg(version).output();
@@ -68,7 +79,7 @@ pub(super) fn start(directory: &Path) -> Option<[Server; 3]> {
     }
     fs::write(directory.join("echo.js"), ECHO).unwrap();
     let [inner, _] = free_addresses();
-    Some(programs.map(|(name, _)| Server::start(name, directory, inner)))
+    Some(programs.map(|(name, _)| Server::start(name, directory, way, inner)))
 }
 
 /// How the URL standard reads the host of `http://<spelling>/`; nothing where it refuses.
@@ -83,60 +94,78 @@ pub(super) fn standard_hosts(directory: &Path, spellings: &[&str]) -> Vec<String
 
 impl Server {
     /// `inner` is where Node answers for HAProxy, which would answer half a request by itself.
-    fn start(name: &'static str, directory: &Path, inner: SocketAddr) -> Self {
+    fn start(name: &'static str, directory: &Path, way: Way, inner: SocketAddr) -> Self {
         let [straight, through] = free_addresses();
-        let seen = directory.join(format!("{name}.seen"));
+        let of_server = |end: &str| directory.join(format!("{name}.{end}"));
+        let (seen, authority) = (of_server("seen"), of_server("authority"));
+        let (authority_pem, leaf) = certify(&format!("{name}.test"));
+        fs::write(&authority, &authority_pem).unwrap();
+        let key = leaf.expose_key_pem();
+        fs::write(of_server("pem"), leaf.chain_pem() + key.as_str()).unwrap();
         let configured = |template: &str| {
-            let text = template
+            let text = configured(template, name, way)
                 .replace("DIR", directory.to_str().unwrap())
                 .replace("STRAIGHT", &straight.port().to_string())
                 .replace("THROUGH", &through.port().to_string())
                 .replace("INNER", &inner.port().to_string());
-            let path = directory.join(format!("{name}.conf"));
-            fs::write(&path, text).unwrap();
-            path.to_str().unwrap().to_owned()
+            fs::write(of_server("conf"), text).unwrap();
+            of_server("conf").to_str().unwrap().to_owned()
         };
         let words = match name {
             "nginx" => vec!["-c".to_owned(), configured(NGINX)],
             "haproxy" => vec!["-db".to_owned(), "-f".to_owned(), configured(HAPROXY)],
-            _ => [directory.join("echo.js"), seen.clone()]
-                .map(|path| path.to_str().unwrap().to_owned())
-                .into_iter()
-                .chain([straight, through, inner].map(|address| address.port().to_string()))
-                .collect(),
+            _ => {
+                let script = directory.join("echo.js");
+                let paths = [script, seen.clone(), way.word().into(), of_server("pem")];
+                let ports = [inner, straight, through].map(|at| at.port().to_string());
+                let paths = paths.map(|path| path.to_str().unwrap().to_owned());
+                paths.into_iter().chain(ports).collect()
+            }
         };
-        let printed = match name {
-            "haproxy" => seen.clone(),
-            _ => directory.join(format!("{name}.out")),
-        };
+        let printed = if name == "haproxy" { seen.clone() } else { of_server("out") };
         let mut watch = command("sh");
         watch.args(["-c", WATCH, "watch", name]).args(words).stdin(Stdio::piped());
         watch.stdout(File::create(printed).unwrap());
-        watch.stderr(File::create(directory.join(format!("{name}.said"))).unwrap());
-        let server = Self { name, straight, through, seen, watch: watch.spawn().unwrap() };
+        watch.stderr(File::create(of_server("said")).unwrap());
+        let (watch, trust) = (watch.spawn().unwrap(), Trust::in_pem(&authority_pem));
+        let server = Self { name, straight, through, authority, way, trust, seen, watch };
         eventually("the server listens", || {
             [straight, through].iter().all(|at| TcpStream::connect(at).is_ok()).then_some(())
         });
         server
     }
 
-    /// Says these bytes to it, without Marque, and hears it out.
-    pub(super) fn hears(&self, bytes: &[u8]) {
-        let mut stream = TcpStream::connect(self.straight).unwrap();
-        stream.set_read_timeout(Some(QUIET)).unwrap();
-        // It may break off in the middle.
-        let _ = stream.write_all(bytes);
-        let _ = stream.read_to_end(&mut Vec::new());
+    /// The name it is known by.
+    pub(super) fn host(&self) -> String {
+        format!("{}.test", self.name)
+    }
+
+    /// Says a case to it, without Marque, and hears it out.
+    pub(super) fn hears(&self, case: &Case, number: usize) {
+        let host = self.host();
+        let names = Names { at: "", host: &host, number, proof: "" };
+        let (head, rest) = case.bytes(&names);
+        let mut stream = self.connects(self.straight, case.protocol);
+        says(&mut *stream, &[head, rest].concat());
+        hears(&mut *stream, case.protocol, QUIET);
+    }
+
+    fn connects(&self, at: SocketAddr, protocol: Protocol) -> Box<dyn Stream> {
+        let tcp = TcpStream::connect(at).unwrap();
+        match self.way {
+            Way::Plain => Box::new(tcp),
+            Way::Tls | Way::Http2 => self.trust.shakes_hands(&self.host(), tcp, protocol),
+        }
     }
 
     /// All that it saw, on the way without Marque and with it. Nothing of it is still to come:
     /// one thread writes everything down, and a last request on either way comes after all others.
     pub(super) fn saw(&self) -> (Vec<Seen>, Vec<Seen>) {
         for address in [self.straight, self.through] {
-            let mut stream = TcpStream::connect(address).unwrap();
+            let mut stream = self.connects(address, Protocol::Http1);
             let last = "GET /last HTTP/1.1\r\nHost: a\r\nX-Case: last\r\nConnection: close\r\n\r\n";
-            stream.write_all(last.as_bytes()).unwrap();
-            let _ = stream.read_to_end(&mut Vec::new());
+            says(&mut *stream, last.as_bytes());
+            hears(&mut *stream, Protocol::Http1, PATIENCE);
         }
         let is_last = |seen: &Seen| seen.case == "last";
         let all = eventually("all is written down", || {
@@ -182,7 +211,9 @@ impl Seen {
             target: text("target"),
             path: decoded(&text("path")),
             host: text("host"),
+            cookie: text("cookie"),
             body: text("body"),
+            version: text("version").trim_start_matches("HTTP/").chars().take(1).collect(),
             fields: fields.map(|field| field.as_str().unwrap().to_owned()).collect(),
             port: text("port"),
             is_answered: text("status") == "200",
@@ -190,9 +221,26 @@ impl Seen {
     }
 
     /// What it would act on, if it took the request for one.
-    pub(super) fn reading(&self) -> Option<(&str, &str, &str)> {
-        self.is_answered.then_some((&self.method, &self.path, &self.body))
+    pub(super) fn reading(&self) -> Option<[&str; 5]> {
+        let Self { method, host, path, cookie, body, .. } = self;
+        self.is_answered.then_some([method, host, path, cookie, body].map(String::as_str))
     }
+}
+
+/// A server's configuration, but for its directory and ports.
+fn configured(template: &str, name: &str, way: Way) -> String {
+    let pem = format!("DIR/{name}.pem");
+    let offered = if way == Way::Http2 { "h2,http/1.1" } else { "http/1.1" };
+    let (listens, certificate) = match (name, way) {
+        (_, Way::Plain) => (String::new(), String::new()),
+        ("haproxy", _) => (format!("ssl crt {pem} alpn {offered}"), String::new()),
+        _ => {
+            let listens = if way == Way::Http2 { "ssl http2" } else { "ssl" };
+            let certificate = format!("ssl_certificate {pem}; ssl_certificate_key {pem};");
+            (listens.to_owned(), certificate)
+        }
+    };
+    template.replace("TLS", &listens).replace("CERTIFICATE", &certificate)
 }
 
 /// A path without its percent escapes.

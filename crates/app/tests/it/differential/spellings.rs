@@ -2,6 +2,7 @@
 
 use super::super::support::{Marque, Upstream, World};
 use super::servers;
+use super::way::Way;
 
 /// Spellings of `127.0.0.1`, or of what reaches the same machine.
 const OF_LOOPBACK: &[&str] = &[
@@ -180,7 +181,7 @@ fn no_spelling_of_a_host_but_its_own_reaches_it() {
 #[test]
 fn the_spellings_are_those_that_a_url_reader_takes_for_the_host() {
     let marque = Marque::nothing_yet();
-    let Some(_servers) = servers::start(marque.home()) else { return };
+    let Some(_servers) = servers::start(marque.home(), Way::Plain) else { return };
     let count = |spellings: &[&str], meant: &str| {
         let read = servers::standard_hosts(marque.home(), spellings);
         read.iter().filter(|host| *host == meant).count()

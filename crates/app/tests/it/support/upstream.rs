@@ -14,7 +14,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use marque_crypto::hash::sha1;
-use marque_crypto::intercept::InterceptAuthority;
+use marque_crypto::intercept::{InterceptAuthority, Leaf};
 use marque_domain::Timestamp;
 use rustls::crypto::aws_lc_rs;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -64,11 +64,7 @@ impl Upstream {
 
     /// Speaks TLS as `host`.
     pub(crate) fn private(host: &str) -> Self {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        let now = Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap());
-        let life = Duration::from_secs(3_600);
-        let authority = InterceptAuthority::create("upstream", now, life).unwrap();
-        let leaf = authority.leaf(host, now).unwrap();
+        let (authority, leaf) = certify(host);
         let provider = Arc::new(aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -76,7 +72,7 @@ impl Upstream {
             .with_no_client_auth()
             .with_single_cert(leaf.chain().to_vec(), PrivateKeyDer::Pkcs8(leaf.expose_key()));
         let config = Some(Arc::new(config.unwrap()));
-        Self::listen(Ipv4Addr::LOCALHOST, config, Some(authority.ca_pem()))
+        Self::listen(Ipv4Addr::LOCALHOST, config, Some(authority))
     }
 
     fn listen(
@@ -143,6 +139,15 @@ impl Seen {
         assert_eq!(found.next(), None, "`{name}` came twice: {}", self.head);
         first
     }
+}
+
+/// An authority in PEM, and what it vouches for `host` with for an hour.
+pub(crate) fn certify(host: &str) -> (String, Leaf) {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap());
+    let life = Duration::from_secs(3_600);
+    let authority = InterceptAuthority::create("upstream", now, life).unwrap();
+    (authority.ca_pem(), authority.leaf(host, now).unwrap())
 }
 
 fn welcome(stream: TcpStream, tls: Option<Arc<ServerConfig>>, log: &Log) {

@@ -41,6 +41,10 @@ bench *ARGS:
 bench-replicas *ARGS:
     cargo xtask bench replicas {{ARGS}}
 
+# The gateway against nginx, HAProxy, Squid and mitmproxy, as far as they are installed
+bench-gateway *ARGS:
+    cargo xtask bench gateway {{ARGS}}
+
 # Starts, doors and memory of captured runs
 bench-captured *ARGS:
     cargo xtask bench captured {{ARGS}}

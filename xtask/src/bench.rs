@@ -6,9 +6,12 @@
 mod binary;
 mod captured;
 mod clock;
+mod drive;
 mod figures;
+mod gateway;
 mod git;
 mod ground;
+mod http;
 mod link;
 mod noise;
 mod options;
@@ -16,6 +19,7 @@ mod places;
 mod process;
 mod replicas;
 mod report;
+mod run;
 mod shell;
 
 use anyhow::{Context as _, bail};
@@ -25,7 +29,7 @@ use crate::Command;
 
 pub(crate) const COMMAND: Command = Command {
     name: "bench",
-    about: "measure what we promise: `bench git`, `replicas`, `captured`",
+    about: "measure what we promise: `bench git`, `gateway`, `replicas`, `captured`",
     run,
 };
 
@@ -33,12 +37,16 @@ fn run(args: &[String]) -> anyhow::Result<()> {
     if let Some(done) = captured::at_terminal(args) {
         return done;
     }
-    let (what, rest) =
-        args.split_first().context("what to measure? `git`, `replicas` or `captured`")?;
+    let (what, rest) = args
+        .split_first()
+        .context("what to measure? `git`, `gateway`, `replicas` or `captured`")?;
     match what.as_str() {
         "git" => git::run(&Options::parse(rest)?),
+        "gateway" => gateway::run(&gateway::Options::parse(rest)?),
         "replicas" => replicas::run(&replicas::Options::parse(rest)?),
         "captured" => captured::run(&captured::Options::parse(rest)?),
-        _ => bail!("there is no benchmark `{what}`; there are `git`, `replicas` and `captured`"),
+        _ => bail!(
+            "there is no benchmark `{what}`; there are `git`, `gateway`, `replicas` and `captured`"
+        ),
     }
 }

@@ -59,16 +59,37 @@ impl Watched {
         let Self(pid) = self;
         let stat = read(&format!("/proc/{pid}/stat"))?;
         let own: f64 = times(&stat).context("`stat` of a process")?.iter().sum();
-        let children = read(&format!("/proc/{pid}/task/{pid}/children"))?;
-        let children = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok());
+        let family = self.family()?;
         // One that ended just now is counted with its parent the next time.
-        let living = children.filter_map(|pid| Watched(pid).cpu_seconds().ok());
+        let living = family.iter().skip(1).filter_map(|child| child.cpu_seconds().ok());
         Ok(own / TICKS + living.sum::<f64>())
     }
 
+    /// It and the processes it started that live.
+    pub(super) fn family(self) -> anyhow::Result<Vec<Self>> {
+        let Self(pid) = self;
+        let children = read(&format!("/proc/{pid}/task/{pid}/children"))?;
+        let children = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok());
+        Ok([self].into_iter().chain(children.map(Self)).collect())
+    }
+
+    /// Its memory, of which it pays only a part where it shares it with others: `Pss`.
+    pub(super) fn proportional_kib(self) -> anyhow::Result<u64> {
+        self.field("smaps_rollup", "Pss:")
+    }
+
+    /// The most that was resident since it was last [watched](Self::begin).
+    pub(super) fn peak_kib(self) -> anyhow::Result<u64> {
+        self.status("VmHWM:")
+    }
+
     fn status(self, field: &str) -> anyhow::Result<u64> {
-        let status = read(&format!("/proc/{}/status", self.0))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        self.field("status", field)
+    }
+
+    fn field(self, file: &str, field: &str) -> anyhow::Result<u64> {
+        let text = read(&format!("/proc/{}/{file}", self.0))?;
+        let line = text.lines().find_map(|line| line.strip_prefix(field));
         let number = line.and_then(|line| line.split_whitespace().next());
         Ok(number.with_context(|| format!("the server has no `{field}`"))?.parse()?)
     }

@@ -5,7 +5,6 @@
 //! cores. Rounds are interleaved, and every second one runs backwards.
 
 mod database;
-mod http;
 mod kill;
 mod load;
 mod options;

@@ -5,7 +5,6 @@
 //! about: a shell waits on a pipe whose other end the kernel closes.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +15,7 @@ use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 
 use crate::bench::clock::eventually;
+use crate::bench::http::free_port;
 use crate::bench::process::Watched;
 
 /// Where Debian puts the programs, by version.
@@ -149,11 +149,6 @@ impl Drop for Database {
         // It ends the server and removes the directory.
         let _ = self.watch.wait();
     }
-}
-
-/// A port that nobody listens on now.
-pub(super) fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 /// The newest version whose server is there.

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 
-use super::http::{Client, request};
 use super::site::{Plane, Site};
 use crate::bench::clock::Clock;
+use crate::bench::http::Client;
 
 /// Before a door that hung up is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -73,6 +73,19 @@ impl Load {
         }
         Ok(all)
     }
+}
+
+/// A request to a proxy door by a run of that proof; a body makes it a POST.
+pub(in crate::bench) fn request(path: &str, proof: &str, body: Option<&str>) -> Vec<u8> {
+    let method = if body.is_some() { "POST" } else { "GET" };
+    let body = body.map(|body| format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+    let rest = body.unwrap_or_else(|| "\r\n".to_owned());
+    let host = super::HOST;
+    format!(
+        "{method} http://{host}{path} HTTP/1.1\r\nHost: {host}\r\n\
+         Proxy-Authorization: Basic {proof}\r\n{rest}"
+    )
+    .into_bytes()
 }
 
 fn requests(proof: &str, mix: Mix) -> Vec<Vec<u8>> {

@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use super::http::dial;
 use crate::bench::clock::Clock;
+use crate::bench::http::dial;
 
 /// Pieces on their way at once.
 const PIECES: usize = 4096;

@@ -9,28 +9,20 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
-use super::database::{Database, free_port};
-use super::http;
+use super::database::Database;
 use super::options::Options;
 use super::relay;
 use super::upstream::Upstream;
 use crate::bench::clock::Clock;
+use crate::bench::http::{self, free_port};
 use crate::bench::places::{Held, Places};
 use crate::bench::process::Watched;
-use crate::bench::shell::Shell;
+use crate::bench::run::Run;
 
 /// How many servers share the database.
 pub(super) const SERVERS: usize = 3;
 /// Runs that the load is of, all opened at the first server: another can be lost without them.
 const RUNS: usize = 4;
-
-/// A run, held open by its shell.
-pub(super) struct Run {
-    pub(super) id: String,
-    /// What proves it at a proxy door.
-    pub(super) proof: String,
-    _shell: Shell,
-}
 
 pub(super) struct Server {
     /// Its data directory.
@@ -181,21 +173,6 @@ impl Server {
     /// Its exit code once it has ended; none is -1.
     pub(super) fn ended(&mut self) -> anyhow::Result<Option<i32>> {
         Ok(self.held.0.try_wait()?.map(|status| status.code().unwrap_or(-1)))
-    }
-}
-
-impl Run {
-    fn open(places: &Places, data: &str) -> anyhow::Result<Self> {
-        let words = ["run", "--agent", "bench", "--ttl", "1h", "--", "sh"];
-        let mut launcher = places.marque(data, &words);
-        let said = fs::File::options().create(true).append(true).open(places.at("launchers"))?;
-        launcher.stderr(said);
-        let mut shell = Shell::open(launcher)?;
-        let id = shell.says("printf %s \"$MARQUE_RUN\"")?;
-        // `http://RUN:SECRET@ADDRESS`: what is before the address proves the run.
-        let proof = "printf %s \"$http_proxy\" | sed 's,^http://,,; s,@.*,,' | base64 -w 0";
-        let proof = shell.says(proof)?;
-        Ok(Self { id, proof, _shell: shell })
     }
 }
 

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
-use super::http::{Client, request};
-use super::load::one_call;
+use super::load::{one_call, request};
 use super::upstream::{ENDLESS, NOTED};
 use crate::bench::clock::{Clock, eventually};
+use crate::bench::http::Client;
 
 /// How long a door may take to hear of a run.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -9,9 +9,8 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use rustix::process::Signal;
 
-use super::http::request;
 use super::kill::millis;
-use super::load::{Load, Mix, Sample, one_call};
+use super::load::{Load, Mix, Sample, one_call, request};
 use super::site::{SERVERS, Site};
 use super::stream::Flow;
 use crate::bench::clock::eventually;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::http::{head, skip_body};
 use crate::bench::clock::Clock;
+use crate::bench::http::{head, skip_body};
 
 /// Below it nothing ends by itself.
 pub(super) const ENDLESS: &str = "/v1/endless/";

@@ -1,7 +1,7 @@
-//! As much of HTTP/1.1 as the benchmark needs, over blocking sockets.
+//! As much of HTTP/1.1 as benchmarks need, over blocking sockets.
 
 use std::io::{self, BufRead, BufReader, Read, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -17,6 +17,11 @@ pub(super) fn dial(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// A port that nobody listens on now.
+pub(super) fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 /// A connection to a proxy door that is kept.
@@ -49,19 +54,6 @@ impl Client {
         self.0.consume(length);
         Ok(length)
     }
-}
-
-/// A request to a proxy door by a run of that proof; a body makes it a POST.
-pub(super) fn request(path: &str, proof: &str, body: Option<&str>) -> Vec<u8> {
-    let method = if body.is_some() { "POST" } else { "GET" };
-    let body = body.map(|body| format!("Content-Length: {}\r\n\r\n{body}", body.len()));
-    let rest = body.unwrap_or_else(|| "\r\n".to_owned());
-    let host = super::HOST;
-    format!(
-        "{method} http://{host}{path} HTTP/1.1\r\nHost: {host}\r\n\
-         Proxy-Authorization: Basic {proof}\r\n{rest}"
-    )
-    .into_bytes()
 }
 
 /// What an admin socket answers to a GET.
@@ -120,11 +112,13 @@ fn skip(from: &mut impl BufRead, length: u64) -> io::Result<()> {
     }
 }
 
-fn status(head: &str) -> u16 {
+/// The status in a head, lower case; 0 where there is none.
+pub(super) fn status(head: &str) -> u16 {
     head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
 }
 
-fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+/// The value of a field in a head, both in lower case.
+pub(super) fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let mut fields = head.lines().filter_map(|line| line.split_once(": "));
     fields.find_map(|(found, value)| (found == name).then_some(value))
 }

@@ -1,0 +1,113 @@
+//! Keys, certificates and one token, made by openssl(1) and signed by the TLS library.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustls::SignatureScheme;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::sign::Signer;
+
+use crate::bench::clock::timed;
+use crate::bench::places::Places;
+
+/// The names the upstreams are reached by end in it.
+pub(super) const DOMAIN: &str = "bench.test";
+/// Bytes of each half of a signature.
+const HALF: usize = 32;
+
+const AUTHORITY: &str = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+     -keyout authority.key -out authority.pem -subj /CN=Bench -days 2 \
+     -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign";
+const REQUEST: &str = "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+     -keyout upstream.key -out upstream.csr -subj /CN=upstream";
+const CERTIFICATE: &str = "x509 -req -in upstream.csr -CA authority.pem -CAkey authority.key \
+     -CAcreateserial -out upstream.pem -days 2 -extfile upstream.ext";
+const TOKEN_KEY: &str = "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out token.key";
+const TOKEN_PUBLIC: &str = "pkey -in token.key -pubout -out token.pub";
+
+/// Writes an authority, the upstream's certificate, and the key of the token, into `papers`.
+pub(super) fn write(places: &Places) -> anyhow::Result<()> {
+    fs::create_dir(places.at("papers"))?;
+    let names = format!("subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN},IP:127.0.0.1\n");
+    fs::write(places.at("papers/upstream.ext"), names)?;
+    for words in [AUTHORITY, REQUEST, CERTIFICATE, TOKEN_KEY, TOKEN_PUBLIC] {
+        openssl(places, words)?;
+    }
+    Ok(())
+}
+
+fn openssl(places: &Places, words: &str) -> anyhow::Result<()> {
+    let mut command: Command = places.command("openssl");
+    command.args(words.split_ascii_whitespace()).current_dir(places.at("papers"));
+    let output = command.output().context("`openssl` cannot be run")?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "`openssl {words}` failed: {error}");
+    Ok(())
+}
+
+/// A JWT of an agent, signed with ES256 (RFC 7518 §3.4).
+pub(super) fn token(places: &Places) -> anyhow::Result<String> {
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let head = encode(r#"{"alg":"ES256","typ":"JWT","kid":"bench"}"#);
+    let claims = encode(r#"{"iss":"https://bench.test","sub":"bench","exp":4102444800}"#);
+    let text = format!("{head}.{claims}");
+    let signed = signer(places)?.sign(text.as_bytes())?;
+    let signature = halves(&signed).context("a signature in ASN.1")?;
+    Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+/// Microseconds of one signature with P-256: what a leaf cannot do without.
+pub(super) fn micros_of_a_signature(places: &Places) -> anyhow::Result<f64> {
+    const SIGNATURES: u32 = 2000;
+    let signer = signer(places)?;
+    let (signed, seconds) = timed(|| {
+        (0..SIGNATURES).try_for_each(|_| signer.sign(b"as long as it is short").map(drop))
+    });
+    signed?;
+    Ok(seconds * 1e6 / f64::from(SIGNATURES))
+}
+
+fn signer(places: &Places) -> anyhow::Result<Box<dyn Signer>> {
+    let key = PrivateKeyDer::from_pem_file(places.at("papers/token.key"))?;
+    let key = default_provider().key_provider.load_private_key(key)?;
+    let signer = key.choose_scheme(&[SignatureScheme::ECDSA_NISTP256_SHA256]);
+    signer.context("the key does not sign with P-256")
+}
+
+/// Both numbers of an ECDSA signature in ASN.1, in 32 bytes each: a sequence of two integers, each
+/// with a zero before it where it would look negative.
+fn halves(asn1: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = asn1.get(2..)?;
+    let mut halves = Vec::new();
+    for _ in 0..2 {
+        let length = usize::from(*rest.get(1)?);
+        let number = rest.get(2..2 + length)?;
+        let number = number.get(length.saturating_sub(HALF)..)?;
+        halves.extend(vec![0; HALF - number.len()]);
+        halves.extend_from_slice(number);
+        rest = rest.get(2 + length..)?;
+    }
+    Some(halves)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::halves;
+
+    #[test]
+    fn halves_are_padded_or_lose_their_zero() {
+        let mut asn1 = vec![0x30, 4 + 33 + 2, 2, 33, 0];
+        asn1.extend([0xff; 32]);
+        asn1.extend([2, 2, 1, 2]);
+        let both = halves(&asn1).unwrap();
+        assert_eq!(both[..32], [0xff; 32]);
+        assert_eq!(both[32..62], [0; 30]);
+        assert_eq!(both[62..], [1, 2]);
+        assert_eq!(halves(&[0x30, 3, 2, 9]), None);
+    }
+}

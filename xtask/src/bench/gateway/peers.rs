@@ -1,0 +1,80 @@
+//! Programs of others that do part of the same: each a process of its own on loopback, with a
+//! configuration that the benchmark writes. One that is not installed is left out, and said so.
+
+mod haproxy;
+mod mitmproxy;
+mod nginx;
+mod squid;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+
+pub(super) use self::nginx::{LARGE_BYTES, Upstream, upstream};
+use super::site::Site;
+use super::target::Target;
+use crate::bench::clock::eventually;
+use crate::bench::http::dial;
+use crate::bench::places::{Held, Places};
+
+/// How long one may take to listen.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Where system programs lie, which `PATH` may leave out.
+const PROGRAMS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"];
+
+/// A running program and where it listens.
+pub(super) struct Running {
+    pub(super) held: Held,
+    pub(super) address: SocketAddr,
+}
+
+/// Those that pass plain requests on, and those that are not there.
+pub(super) fn plain(site: &Site) -> anyhow::Result<(Vec<Target>, Vec<&'static str>)> {
+    sorted([
+        ("nginx", nginx::bare(site)?),
+        ("nginx + njs, JWT", nginx::verifying(site)?),
+        ("HAProxy", haproxy::bare(site)?),
+        ("HAProxy, JWT", haproxy::verifying(site)?),
+    ])
+}
+
+/// Those that end TLS and begin it anew, and those that are not there.
+pub(super) fn intercepting(site: &Site) -> anyhow::Result<(Vec<Target>, Vec<&'static str>)> {
+    sorted([("Squid", squid::start(site)?), ("mitmproxy", mitmproxy::start(site)?)])
+}
+
+fn sorted<const N: usize>(
+    found: [(&'static str, Option<Target>); N],
+) -> anyhow::Result<(Vec<Target>, Vec<&'static str>)> {
+    let absent = found.iter().filter(|(_, target)| target.is_none()).map(|(name, _)| *name);
+    let absent = absent.collect();
+    Ok((found.into_iter().filter_map(|(_, target)| target).collect(), absent))
+}
+
+fn installed(program: &str) -> Option<PathBuf> {
+    PROGRAMS.iter().map(|folder| Path::new(folder).join(program)).find(|path| path.exists())
+}
+
+/// Starts a program and waits until it listens. What it says is in `FOLDER/said`.
+fn start(
+    places: &Places,
+    mut command: Command,
+    (folder, address): (&str, SocketAddr),
+) -> anyhow::Result<Running> {
+    let said = places.at(folder).join("said");
+    let out = fs::File::create(&said)?;
+    command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
+    let mut held = Held(command.spawn().with_context(|| format!("`{folder}` cannot be run"))?);
+    let listens = eventually(PATIENCE, || {
+        let is_over = held.0.try_wait()?.is_some();
+        let why = || fs::read_to_string(&said).unwrap_or_default();
+        ensure!(!is_over, "`{folder}` ended: {}", why());
+        Ok(dial(address).is_ok().then_some(()))
+    })?;
+    listens.with_context(|| format!("`{folder}` does not listen"))?;
+    Ok(Running { held, address })
+}

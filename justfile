@@ -49,6 +49,10 @@ bench-gateway *ARGS:
 bench-captured *ARGS:
     cargo xtask bench captured {{ARGS}}
 
+# An hour of mixed load on the release binary; every minute is kept in `target/soak.jsonl`
+soak *ARGS:
+    cargo xtask bench soak {{ARGS}}
+
 # A real agent program from the npm registry in a captured run
 agent:
     cargo build --release --locked

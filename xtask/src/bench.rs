@@ -21,32 +21,35 @@ mod replicas;
 mod report;
 mod run;
 mod shell;
+mod soak;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use self::options::Options;
 use crate::Command;
 
-pub(crate) const COMMAND: Command = Command {
-    name: "bench",
-    about: "measure what we promise: `bench git`, `gateway`, `replicas`, `captured`",
-    run,
-};
+pub(crate) const COMMAND: Command =
+    Command { name: "bench", about: "measure what we promise; `bench` alone says what", run };
+
+type Bench = fn(&[String]) -> anyhow::Result<()>;
+
+const ALL: [(&str, Bench); 5] = [
+    ("git", |words| git::run(&Options::parse(words)?)),
+    ("gateway", |words| gateway::run(&gateway::Options::parse(words)?)),
+    ("replicas", |words| replicas::run(&replicas::Options::parse(words)?)),
+    ("captured", |words| captured::run(&captured::Options::parse(words)?)),
+    ("soak", |words| soak::run(&soak::Options::parse(words)?)),
+];
 
 fn run(args: &[String]) -> anyhow::Result<()> {
     if let Some(done) = captured::at_terminal(args) {
         return done;
     }
-    let (what, rest) = args
-        .split_first()
-        .context("what to measure? `git`, `gateway`, `replicas` or `captured`")?;
-    match what.as_str() {
-        "git" => git::run(&Options::parse(rest)?),
-        "gateway" => gateway::run(&gateway::Options::parse(rest)?),
-        "replicas" => replicas::run(&replicas::Options::parse(rest)?),
-        "captured" => captured::run(&captured::Options::parse(rest)?),
-        _ => bail!(
-            "there is no benchmark `{what}`; there are `git`, `gateway`, `replicas` and `captured`"
-        ),
-    }
+    let names = ALL.map(|(name, _)| format!("`{name}`")).join(", ");
+    let (what, rest) =
+        args.split_first().with_context(|| format!("what to measure? There are {names}"))?;
+    let bench = ALL.iter().find(|(name, _)| name == what);
+    let (_, bench) =
+        bench.with_context(|| format!("there is no benchmark `{what}`; there are {names}"))?;
+    bench(rest)
 }

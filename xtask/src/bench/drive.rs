@@ -110,8 +110,9 @@ impl<'a> Load<'a> {
     /// Calls that are due so often a second for so long, over whichever connection is free.
     pub(super) fn open_loop(&mut self, rate: u32, span: Duration) -> anyhow::Result<Flowed> {
         let (step, mut flowed) = (Duration::from_secs(1) / rate.max(1), Flowed::default());
-        let timer = self.tick(step)?;
+        // ORDER: the timer fires just behind each call that is due, not just before it.
         let begin = self.clock.now();
+        let timer = self.tick(step)?;
         let (mut due, mut waiting) = (begin, VecDeque::new());
         let is_free = |place: &Place<'_>| place.since.is_none();
         let free = self.places.iter().enumerate().filter(|(_, place)| is_free(place));

@@ -20,8 +20,8 @@ use anyhow::ensure;
 pub(super) use self::options::Options;
 use self::options::Part;
 use self::report::Report;
-use self::site::Site;
-use self::target::Target;
+pub(super) use self::site::{PATH, Site};
+pub(super) use self::target::Target;
 use super::{binary, process};
 
 /// Idle connections that are tried in the clear, and in TLS.

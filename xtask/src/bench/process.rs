@@ -83,7 +83,8 @@ impl Watched {
         self.status("VmHWM:")
     }
 
-    fn status(self, field: &str) -> anyhow::Result<u64> {
+    /// A number of its status, such as `Threads:`.
+    pub(super) fn status(self, field: &str) -> anyhow::Result<u64> {
         self.field("status", field)
     }
 

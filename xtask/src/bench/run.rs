@@ -18,7 +18,7 @@ pub(super) struct Run {
 impl Run {
     /// Opens an advisory run of the agent `bench` on the plane in that data directory.
     pub(super) fn open(places: &Places, data: &str) -> anyhow::Result<Self> {
-        let words = ["run", "--tier", "advisory", "--agent", "bench", "--ttl", "1h", "--", "sh"];
+        let words = ["run", "--tier", "advisory", "--agent", "bench", "--ttl", "12h", "--", "sh"];
         let mut launcher = places.marque(data, &words);
         let said = File::options().create(true).append(true).open(places.at("launchers"))?;
         launcher.stderr(said);

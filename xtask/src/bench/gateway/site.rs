@@ -12,7 +12,7 @@ use super::papers::{self, DOMAIN};
 use super::peers::{self, Upstream};
 use super::target::{Target, get, get_tls};
 use crate::bench::clock::Clock;
-use crate::bench::drive::{Trust, Way, connect};
+use crate::bench::drive::{Line, Trust, Way, connect};
 use crate::bench::http::free_port;
 use crate::bench::places::{Held, Places};
 use crate::bench::process::Watched;
@@ -20,7 +20,7 @@ use crate::bench::replicas::upstream::Upstream as Sink;
 use crate::bench::run::Run;
 
 /// What is asked of every upstream.
-pub(super) const PATH: &str = "/v1/items/7";
+pub(in crate::bench) const PATH: &str = "/v1/items/7";
 /// The names of the upstream, in the clear and in TLS.
 pub(super) const PLAIN_HOST: &str = "plain.bench.test";
 pub(super) const TLS_HOST: &str = "api.bench.test";
@@ -36,7 +36,7 @@ const DATA: &str = "data";
 const REST: Duration = Duration::from_secs(2);
 
 /// All of it. Fields end in this order.
-pub(super) struct Site {
+pub(in crate::bench) struct Site {
     runs: Vec<(Run, Trust)>,
     server: Held,
     door: SocketAddr,
@@ -49,7 +49,7 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn lay(binary: &Path) -> anyhow::Result<Self> {
+    pub(in crate::bench) fn lay(binary: &Path) -> anyhow::Result<Self> {
         let places = Places::make(binary, &[("desk/token", TOKEN)])?;
         papers::write(&places)?;
         let token = papers::token(&places)?;
@@ -76,7 +76,7 @@ impl Site {
     }
 
     /// The upstream in the clear, and Marque before it.
-    pub(super) fn plain(&self) -> [Target; 2] {
+    pub(in crate::bench) fn plain(&self) -> [Target; 2] {
         let direct = get("the upstream", self.upstream.plain, PLAIN_HOST, "");
         let ways = self.runs.iter().map(|(run, _)| self.plain_way(run)).collect();
         [
@@ -86,7 +86,7 @@ impl Site {
     }
 
     /// The same in TLS.
-    pub(super) fn tls(&self) -> anyhow::Result<[Target; 2]> {
+    pub(in crate::bench) fn tls(&self) -> anyhow::Result<[Target; 2]> {
         let trust = fs::read_to_string(self.places.at("papers/authority.pem"))?;
         let trust = Trust::in_pem(&trust)?;
         let direct = get_tls("the upstream", self.upstream.tls, (TLS_HOST, &trust), "");
@@ -110,7 +110,7 @@ impl Site {
     }
 
     /// The process that serves the gateway.
-    pub(super) fn server(&self) -> Watched {
+    pub(in crate::bench) fn server(&self) -> Watched {
         Watched(self.server.0.id())
     }
 
@@ -119,8 +119,33 @@ impl Site {
         self.door
     }
 
+    /// What a GET of the run at the upstream in the clear is answered.
+    pub(in crate::bench) fn calls(&self, run: &Run) -> anyhow::Result<u16> {
+        let way = self.plain_way(run);
+        Ok(Line::open(&way)?.call(&way.request)?)
+    }
+
+    /// Kills it as a human does.
+    pub(in crate::bench) fn kill(&self, run: &Run) -> anyhow::Result<()> {
+        self.told(&["kill", &run.id]).map(drop)
+    }
+
+    /// What `marque` prints, which must work.
+    pub(in crate::bench) fn told(&self, words: &[&str]) -> anyhow::Result<String> {
+        self.places.told(DATA, words)
+    }
+
+    /// What the data directory holds.
+    pub(in crate::bench) fn disk_bytes(&self) -> anyhow::Result<u64> {
+        let mut bytes = 0;
+        for entry in fs::read_dir(self.places.at(DATA))? {
+            bytes += entry?.metadata()?.len();
+        }
+        Ok(bytes)
+    }
+
     /// Another run, for as long as it is held.
-    pub(super) fn run(&self) -> anyhow::Result<Run> {
+    pub(in crate::bench) fn run(&self) -> anyhow::Result<Run> {
         Run::open(&self.places, DATA)
     }
 }

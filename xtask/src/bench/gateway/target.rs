@@ -9,10 +9,10 @@ use crate::bench::drive::{Trust, Way, connect};
 use crate::bench::process::Watched;
 
 /// One of them, and how it is called.
-pub(super) struct Target {
-    pub(super) name: &'static str,
+pub(in crate::bench) struct Target {
+    pub(in crate::bench) name: &'static str,
     /// Connections take them in turn.
-    pub(super) ways: Vec<Way>,
+    pub(in crate::bench) ways: Vec<Way>,
     /// The process between the caller and the upstream; none where there is none.
     pub(super) watched: Option<Watched>,
     _running: Option<Running>,

@@ -1,0 +1,116 @@
+//! What agents do: calls at a steady rate, new connections, and bodies.
+
+use std::io::{BufReader, Write as _, stderr};
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+
+use crate::bench::clock::{Clock, timed};
+use crate::bench::drive::{Line, Load, Way};
+use crate::bench::figures::permille;
+use crate::bench::gateway::{PATH, Target};
+use crate::bench::http::{head, skip_body, status};
+
+/// A flow of calls: its name, calls a second, connections.
+pub(super) type Rate = (&'static str, u32, usize);
+
+/// The same calls without Marque: what latency is held against.
+pub(super) const DIRECT: Rate = ("direct", 50, 8);
+pub(super) const PLAIN: Rate = ("plain", 150, 64);
+pub(super) const TLS: Rate = ("TLS", 100, 64);
+/// Between two connections that make one call each.
+const NEW_EVERY: Duration = Duration::from_millis(250);
+/// Between two bodies, and how long one is.
+const BODY_EVERY: Duration = Duration::from_secs(5);
+const BODY_BYTES: u64 = 16 << 20;
+const PIECE: usize = 64 * 1024;
+
+/// What became of one flow in one lap.
+pub(super) struct Flow {
+    pub(super) name: &'static str,
+    pub(super) answered: u64,
+    /// Answered otherwise, or not at all.
+    pub(super) failed: u64,
+    /// Milliseconds.
+    pub(super) p50: f64,
+    pub(super) p99: f64,
+}
+
+impl Flow {
+    fn of(name: &'static str, (answered, failed): (u64, u64), mut millis: Vec<f64>) -> Self {
+        let p50 = permille(&mut millis, 500);
+        Self { name, answered, failed, p50, p99: permille(&mut millis, 990) }
+    }
+}
+
+/// Calls that are due at that rate, whatever becomes of them.
+pub(super) fn calls(
+    target: &Target,
+    (name, rate, connections): Rate,
+    span: Duration,
+) -> anyhow::Result<Flow> {
+    let mut load = Load::open(&target.ways, connections)?;
+    let flowed = load.open_loop(rate, span)?;
+    Ok(Flow::of(name, (flowed.answered, flowed.failed), flowed.millis))
+}
+
+/// Connections that shake hands, call once, and go.
+pub(super) fn new_connections(target: &Target, span: Duration) -> anyhow::Result<Flow> {
+    each("new TLS", target, (NEW_EVERY, span), |way| {
+        let status = Line::open(way)?.call(&way.request)?;
+        ensure!(status == 200, "{} answers {status}", way.name);
+        Ok(())
+    })
+}
+
+/// Bodies that are sent up.
+pub(super) fn bodies(target: &Target, span: Duration) -> anyhow::Result<Flow> {
+    each("16 MiB up", target, (BODY_EVERY, span), up)
+}
+
+/// One after the other, one due every so often. What fails is counted and told.
+fn each(
+    name: &'static str,
+    target: &Target,
+    (every, span): (Duration, Duration),
+    act: impl Fn(&Way) -> anyhow::Result<()>,
+) -> anyhow::Result<Flow> {
+    let (clock, mut millis, mut failed) = (Clock::start(), Vec::new(), 0);
+    let mut ways = target.ways.iter().cycle();
+    let mut due = Duration::ZERO;
+    while due < span {
+        sleep(due.saturating_sub(clock.now()));
+        due += every;
+        let way = ways.next().context("there is no way")?;
+        let (done, seconds) = timed(|| act(way));
+        match done {
+            Ok(()) => millis.push(seconds * 1e3),
+            Err(error) => {
+                // The first of a lap says enough.
+                if failed == 0 {
+                    writeln!(stderr(), "{name}: {error:#}")?;
+                }
+                failed += 1;
+            }
+        }
+    }
+    Ok(Flow::of(name, (millis.len() as u64, failed), millis))
+}
+
+fn up(way: &Way) -> anyhow::Result<()> {
+    let request = String::from_utf8_lossy(&way.request).replace(PATH, "/v1/sink");
+    let request = request.replacen("GET", "POST", 1);
+    let request = request.trim_end_matches("\r\n");
+    let mut line = Line::open(way)?;
+    write!(line, "{request}\r\nContent-Length: {BODY_BYTES}\r\n\r\n")?;
+    let piece = vec![b'x'; PIECE];
+    for _ in 0..BODY_BYTES / PIECE as u64 {
+        line.write_all(&piece)?;
+    }
+    line.flush()?;
+    let mut from = BufReader::new(line);
+    let head = head(&mut from)?;
+    ensure!(status(&head) == 200, "{} answers `{}`", way.name, head.trim());
+    Ok(skip_body(&mut from, &head)?)
+}

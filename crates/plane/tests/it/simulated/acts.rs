@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 
-use marque_domain::{Answer, Event, Id, Outcome, Refusal, Run, Tier};
+use marque_domain::{Answer, Code, Event, Id, Outcome, Refusal, Run, Tier};
 use marque_plane::{Ask, Crossed, Permit, Presented, broker};
 use marque_testkit::Call;
 
@@ -120,6 +120,10 @@ impl Sim {
                 self.leases.push(Leased { lease: opened.lease, run, taken: 0 });
                 Ok(())
             }
+            // Nor is anything opened after a commit that failed, until one succeeds.
+            Err(refusal) if refusal.code == Code::LogUnavailable => must(self.tally.faults > 0, || {
+                format!("no commit failed, and a permit opens nothing: {refusal}")
+            }),
             Err(refusal) => must(may_be_over || self.cut.contains(&run), || {
                 format!("a permit of an open run opens nothing: {refusal}")
             }),

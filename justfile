@@ -53,6 +53,14 @@ bench-captured *ARGS:
 soak *ARGS:
     cargo xtask bench soak {{ARGS}}
 
+# What a decision takes with many agents and policies, beside Cedar alone
+bench-decision *ARGS:
+    cargo xtask bench decision {{ARGS}}
+
+# Entries a second on SQLite and PostgreSQL, verification and proofs; needs Debian's `postgresql`
+bench-record *ARGS:
+    cargo xtask bench record {{ARGS}}
+
 # A real agent program from the npm registry in a captured run
 agent:
     cargo build --release --locked

@@ -3,20 +3,24 @@
 //! Drives the release binary from outside, as a person would. Every figure stands beside the same
 //! work without Marque, interleaved in one run. Nothing of it ships.
 
+mod bars;
 mod binary;
 mod captured;
 mod clock;
+mod decision;
 mod drive;
 mod figures;
 mod gateway;
 mod git;
 mod ground;
 mod http;
+mod kit;
 mod link;
 mod noise;
 mod options;
 mod places;
 mod process;
+mod record;
 mod replicas;
 mod report;
 mod run;
@@ -33,8 +37,10 @@ pub(crate) const COMMAND: Command =
 
 type Bench = fn(&[String]) -> anyhow::Result<()>;
 
-const ALL: [(&str, Bench); 5] = [
+const ALL: [(&str, Bench); 7] = [
     ("git", |words| git::run(&Options::parse(words)?)),
+    ("decision", |words| decision::run(&decision::Options::parse(words)?)),
+    ("record", |words| record::run(&record::Options::parse(words)?)),
     ("gateway", |words| gateway::run(&gateway::Options::parse(words)?)),
     ("replicas", |words| replicas::run(&replicas::Options::parse(words)?)),
     ("captured", |words| captured::run(&captured::Options::parse(words)?)),

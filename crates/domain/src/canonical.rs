@@ -3,15 +3,18 @@
 //! Narrower than the RFC where records need less: numbers are whole and within ±(2^53 − 1), so no
 //! two implementations can print one number in two ways.
 
+mod writer;
+
 use serde::Serialize;
-use serde_json::Value;
+
+use writer::Writer;
 
 /// A record has no canonical form.
 #[derive(Debug, thiserror::Error)]
 pub enum NotCanonical {
     /// A number that is not whole, or too large to be exact everywhere.
     #[error("the number {0} is not whole or not within 2^53: it has no single spelling")]
-    Number(serde_json::Number),
+    Number(String),
     /// The value cannot be written as JSON at all.
     #[error("the record cannot be written as JSON")]
     Json(#[from] serde_json::Error),
@@ -19,61 +22,16 @@ pub enum NotCanonical {
 
 /// The canonical bytes of `record`.
 pub fn canonical_bytes<T: Serialize>(record: &T) -> Result<Vec<u8>, NotCanonical> {
-    let mut out = Vec::with_capacity(512);
-    write_value(&serde_json::to_value(record)?, &mut out)?;
-    Ok(out)
-}
-
-fn write_value(value: &Value, out: &mut Vec<u8>) -> Result<(), NotCanonical> {
-    match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Bool(true) => out.extend_from_slice(b"true"),
-        Value::Bool(false) => out.extend_from_slice(b"false"),
-        Value::Number(number) => write_number(number, out)?,
-        // RFC 8785 §3.2.2.2: serde_json escapes exactly the characters the scheme names.
-        Value::String(text) => serde_json::to_writer(out, text)?,
-        Value::Array(items) => {
-            out.push(b'[');
-            for (place, item) in items.iter().enumerate() {
-                if place > 0 {
-                    out.push(b',');
-                }
-                write_value(item, out)?;
-            }
-            out.push(b']');
-        }
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            // RFC 8785 §3.2.3: by UTF-16 code units.
-            members.sort_by(|(left, _), (right, _)| left.encode_utf16().cmp(right.encode_utf16()));
-            out.push(b'{');
-            for (place, (name, member)) in members.into_iter().enumerate() {
-                if place > 0 {
-                    out.push(b',');
-                }
-                serde_json::to_writer(&mut *out, name)?;
-                out.push(b':');
-                write_value(member, out)?;
-            }
-            out.push(b'}');
-        }
-    }
-    Ok(())
-}
-
-fn write_number(number: &serde_json::Number, out: &mut Vec<u8>) -> Result<(), NotCanonical> {
-    const EXACT: i64 = (1 << 53) - 1;
-    match number.as_i64() {
-        Some(whole) if (-EXACT..=EXACT).contains(&whole) => {
-            out.extend_from_slice(whole.to_string().as_bytes());
-            Ok(())
-        }
-        _ => Err(NotCanonical::Number(number.clone())),
-    }
+    let mut writer = Writer::default();
+    record.serialize(&mut writer)?;
+    Ok(writer.finish())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::{Serialize, Serializer};
     use serde_json::json;
 
     use super::canonical_bytes;
@@ -102,6 +60,70 @@ mod tests {
         let order =
             "{\"\\r\":2,\"1\":4,\"\u{80}\":6,\"\u{20ac}\":1,\"\u{1f600}\":5,\"\u{fb33}\":3}";
         assert_eq!(printed(&value), order);
+    }
+
+    // What is written at once must be what a tree of values would say.
+    #[test]
+    fn every_kind_of_value_is_written_as_its_tree_is() {
+        #[derive(Serialize)]
+        #[serde(tag = "kind", rename_all = "snake_case")]
+        enum Tagged {
+            Unit,
+            Struct { z: u8, a: Option<i64> },
+        }
+        #[derive(Serialize)]
+        enum Plain {
+            Unit,
+            Newtype(bool),
+            Tuple(u8, char),
+            Struct { b: (), a: [u16; 2] },
+        }
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            tagged: Vec<Tagged>,
+            plain: Vec<Plain>,
+            #[serde(flatten)]
+            flat: BTreeMap<&'a str, &'a [u8]>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            absent: Option<u8>,
+            none: Option<u8>,
+        }
+        let whole = Whole {
+            tagged: vec![Tagged::Unit, Tagged::Struct { z: 1, a: Some(-2) }],
+            plain: vec![
+                Plain::Unit,
+                Plain::Newtype(true),
+                Plain::Tuple(7, '\u{e9}'),
+                Plain::Struct { b: (), a: [1, 2] },
+            ],
+            flat: BTreeMap::from([("yy", &[1_u8, 2][..]), ("aa", &[])]),
+            absent: None,
+            none: None,
+        };
+        let tree = serde_json::to_value(&whole).unwrap();
+        let bytes = String::from_utf8(canonical_bytes(&whole).unwrap()).unwrap();
+        assert_eq!(bytes, printed(&tree));
+        let expected = "{\"aa\":[],\"none\":null,\"plain\":[\"Unit\",{\"Newtype\":true},\
+                        {\"Tuple\":[7,\"\u{e9}\"]},{\"Struct\":{\"a\":[1,2],\"b\":null}}],\
+                        \"tagged\":[{\"kind\":\"unit\"},{\"a\":-2,\"kind\":\"struct\",\"z\":1}],\
+                        \"yy\":[1,2]}";
+        assert_eq!(bytes, expected);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&bytes).unwrap(), tree);
+    }
+
+    #[test]
+    fn what_has_no_single_form_is_refused() {
+        struct Pairs<'a>(&'a [(&'a str, u8)]);
+        impl Serialize for Pairs<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_map(self.0.iter().copied())
+            }
+        }
+        assert!(canonical_bytes(&Pairs(&[("a", 1), ("a", 2)])).is_err(), "one name twice");
+        assert!(canonical_bytes(&BTreeMap::from([(1, 2)])).is_err(), "a name that is no text");
+        assert!(canonical_bytes(&f64::NAN).is_err());
+        assert!(canonical_bytes(&(1_u64 << 53)).is_err());
+        assert_eq!(canonical_bytes(&-((1_i64 << 53) - 1)).unwrap(), b"-9007199254740991");
     }
 
     // threat 140: what reads alike and is spelt otherwise is another record, never the same one: a

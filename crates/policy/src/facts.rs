@@ -13,6 +13,7 @@ use marque_domain::{
     Agent, Body, Class, Connection, EffectRef, Operation, Run, Timestamp, TrustScore, UserName,
 };
 
+use crate::asked::{Asked, Fact};
 use crate::schema::{Action, uid, vocabulary};
 
 /// Everything policies may speak of, for one effect of an operation.
@@ -77,37 +78,45 @@ impl PolicyFacts<'_> {
         Ok((place, action))
     }
 
-    /// The request and the entities for `action`. Unchecked against the schema, because that costs
-    /// more than the decision; `facts_of_every_kind_fit_the_schema`
-    /// checks what is built here.
-    pub(crate) fn for_cedar(&self, action: &Action) -> Result<(Request, Entities), BadFacts> {
+    /// The request and the entities for `action`, with the facts that are `asked` about. Unchecked
+    /// against the schema, because that costs more than the decision;
+    /// `facts_of_every_kind_fit_the_schema` checks what is built here.
+    pub(crate) fn for_cedar(
+        &self,
+        action: &Action,
+        asked: Asked,
+    ) -> Result<(Request, Entities), BadFacts> {
         let words = vocabulary();
         let principal = uid(&words.agent, self.agent.name.as_str());
         let connection = uid(&words.connection, self.connection.name.as_str());
         let parts = self.effect.resource.join(" ");
         let resource = uid(&words.resource, &format!("{} {parts}", self.connection.name));
-        let entities = [
-            entity(&principal, self.agent_attributes(), None)?,
-            entity(&connection, self.connection_attributes(), None)?,
-            entity(&resource, self.resource_attributes(&connection), Some(&connection))?,
+        // What has neither attributes nor parents is in nothing, there or not.
+        let bare = [
+            entity(&principal, self.agent_attributes(asked), None)?,
+            entity(&connection, self.connection_attributes(asked), None)?,
         ];
+        let bare = bare.into_iter().flatten();
+        let attributes = self.resource_attributes(asked, &connection);
+        let whole = entity(&resource, attributes, Some(&connection))?;
         // To add to what is closed already is half the work of closing it all anew.
-        let entities = action.entities.clone().add_entities(entities, None).map_err(cedar)?;
-        let context = Context::from_pairs([
-            field("now", self.now()?),
-            field("run", self.run()?),
-            field("trust", self.trust()?),
-            field("operation", self.operation()?),
-        ])
-        .map_err(cedar)?;
+        let entities = action.entities.clone().add_entities(bare.chain(whole), None);
+        let records = [
+            (Fact::Now, self.now(asked)?),
+            (Fact::Run, self.run(asked)?),
+            (Fact::Trust, self.trust(asked)?),
+            (Fact::Operation, self.operation(asked)?),
+        ];
+        let records = records.into_iter().filter_map(|(fact, record)| Some(field(fact, record?)));
+        let context = Context::from_pairs(records).map_err(cedar)?;
         let request = Request::new(principal, action.uid.clone(), resource, context, None);
-        Ok((request.map_err(cedar)?, entities))
+        Ok((request.map_err(cedar)?, entities.map_err(cedar)?))
     }
 
     /// The same, checked against the schema.
     #[cfg(test)]
     pub(crate) fn checked(&self, action: &Action) -> Result<(), BadFacts> {
-        let (request, entities) = self.for_cedar(action)?;
+        let (request, entities) = self.for_cedar(action, Asked::EVERYTHING)?;
         let schema = crate::schema::schema();
         let context = request.context().cloned().unwrap_or_else(Context::empty);
         let parts = (request.principal(), request.action(), request.resource());
@@ -120,68 +129,75 @@ impl PolicyFacts<'_> {
         Ok(())
     }
 
-    fn agent_attributes(&self) -> [(String, RestrictedExpression); 3] {
-        [
-            field("name", string(self.agent.name.as_str())),
-            field("owner", named(&vocabulary().user, self.owner.as_str())),
-            field("purpose", string(&self.agent.purpose)),
-        ]
+    fn agent_attributes(&self, asked: Asked) -> Fields {
+        let fields: [Choice<'_>; 3] = [
+            (Fact::Name, &|| string(self.agent.name.as_str())),
+            (Fact::Owner, &|| named(&vocabulary().user, self.owner.as_str())),
+            (Fact::Purpose, &|| string(&self.agent.purpose)),
+        ];
+        chosen(asked, fields)
     }
 
-    fn connection_attributes(&self) -> [(String, RestrictedExpression); 2] {
-        let service = named(&vocabulary().service, &self.connection.service.to_string());
-        [field("name", string(self.connection.name.as_str())), field("service", service)]
+    fn connection_attributes(&self, asked: Asked) -> Fields {
+        let service = || named(&vocabulary().service, &self.connection.service.to_string());
+        let name = || string(self.connection.name.as_str());
+        let fields: [Choice<'_>; 2] = [(Fact::Name, &name), (Fact::Service, &service)];
+        chosen(asked, fields)
     }
 
-    fn resource_attributes(&self, connection: &EntityUid) -> [(String, RestrictedExpression); 6] {
+    fn resource_attributes(&self, asked: Asked, connection: &EntityUid) -> Fields {
         let parts = self.effect.resource;
-        let all = RestrictedExpression::new_set(parts.iter().map(|part| string(part)));
         let endpoint = &self.operation.endpoint;
         // threat 116: policies only take away, so they are shown what a server may take it for.
-        let name = parts.get(1).map_or_else(String::new, |part| part.to_ascii_lowercase());
-        [
-            field("connection", RestrictedExpression::new_entity_uid(connection.clone())),
-            field("path", string(parts.first().map_or("", String::as_str))),
-            field("name", string(&name)),
-            field("parts", all),
-            field("host", string(&endpoint.host)),
-            field("port", RestrictedExpression::new_long(endpoint.port.into())),
-        ]
+        let name = || parts.get(1).map_or_else(String::new, |part| part.to_ascii_lowercase());
+        let fields: [Choice<'_>; 6] = [
+            (Fact::Connection, &|| RestrictedExpression::new_entity_uid(connection.clone())),
+            (Fact::Path, &|| string(parts.first().map_or("", String::as_str))),
+            (Fact::Name, &|| string(&name())),
+            (Fact::Parts, &|| RestrictedExpression::new_set(parts.iter().map(|part| string(part)))),
+            (Fact::Host, &|| string(&endpoint.host)),
+            (Fact::Port, &|| RestrictedExpression::new_long(endpoint.port.into())),
+        ];
+        chosen(asked, fields)
     }
 
-    fn now(&self) -> Result<RestrictedExpression, BadFacts> {
+    fn now(&self, asked: Asked) -> Result<Option<RestrictedExpression>, BadFacts> {
         let secs = i64::try_from(self.now.as_millis() / 1_000).map_err(cedar)?;
         // 1970-01-01 was a Thursday, the fourth day of the week (ISO 8601).
         let weekday = (secs / 86_400 + 3) % 7 + 1;
-        record([
-            field("hour", RestrictedExpression::new_long(secs / 3_600 % 24)),
-            field("weekday", RestrictedExpression::new_long(weekday)),
-            field("epoch_secs", RestrictedExpression::new_long(secs)),
-        ])
+        let fields: [Choice<'_>; 3] = [
+            (Fact::Hour, &|| RestrictedExpression::new_long(secs / 3_600 % 24)),
+            (Fact::Weekday, &|| RestrictedExpression::new_long(weekday)),
+            (Fact::EpochSecs, &|| RestrictedExpression::new_long(secs)),
+        ];
+        record(asked, Fact::Now, fields)
     }
 
-    fn run(&self) -> Result<RestrictedExpression, BadFacts> {
+    fn run(&self, asked: Asked) -> Result<Option<RestrictedExpression>, BadFacts> {
         let words = vocabulary();
         let depth = i64::try_from(self.run.chain.actors.len()).map_err(cedar)?;
-        let person = self.on_behalf_of.map(|person| named(&words.user, person.as_str()));
-        let fields = [
-            field("task", string(self.run.task.as_str())),
-            field("tier", named(&words.tier, &self.run.tier.to_string())),
-            field("delegated", RestrictedExpression::new_bool(person.is_some())),
-            field("depth", RestrictedExpression::new_long(depth)),
-            field("opened_by", named(&words.user, self.opened_by.as_str())),
+        let person = self.on_behalf_of;
+        let behalf = person.map(|person| move || named(&words.user, person.as_str()));
+        let behalf = behalf.as_ref().map(|name| (Fact::OnBehalfOf, name as Make<'_>));
+        let fields: [Choice<'_>; 5] = [
+            (Fact::Task, &|| string(self.run.task.as_str())),
+            (Fact::Tier, &|| named(&words.tier, &self.run.tier.to_string())),
+            (Fact::Delegated, &|| RestrictedExpression::new_bool(person.is_some())),
+            (Fact::Depth, &|| RestrictedExpression::new_long(depth)),
+            (Fact::OpenedBy, &|| named(&words.user, self.opened_by.as_str())),
         ];
-        record(fields.into_iter().chain(person.map(|person| field("on_behalf_of", person))))
+        record(asked, Fact::Run, fields.into_iter().chain(behalf))
     }
 
-    fn trust(&self) -> Result<RestrictedExpression, BadFacts> {
-        record([
-            field("score", RestrictedExpression::new_long(self.trust.score.into())),
-            field("level", named(&vocabulary().trust_level, self.trust.level.word())),
-        ])
+    fn trust(&self, asked: Asked) -> Result<Option<RestrictedExpression>, BadFacts> {
+        let fields: [Choice<'_>; 2] = [
+            (Fact::Score, &|| RestrictedExpression::new_long(self.trust.score.into())),
+            (Fact::Level, &|| named(&vocabulary().trust_level, self.trust.level.word())),
+        ];
+        record(asked, Fact::Trust, fields)
     }
 
-    fn operation(&self) -> Result<RestrictedExpression, BadFacts> {
+    fn operation(&self, asked: Asked) -> Result<Option<RestrictedExpression>, BadFacts> {
         let body = match self.operation.body {
             Body::Empty => "empty",
             Body::Streamed => "streamed",
@@ -189,31 +205,52 @@ impl PolicyFacts<'_> {
             Body::Read { .. } => "read",
         };
         let has_query = self.operation.parameters.contains_key("query");
-        record([
-            field("scheme", string(&self.operation.scheme)),
-            field("has_query", RestrictedExpression::new_bool(has_query)),
-            field("body", named(&vocabulary().body, body)),
-        ])
+        let fields: [Choice<'_>; 3] = [
+            (Fact::Scheme, &|| string(&self.operation.scheme)),
+            (Fact::HasQuery, &|| RestrictedExpression::new_bool(has_query)),
+            (Fact::Body, &|| named(&vocabulary().body, body)),
+        ];
+        record(asked, Fact::Operation, fields)
     }
 }
 
-fn entity<const N: usize>(
+/// Spells a fact out, if it is asked about.
+type Make<'a> = &'a dyn Fn() -> RestrictedExpression;
+type Choice<'a> = (Fact, Make<'a>);
+type Fields = HashMap<String, RestrictedExpression>;
+
+fn chosen<'a>(asked: Asked, fields: impl IntoIterator<Item = Choice<'a>>) -> Fields {
+    let wanted = fields.into_iter().filter(|(fact, _)| asked.is_about(*fact));
+    wanted.map(|(fact, make)| field(fact, make())).collect()
+}
+
+/// An entity; none where nothing would be said of it.
+fn entity(
     uid: &EntityUid,
-    attributes: [(String, RestrictedExpression); N],
+    attributes: Fields,
     parent: Option<&EntityUid>,
-) -> Result<Entity, BadFacts> {
+) -> Result<Option<Entity>, BadFacts> {
+    if attributes.is_empty() && parent.is_none() {
+        return Ok(None);
+    }
     let parents: HashSet<EntityUid> = parent.into_iter().cloned().collect();
-    Entity::new(uid.clone(), HashMap::from(attributes), parents).map_err(cedar)
+    Entity::new(uid.clone(), attributes, parents).map(Some).map_err(cedar)
 }
 
-fn record(
-    fields: impl IntoIterator<Item = (String, RestrictedExpression)>,
-) -> Result<RestrictedExpression, BadFacts> {
-    RestrictedExpression::new_record(fields).map_err(cedar)
+/// A record of the context; none where it is not asked about.
+fn record<'a>(
+    asked: Asked,
+    whole: Fact,
+    fields: impl IntoIterator<Item = Choice<'a>>,
+) -> Result<Option<RestrictedExpression>, BadFacts> {
+    if !asked.is_about(whole) {
+        return Ok(None);
+    }
+    RestrictedExpression::new_record(chosen(asked, fields)).map(Some).map_err(cedar)
 }
 
-fn field(name: &str, value: RestrictedExpression) -> (String, RestrictedExpression) {
-    (name.to_owned(), value)
+fn field(fact: Fact, value: RestrictedExpression) -> (String, RestrictedExpression) {
+    (fact.word().to_owned(), value)
 }
 
 fn string(text: &str) -> RestrictedExpression {

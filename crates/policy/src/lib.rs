@@ -5,6 +5,7 @@
 //! none of its types is public. Reads no files, no clock, and waits for nothing.
 #![warn(missing_docs)]
 
+mod asked;
 mod error;
 mod facts;
 mod load;

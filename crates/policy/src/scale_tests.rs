@@ -39,7 +39,7 @@ fn given(set: &PolicySet, told: &Told) -> Option<usize> {
     let (place, _) = facts.action().unwrap();
     let key = set.index.key(facts.agent.name.as_str(), place, facts.connection.name.as_str());
     let kept = set.slices.get(key, || Err("the decision did not keep its slice"));
-    kept.unwrap().map(|slice| slice.num_of_policies())
+    kept.unwrap().map(|slice| slice.policies.num_of_policies())
 }
 
 // threat 161

@@ -9,13 +9,14 @@ use std::sync::LazyLock;
 use cedar_policy::{AuthorizationError, Authorizer, Decision, Entities, Policy, PolicyId, Request};
 use marque_domain::Name;
 
+use crate::asked::Asked;
 use crate::error::{LoadErrors, printable};
 use crate::facts::{BadFacts, PolicyFacts};
 use crate::load::{self, Objection, Rule};
 use crate::ruling::{RuleId, Ruling};
 use crate::schema::{schema_text, vocabulary};
 use crate::scope::{Index, Scope};
-use crate::slices::Slices;
+use crate::slices::{Slice, Slices};
 
 const BASE_TEXT: &str = include_str!("../../../policies/base.cedar");
 
@@ -40,6 +41,8 @@ pub struct PolicySource {
 /// The organisation's policies, checked and indexed. Share it by `Arc`.
 pub struct PolicySet {
     rules: Vec<Rule>,
+    /// What each of them can ask about.
+    asked: Vec<Asked>,
     by_id: HashMap<PolicyId, usize>,
     index: Index,
     open: usize,
@@ -86,6 +89,7 @@ impl PolicySet {
             by_id: ids.map(|(place, rule)| (rule.policy.id().clone(), place)).collect(),
             slices: Slices::default(),
             canonical: canonical_text(sources),
+            asked: rules.iter().map(|rule| Asked::of(&rule.policy)).collect(),
             rules,
         })
     }
@@ -159,28 +163,34 @@ impl PolicySet {
         match slice {
             // The base policy alone permits: nothing to ask Cedar.
             None => Ok(Ruling::Pass),
-            Some(slice) => Ok(self.put_to(&slice, facts.for_cedar(action)?)),
+            Some(slice) => {
+                let told = facts.for_cedar(action, slice.asked)?;
+                Ok(self.put_to(&slice.policies, told))
+            }
         }
     }
 
-    /// The same by every rule at once, without the index: what the index must agree with.
+    /// The same by every rule at once and with every fact: what the index must agree with.
     #[cfg(test)]
     pub(crate) fn evaluate_unsliced(&self, facts: &PolicyFacts<'_>) -> Ruling {
         let places: Vec<usize> = (0..self.rules.len()).collect();
         let (_, action) = facts.action().unwrap();
         let slice = self.slice(&places).unwrap().unwrap();
-        self.put_to(&slice, facts.for_cedar(action).unwrap())
+        self.put_to(&slice.policies, facts.for_cedar(action, Asked::EVERYTHING).unwrap())
     }
 
     /// The rules at these places with the base policy; `None` if there are no rules.
-    fn slice(&self, places: &[usize]) -> Result<Option<cedar_policy::PolicySet>, BadFacts> {
+    fn slice(&self, places: &[usize]) -> Result<Option<Slice>, BadFacts> {
         if places.is_empty() {
             return Ok(None);
         }
         let rules = places.iter().filter_map(|place| self.rules.get(*place));
         let policies = rules.map(|rule| rule.policy.clone()).chain([BASE.clone()]);
         let set = cedar_policy::PolicySet::from_policies(policies);
-        set.map(Some).map_err(|error| BadFacts::Cedar(error.to_string()))
+        let policies = set.map_err(|error| BadFacts::Cedar(error.to_string()))?;
+        let asked = places.iter().filter_map(|place| self.asked.get(*place));
+        let asked = asked.fold(Asked::NOTHING, |all, one| all.and(*one));
+        Ok(Some(Slice { policies, asked }))
     }
 
     fn put_to(

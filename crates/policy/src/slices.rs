@@ -3,12 +3,20 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::asked::Asked;
 use crate::scope::Key;
 
 /// How many slices are kept.
 const MAX_SLICES: usize = 4_096;
 /// How many policies all kept slices hold together, each about a kilobyte.
 const MAX_POLICIES: usize = 32_768;
+
+/// Policies that are put to Cedar together, and what they can ask about.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    pub(crate) policies: cedar_policy::PolicySet,
+    pub(crate) asked: Asked,
+}
 
 /// A cache from key to slice; `None` is a key that no policy matches. Emptied when full: the next
 /// requests fill it with what is asked for now.
@@ -17,7 +25,7 @@ pub(crate) struct Slices(RwLock<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    by_key: HashMap<Key, Option<Arc<cedar_policy::PolicySet>>>,
+    by_key: HashMap<Key, Option<Arc<Slice>>>,
     policies: usize,
 }
 
@@ -26,8 +34,8 @@ impl Slices {
     pub(crate) fn get<E>(
         &self,
         key: Key,
-        build: impl FnOnce() -> Result<Option<cedar_policy::PolicySet>, E>,
-    ) -> Result<Option<Arc<cedar_policy::PolicySet>>, E> {
+        build: impl FnOnce() -> Result<Option<Slice>, E>,
+    ) -> Result<Option<Arc<Slice>>, E> {
         // A poisoned lock is as good as new: every write below leaves the cache whole.
         let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(slice) = kept.by_key.get(&key) {
@@ -39,8 +47,8 @@ impl Slices {
         Ok(slice)
     }
 
-    fn keep(&self, key: Key, slice: Option<Arc<cedar_policy::PolicySet>>) {
-        let policies = slice.as_ref().map_or(0, |slice| slice.num_of_policies());
+    fn keep(&self, key: Key, slice: Option<Arc<Slice>>) {
+        let policies = slice.as_ref().map_or(0, |slice| slice.policies.num_of_policies());
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if kept.by_key.len() >= MAX_SLICES || kept.policies + policies > MAX_POLICIES {
             *kept = Kept::default();

@@ -47,7 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// What never ships, and so may use everything of ours.
-const KITS: &[&str] = &["marque-testkit", "marque-fuzzkit", "marque-fuzz"];
+const KITS: &[&str] = &["marque-testkit", "marque-fuzzkit", "marque-fuzz", "marque-benchkit"];
 
 const HTTP_USERS: &[&str] = &["marque-api", "marque-gateway", "marque"];
 const ASYNC_USERS: &[&str] =

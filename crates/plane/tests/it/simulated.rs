@@ -94,9 +94,9 @@ fn many(usual: u64, plot: Plot) {
     let mut sum = Tally::default();
     thread::scope(|scope| {
         let tellers = [(); TELLERS].map(|()| scope.spawn(tells));
-        tellers
-            .into_iter()
-            .for_each(|teller| sum.add(teller.join().expect("a promise was broken")));
+        for teller in tellers {
+            sum.add(teller.join().expect("a promise was broken"));
+        }
     });
     println!("{histories} histories in {:.1} s: {sum:?}", begun.elapsed().as_secs_f64());
 }

@@ -2,7 +2,8 @@
 //! intercepting ones; what a new connection takes, and how much memory all of it needs.
 //!
 //! Everything runs on this machine and shares its cores: the load, who is measured, and the
-//! upstream, which is the same for all. Rounds are interleaved, and every second one runs backwards.
+//! upstream, which is the same for all. Rounds are interleaved, and every second one runs
+//! backwards.
 
 mod bars;
 mod leaf;
@@ -34,8 +35,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     let site = Site::lay(&binary)?;
     let (machine, words) = (process::machine(), options.to_string());
     let mut report = Report { machine, options: words, ..Report::default() };
-    let plain = |report: &mut Report| with(site.plain(), peers::plain(&site)?, report);
-    let tls = |report: &mut Report| with(site.tls()?, peers::intercepting(&site)?, report);
+    let plain = |report: &mut Report| anyhow::Ok(with(site.plain(), peers::plain(&site)?, report));
+    let tls =
+        |report: &mut Report| anyhow::Ok(with(site.tls()?, peers::intercepting(&site)?, report));
     if options.has(Part::Plain) {
         let all = throughput::measure(&plain(&mut report)?, options)?;
         report.tables.extend(report::throughput("plain", &all));
@@ -76,9 +78,9 @@ fn with(
     own: [Target; 2],
     (peers, absent): (Vec<Target>, Vec<&'static str>),
     report: &mut Report,
-) -> anyhow::Result<Vec<Target>> {
+) -> Vec<Target> {
     report.skipped.extend(absent);
     report.skipped.sort_unstable();
     report.skipped.dedup();
-    Ok(own.into_iter().chain(peers).collect())
+    own.into_iter().chain(peers).collect()
 }

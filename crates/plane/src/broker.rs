@@ -74,8 +74,6 @@ pub fn open(plane: &Plane, permit: Permit) -> Result<Opened, Refusal> {
     let (connection, named, lease) = permit.redeem(plane);
     // ORDER: first whether a pause kept a kill from being heard, for what was heard has cut.
     plane.must_hear()?;
-    // Where the log cannot be written, or a commit is in doubt, nobody knows what has been ended.
-    plane.must_record()?;
     if lease.is_cancelled() {
         // Cut since it was decided: stage 2 knows by what.
         run::stand(&plane.world(), lease.live().run, plane.now())?;
@@ -86,6 +84,8 @@ pub fn open(plane: &Plane, permit: Permit) -> Result<Opened, Refusal> {
             "open another run once the log can be written",
         ));
     }
+    // Where the log cannot be written, or a commit is in doubt, nobody knows what has been ended.
+    plane.must_record()?;
     let credential = named.as_ref().map(|named| named.credential.reference());
     let injection = match (&connection.fact.slot, named) {
         (Some(slot), Some(named)) => {

@@ -49,6 +49,8 @@ pub(super) struct Flowed {
     pub(super) answered: u64,
     /// Calls with another answer, or with none because the connection broke.
     pub(super) failed: u64,
+    /// What the last of those was answered; 0 where its connection broke.
+    pub(super) last_failure: Option<u16>,
     /// Calls that were due and had no answer at the end of the span.
     pub(super) owed: u64,
 }
@@ -194,6 +196,7 @@ impl<'a> Load<'a> {
                 flowed.answered += 1;
             } else {
                 flowed.failed += 1;
+                flowed.last_failure = Some(status);
             }
         }
         if let Some(why) = lost {

@@ -94,7 +94,7 @@ fn span(target: &Target, pace: Pace, span: Duration) -> anyhow::Result<Span> {
     };
     flow(WARM_UP)?;
     let before = target.cpu_seconds()?;
-    let Flowed { seconds, mut millis, answered, failed, owed } = flow(span)?;
+    let Flowed { seconds, mut millis, answered, failed, owed, .. } = flow(span)?;
     let cpu_seconds = target.cpu_seconds()? - before;
     Ok(Span {
         calls_per_second: real(answered) / seconds,

@@ -32,6 +32,8 @@ pub(super) struct Flow {
     pub(super) answered: u64,
     /// Answered otherwise, or not at all.
     pub(super) failed: u64,
+    /// The status of the last of those, where that is known.
+    pub(super) last_failure: Option<u16>,
     /// Milliseconds.
     pub(super) p50: f64,
     pub(super) p99: f64,
@@ -40,7 +42,8 @@ pub(super) struct Flow {
 impl Flow {
     fn of(name: &'static str, (answered, failed): (u64, u64), mut millis: Vec<f64>) -> Self {
         let p50 = permille(&mut millis, 500);
-        Self { name, answered, failed, p50, p99: permille(&mut millis, 990) }
+        let p99 = permille(&mut millis, 990);
+        Self { name, answered, failed, last_failure: None, p50, p99 }
     }
 }
 
@@ -52,7 +55,8 @@ pub(super) fn calls(
 ) -> anyhow::Result<Flow> {
     let mut load = Load::open(&target.ways, connections)?;
     let flowed = load.open_loop(rate, span)?;
-    Ok(Flow::of(name, (flowed.answered, flowed.failed), flowed.millis))
+    let flow = Flow::of(name, (flowed.answered, flowed.failed), flowed.millis);
+    Ok(Flow { last_failure: flowed.last_failure, ..flow })
 }
 
 /// Connections that shake hands, call once, and go.

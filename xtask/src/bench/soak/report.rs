@@ -50,7 +50,7 @@ impl Lap {
         let flow = |flow: &Flow| {
             json!({
                 "name": flow.name, "answered": flow.answered, "failed": flow.failed,
-                "p50_ms": flow.p50, "p99_ms": flow.p99,
+                "last_failure": flow.last_failure, "p50_ms": flow.p50, "p99_ms": flow.p99,
             })
         };
         let Seen { resident_kib, own_kib, descriptors, threads, disk_bytes, cpu_seconds } =

@@ -17,7 +17,7 @@ mod http;
 mod kit;
 mod link;
 mod noise;
-mod options;
+pub(crate) mod options;
 mod places;
 mod process;
 mod record;

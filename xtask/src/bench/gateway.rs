@@ -18,10 +18,11 @@ mod throughput;
 
 use anyhow::ensure;
 
+pub(super) use self::memory::send;
 pub(super) use self::options::Options;
 use self::options::Part;
 use self::report::Report;
-pub(super) use self::site::{PATH, Site};
+pub(super) use self::site::Site;
 pub(super) use self::target::Target;
 use super::{binary, process};
 

@@ -59,7 +59,7 @@ impl Options {
 
 /// The words as options and their values, of those that are `known`: one that takes a value is
 /// named with what it is, `--rounds N`. The value of the others is empty.
-pub(super) fn read<'a>(
+pub(crate) fn read<'a>(
     words: &'a [String],
     known: &[&str],
 ) -> anyhow::Result<Vec<(&'a str, &'a str)>> {
@@ -80,7 +80,7 @@ pub(super) fn read<'a>(
 }
 
 /// The value of a word, within bounds.
-pub(super) fn number<N>(word: &str, value: &str, (least, most): (N, N)) -> anyhow::Result<N>
+pub(crate) fn number<N>(word: &str, value: &str, (least, most): (N, N)) -> anyhow::Result<N>
 where
     N: Copy + FromStr + PartialOrd + fmt::Display,
 {

@@ -1,6 +1,9 @@
 //! The words after `cargo xtask fuzz`.
 
-use anyhow::{Context as _, bail, ensure};
+use crate::bench::options::{number, read};
+
+/// As `read` takes them.
+const KNOWN: &[&str] = &["--seconds N", "--target T", "--list"];
 
 /// What is run, and for how long.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,23 +24,11 @@ impl Options {
     /// Reads the words.
     pub(super) fn parse(words: &[String]) -> anyhow::Result<Self> {
         let mut options = Self { seconds: SECONDS, target: None, is_list: false };
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            match word.as_str() {
+        for (word, value) in read(words, KNOWN)? {
+            match word {
                 "--list" => options.is_list = true,
-                "--seconds" | "--target" => {
-                    let value = words.next().with_context(|| format!("`{word}` needs a value"))?;
-                    if word == "--target" {
-                        options.target = Some(value.clone());
-                        continue;
-                    }
-                    let seconds = value.parse().ok();
-                    options.seconds =
-                        seconds.with_context(|| format!("`{word} {value}` is no number"))?;
-                    let is_within = (1..=SECONDS_MAX).contains(&options.seconds);
-                    ensure!(is_within, "`{word} {value}` is not between 1 and {SECONDS_MAX}");
-                }
-                _ => bail!("no option `{word}`; there are `--seconds N`, `--target T`, `--list`"),
+                "--target" => options.target = Some(value.to_owned()),
+                _ => options.seconds = number(word, value, (1, SECONDS_MAX))?,
             }
         }
         Ok(options)

@@ -157,13 +157,18 @@ fn down(way: &Way) -> anyhow::Result<()> {
 }
 
 fn up(way: &Way) -> anyhow::Result<()> {
+    send(way, LARGE_BYTES)
+}
+
+/// Sends a body of so many bytes, whole pieces of 64 KiB, to what reads it and says 200.
+pub(in crate::bench) fn send(way: &Way, bytes: u64) -> anyhow::Result<()> {
     let request = String::from_utf8_lossy(&way.request).replace(PATH, "/v1/sink");
     let request = request.replacen("GET", "POST", 1);
     let request = request.trim_end_matches("\r\n");
     let mut line = Line::open(way)?;
-    write!(line, "{request}\r\nContent-Length: {LARGE_BYTES}\r\n\r\n")?;
+    write!(line, "{request}\r\nContent-Length: {bytes}\r\n\r\n")?;
     let piece = vec![0_u8; 64 * 1024];
-    let mut left = LARGE_BYTES;
+    let mut left = bytes;
     while left > 0 {
         line.write_all(&piece)?;
         left = left.saturating_sub(piece.len() as u64);

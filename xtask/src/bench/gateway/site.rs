@@ -20,7 +20,7 @@ use crate::bench::replicas::upstream::Upstream as Sink;
 use crate::bench::run::Run;
 
 /// What is asked of every upstream.
-pub(in crate::bench) const PATH: &str = "/v1/items/7";
+pub(super) const PATH: &str = "/v1/items/7";
 /// The names of the upstream, in the clear and in TLS.
 pub(super) const PLAIN_HOST: &str = "plain.bench.test";
 pub(super) const TLS_HOST: &str = "api.bench.test";

@@ -1,6 +1,6 @@
 //! What agents do: calls at a steady rate, new connections, and bodies.
 
-use std::io::{BufReader, Write as _, stderr};
+use std::io::{Write as _, stderr};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -9,8 +9,7 @@ use anyhow::{Context as _, ensure};
 use crate::bench::clock::{Clock, timed};
 use crate::bench::drive::{Line, Load, Way};
 use crate::bench::figures::permille;
-use crate::bench::gateway::{PATH, Target};
-use crate::bench::http::{head, skip_body, status};
+use crate::bench::gateway::{Target, send};
 
 /// A flow of calls: its name, calls a second, connections.
 pub(super) type Rate = (&'static str, u32, usize);
@@ -24,7 +23,6 @@ const NEW_EVERY: Duration = Duration::from_millis(250);
 /// Between two bodies, and how long one is.
 const BODY_EVERY: Duration = Duration::from_secs(5);
 const BODY_BYTES: u64 = 16 << 20;
-const PIECE: usize = 64 * 1024;
 
 /// What became of one flow in one lap.
 pub(super) struct Flow {
@@ -70,7 +68,7 @@ pub(super) fn new_connections(target: &Target, span: Duration) -> anyhow::Result
 
 /// Bodies that are sent up.
 pub(super) fn bodies(target: &Target, span: Duration) -> anyhow::Result<Flow> {
-    each("16 MiB up", target, (BODY_EVERY, span), up)
+    each("16 MiB up", target, (BODY_EVERY, span), |way| send(way, BODY_BYTES))
 }
 
 /// One after the other, one due every so often. What fails is counted and told.
@@ -100,21 +98,4 @@ fn each(
         }
     }
     Ok(Flow::of(name, (millis.len() as u64, failed), millis))
-}
-
-fn up(way: &Way) -> anyhow::Result<()> {
-    let request = String::from_utf8_lossy(&way.request).replace(PATH, "/v1/sink");
-    let request = request.replacen("GET", "POST", 1);
-    let request = request.trim_end_matches("\r\n");
-    let mut line = Line::open(way)?;
-    write!(line, "{request}\r\nContent-Length: {BODY_BYTES}\r\n\r\n")?;
-    let piece = vec![b'x'; PIECE];
-    for _ in 0..BODY_BYTES / PIECE as u64 {
-        line.write_all(&piece)?;
-    }
-    line.flush()?;
-    let mut from = BufReader::new(line);
-    let head = head(&mut from)?;
-    ensure!(status(&head) == 200, "{} answers `{}`", way.name, head.trim());
-    Ok(skip_body(&mut from, &head)?)
 }

@@ -121,11 +121,9 @@ impl Sim {
                 Ok(())
             }
             // Nor is anything opened after a commit that failed, until one succeeds.
-            Err(refusal) if refusal.code == Code::LogUnavailable => {
-                must(self.tally.faults > 0, || {
-                    format!("no commit failed, and a permit opens nothing: {refusal}")
-                })
-            }
+            Err(refusal) if refusal.code == Code::LogUnavailable => must(self.has_faltered, || {
+                format!("no commit failed, and a permit opens nothing: {refusal}")
+            }),
             Err(refusal) => must(may_be_over || self.cut.contains(&run), || {
                 format!("a permit of an open run opens nothing: {refusal}")
             }),

@@ -74,6 +74,8 @@ pub(super) struct Sim {
     pub(super) chosen: Option<CommitFault>,
     /// Whether one struck in this step.
     pub(super) has_struck: bool,
+    /// Whether one struck since the server started, which may not have written since.
+    pub(super) has_faltered: bool,
     /// Whether the store has what the server does not know: it refuses everything until the next.
     pub(super) is_stuck: bool,
     /// The latest the clock ever showed.
@@ -111,6 +113,7 @@ impl Sim {
             cut: BTreeSet::new(),
             chosen: None,
             has_struck: false,
+            has_faltered: false,
             is_stuck: false,
             high,
             trace: Vec::new(),
@@ -134,7 +137,7 @@ impl Sim {
         match started {
             Ok(plane) => {
                 self.plane = Some(plane);
-                (self.is_stuck, self.has_struck) = (false, false);
+                (self.is_stuck, self.has_struck, self.has_faltered) = (false, false, false);
                 self.cut.clear();
                 Ok(true)
             }
@@ -251,7 +254,7 @@ impl Sim {
     pub(super) fn note_faults(&mut self) {
         let Some(fault) = self.chosen.filter(|_| !self.faults.is_waiting()) else { return };
         self.chosen = None;
-        self.has_struck = true;
+        (self.has_struck, self.has_faltered) = (true, true);
         self.tally.faults += 1;
         self.is_stuck |= fault == CommitFault::DoubtKept;
         self.trace.push(format!("    a commit: {fault:?}"));

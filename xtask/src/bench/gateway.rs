@@ -21,6 +21,7 @@ use anyhow::ensure;
 pub(super) use self::memory::send;
 pub(super) use self::options::Options;
 use self::options::Part;
+use self::peers::Peers;
 use self::report::Report;
 pub(super) use self::site::Site;
 pub(super) use self::target::Target;
@@ -36,9 +37,12 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     let site = Site::lay(&binary)?;
     let (machine, words) = (process::machine(), options.to_string());
     let mut report = Report { machine, options: words, ..Report::default() };
-    let plain = |report: &mut Report| anyhow::Ok(with(site.plain(), peers::plain(&site)?, report));
+    let peers = |of: fn(&Site) -> anyhow::Result<Peers>| {
+        if options.is_alone { Ok(Peers::default()) } else { of(&site) }
+    };
+    let plain = |report: &mut Report| anyhow::Ok(with(site.plain(), peers(peers::plain)?, report));
     let tls =
-        |report: &mut Report| anyhow::Ok(with(site.tls()?, peers::intercepting(&site)?, report));
+        |report: &mut Report| anyhow::Ok(with(site.tls()?, peers(peers::intercepting)?, report));
     if options.has(Part::Plain) {
         let all = throughput::measure(&plain(&mut report)?, options)?;
         report.tables.extend(report::throughput("plain", &all));
@@ -75,11 +79,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn with(
-    own: [Target; 2],
-    (peers, absent): (Vec<Target>, Vec<&'static str>),
-    report: &mut Report,
-) -> Vec<Target> {
+fn with(own: [Target; 2], (peers, absent): Peers, report: &mut Report) -> Vec<Target> {
     report.skipped.extend(absent);
     report.skipped.sort_unstable();
     report.skipped.dedup();

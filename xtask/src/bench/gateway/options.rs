@@ -8,8 +8,16 @@ use anyhow::bail;
 use crate::bench::options::{number, read};
 
 /// As `read` takes them.
-const KNOWN: &[&str] =
-    &["--binary PATH", "--only PART", "--rounds N", "--seconds N", "--json", "--no-bars"];
+const KNOWN: &[&str] = &[
+    "--binary PATH",
+    "--only PART",
+    "--alone",
+    "--connections N",
+    "--rounds N",
+    "--seconds N",
+    "--json",
+    "--no-bars",
+];
 
 /// What can be measured alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +51,10 @@ pub(crate) struct Options {
     pub(super) binary: Option<PathBuf>,
     /// None: all of them.
     pub(super) only: Option<Part>,
+    /// Whether nobody is compared, as for a profile.
+    pub(super) is_alone: bool,
+    /// None: every load.
+    pub(super) connections: Option<usize>,
     /// Rounds of each load on each target.
     pub(super) rounds: usize,
     /// Seconds of each of them.
@@ -59,6 +71,8 @@ impl Options {
         let mut options = Self {
             binary: None,
             only: None,
+            is_alone: false,
+            connections: None,
             rounds: 3,
             seconds: 2,
             is_json: false,
@@ -68,6 +82,10 @@ impl Options {
             match word {
                 "--json" => options.is_json = true,
                 "--no-bars" => options.has_bars = false,
+                "--alone" => options.is_alone = true,
+                "--connections" => {
+                    options.connections = Some(number(word, value, (1, 1024))?);
+                }
                 "--binary" => options.binary = Some(value.into()),
                 "--only" => options.only = Some(Part::parse(value)?),
                 "--rounds" => options.rounds = number(word, value, (1, 100))?,

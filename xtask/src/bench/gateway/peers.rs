@@ -33,8 +33,11 @@ pub(super) struct Running {
     pub(super) address: SocketAddr,
 }
 
-/// Those that pass plain requests on, and those that are not there.
-pub(super) fn plain(site: &Site) -> anyhow::Result<(Vec<Target>, Vec<&'static str>)> {
+/// Those that are there, and the names of those that are not.
+pub(super) type Peers = (Vec<Target>, Vec<&'static str>);
+
+/// Those that pass plain requests on.
+pub(super) fn plain(site: &Site) -> anyhow::Result<Peers> {
     let verifying = [nginx::verifying(site)?, haproxy::verifying(site)?];
     verifying.iter().flatten().try_for_each(|target| require_refusal(target, &site.token))?;
     let [nginx_jwt, haproxy_jwt] = verifying;
@@ -58,14 +61,12 @@ fn require_refusal(target: &Target, token: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Those that end TLS and begin it anew, and those that are not there.
-pub(super) fn intercepting(site: &Site) -> anyhow::Result<(Vec<Target>, Vec<&'static str>)> {
+/// Those that end TLS and begin it anew.
+pub(super) fn intercepting(site: &Site) -> anyhow::Result<Peers> {
     Ok(sorted([("Squid", squid::start(site)?), ("mitmproxy", mitmproxy::start(site)?)]))
 }
 
-fn sorted<const N: usize>(
-    found: [(&'static str, Option<Target>); N],
-) -> (Vec<Target>, Vec<&'static str>) {
+fn sorted<const N: usize>(found: [(&'static str, Option<Target>); N]) -> Peers {
     let absent = found.iter().filter(|(_, target)| target.is_none()).map(|(name, _)| *name);
     let absent = absent.collect();
     (found.into_iter().filter_map(|(_, target)| target).collect(), absent)

@@ -26,7 +26,7 @@ pub(super) enum Pace {
 }
 
 /// All of them.
-pub(super) const PACES: [Pace; 5] =
+const PACES: [Pace; 5] =
     [Pace::Closed(1), Pace::Closed(16), Pace::Closed(64), Pace::Closed(512), Pace::Open(RATE)];
 
 /// One span of one load.
@@ -64,7 +64,11 @@ impl Compared {
 
 /// Measures every load on every target, round by round, every second round backwards.
 pub(super) fn measure(targets: &[Target], options: &Options) -> anyhow::Result<Vec<Compared>> {
-    let pairs = PACES.into_iter().flat_map(|pace| targets.iter().map(move |one| (pace, one)));
+    let paces = match options.connections {
+        Some(connections) => vec![Pace::Closed(connections)],
+        None => PACES.to_vec(),
+    };
+    let pairs = paces.into_iter().flat_map(|pace| targets.iter().map(move |one| (pace, one)));
     let mut all: Vec<(&Target, Compared)> = pairs
         .map(|(pace, one)| (one, Compared { target: one.name, pace, spans: Vec::new() }))
         .collect();

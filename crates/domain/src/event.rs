@@ -20,15 +20,15 @@ use crate::user::User;
 
 /// An event at its index. Its canonical bytes are the leaf of the Merkle tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogEntry {
+pub struct LogEntry<E = Event> {
     /// From 0, without gaps.
     pub index: u64,
     /// Which.
     pub id: Id<LogEntry>,
     /// When, by the sequencer's clock; it may step back, the index never does.
     pub at: Timestamp,
-    /// What.
-    pub event: Event,
+    /// What: an event, or a reference to one.
+    pub event: E,
 }
 
 /// What can happen.
@@ -300,7 +300,7 @@ impl From<&User> for UserRef {
     }
 }
 
-impl LogEntry {
+impl<E: Serialize> LogEntry<E> {
     /// The bytes that are hashed, stored, and proved.
     pub fn canonical_bytes(&self) -> Result<Vec<u8>, NotCanonical> {
         canonical_bytes(self)

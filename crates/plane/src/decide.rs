@@ -41,7 +41,6 @@ pub enum Preview {
 pub(crate) async fn decide(plane: &Plane, ask: Ask) -> Result<Permit, Refusal> {
     let mut draft = Draft::new(&ask.operation, plane.now());
     for _ in 0..ROUNDS {
-        draft = Draft::new(&ask.operation, plane.now());
         let world = plane.world();
         let refusal = match walk(plane, &world, &ask, &mut draft) {
             Ok(cleared) => match draft.hold.take() {
@@ -51,7 +50,10 @@ pub(crate) async fn decide(plane: &Plane, ask: Ask) -> Result<Permit, Refusal> {
                 }
                 _ => match record::allow(plane, cleared, &mut draft).await {
                     Ok(permit) => return Ok(permit),
-                    Err(Stop::Stale) => continue,
+                    Err(Stop::Stale) => {
+                        draft = Draft::new(&ask.operation, plane.now());
+                        continue;
+                    }
                     Err(Stop::Refused(refusal)) => refusal,
                 },
             },

@@ -11,7 +11,6 @@ use crate::allowance::Allowance;
 use crate::failure::Failure;
 use crate::live::LiveRun;
 use crate::plane::Plane;
-use crate::sequence::Durability;
 use crate::spending;
 use crate::step::Step;
 
@@ -160,10 +159,10 @@ impl Plane {
         spent_bytes: u64,
     ) -> Result<(), Failure> {
         self.sequencer()
-            .submit_patiently(Durability::Read, move |step| {
+            .submit_at_leisure(move |step| {
                 if step.tx.settle_intent(decision)? {
                     count_findings(step, &event);
-                    step.append(event.clone())?;
+                    step.append(&event)?;
                     spending::settle(step, decision, spent_bytes)?;
                 }
                 Ok::<_, Failure>(())

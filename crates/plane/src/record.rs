@@ -146,12 +146,13 @@ pub(crate) async fn allow(
     let tier_floor = plane.settings().tier_floor;
     let decision = plane.id();
     let cleared = Arc::new(cleared);
-    let (inside, record) = (Arc::clone(&cleared), draft.decided(decision, Answer::Allowed));
+    let inside = Arc::clone(&cleared);
+    let intended = Event::Decided(Box::new(draft.decided(decision, Answer::Allowed)));
     let recorded = plane.sequencer().submit(durability, move |step| {
         must_be_unchanged(step, &inside, tier_floor)?;
         let portion = spend(step, &inside, decision)?;
         consume(step, &inside, decision)?;
-        let appended = step.append(Event::Decided(Box::new(record.clone())))?;
+        let appended = step.append(&intended)?;
         let run = inside.standing.run.fact.id;
         let intent =
             Intent { decision, run, index: appended.index, replica: step.replica.to_owned() };
@@ -270,19 +271,20 @@ pub(crate) async fn refuse(plane: &Plane, draft: &Draft, refusal: Refusal) -> Re
     let answer = Answer::Refused { code: refusal.code, message: refusal.message.clone() };
     count("refused", refusal.code);
     let id = plane.id();
-    let record = draft.decided(id, answer);
+    let chain = draft.actor.as_ref().map(|actor| (actor.run, actor.chain.clone()));
+    let refused = Event::Decided(Box::new(draft.decided(id, answer)));
     let recorded = plane.sequencer().submit(Durability::Read, move |step| {
-        let key = match record.actor.as_ref() {
-            Some(actor) => {
-                actor.chain.actors.iter().for_each(|one| step.count_refusal(one.run));
-                MeterKey::Refusals(actor.run)
+        let key = match &chain {
+            Some((run, chain)) => {
+                chain.actors.iter().for_each(|one| step.count_refusal(one.run));
+                MeterKey::Refusals(*run)
             }
             None => MeterKey::Strangers,
         };
         if !step.may_record(key) {
             return Ok(None);
         }
-        step.append(Event::Decided(Box::new(record.clone())))?;
+        step.append(&refused)?;
         Ok::<_, Failure>(Some(id))
     });
     match heard(plane, recorded).await {

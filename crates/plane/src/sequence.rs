@@ -4,6 +4,7 @@
 //! transaction, commits, publishes, and answers. What must be on disk before it is answered waits
 //! for a syncer. `docs/decisions/0001-sequencer-group-commit.md` holds the figures and the rules.
 
+mod aside;
 mod backfill;
 mod command;
 mod committer;
@@ -11,9 +12,10 @@ mod listening;
 mod next;
 mod pulse;
 mod syncers;
+mod thread;
 mod writing;
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,7 +23,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use marque_domain::Digest;
 use marque_store::Store;
+use tokio::time::timeout;
 
+use aside::Aside;
 use backfill::Backfill;
 pub(crate) use command::Durability;
 use command::{Command, Work};
@@ -29,7 +33,8 @@ pub(crate) use committer::{Beginning, Committer};
 use listening::Listening;
 pub(crate) use pulse::{BEHIND_MAX, LOST, Pulse};
 use syncers::Syncers;
-use writing::{Again, Writing};
+use thread::commit_all;
+use writing::Writing;
 
 use crate::failure::Failure;
 use crate::step::Step;
@@ -37,15 +42,11 @@ use crate::world::World;
 
 /// Commands that may wait; one more is refused.
 const QUEUE: usize = 4_096;
-/// Commands that share a transaction at most.
-const BATCH: usize = 512;
 /// Tries of a patient submission, and the pause between them.
 const PATIENT_TRIES: usize = 100;
 const PATIENCE: Duration = Duration::from_millis(50);
-/// How often an idle committer looks after the write-ahead log.
-const IDLE: Duration = Duration::from_millis(200);
-/// How often a committer that shares its store looks what the others did, if nobody says so.
-const LOOK: Duration = Duration::from_millis(100);
+/// How long what nobody waits for may wait for a batch to join.
+const COMPANY: Duration = Duration::from_millis(5);
 
 /// Takes commands, in one order.
 pub(crate) struct Sequencer {
@@ -60,7 +61,7 @@ pub(crate) struct Sequencer {
 enum Message {
     /// To run a command in its turn.
     Run(Box<dyn Command>),
-    /// To look what the other servers did.
+    /// To look what the other servers did, and what lies aside.
     Look,
 }
 
@@ -78,6 +79,7 @@ enum Mode {
     Threads {
         /// `None` once the server stops.
         queue: Mutex<Option<SyncSender<Message>>>,
+        aside: Arc<Aside>,
         thread: Mutex<Option<JoinHandle<()>>>,
         listening: Listening,
     },
@@ -99,15 +101,17 @@ impl Sequencer {
         let backfill = Backfill::start(store.backfiller()?);
         let (sender, receiver) = sync_channel(QUEUE);
         let (beside, listening) = (store.clone(), Listening::start(store, &sender)?);
+        let aside = Arc::new(Aside::default());
         let thread = std::thread::Builder::new()
             .name("marque-commit".to_owned())
             .spawn({
-                let writing = Arc::clone(&writing);
-                move || commit_all(committer, &receiver, (syncers, backfill), (&beside, &writing))
+                let (writing, queue) = (Arc::clone(&writing), (receiver, Arc::clone(&aside)));
+                move || commit_all(committer, &queue, (syncers, backfill), (&beside, &writing))
             })
             .map_err(|error| Failure::Store(format!("no thread for the log: {error}")))?;
         let mode = Mode::Threads {
             queue: Mutex::new(Some(sender)),
+            aside,
             thread: Mutex::new(Some(thread)),
             listening,
         };
@@ -159,6 +163,53 @@ impl Sequencer {
         answer.await.unwrap_or_else(|_| Err(Failure::Stopped.into()))
     }
 
+    /// As [`Sequencer::submit`] of the read class, for what nobody waits for: it joins the next
+    /// batch, and makes one of its own only where none comes.
+    async fn submit_aside<R, E>(
+        &self,
+        body: impl FnMut(&mut Step<'_, '_>) -> Result<R, E> + Send + 'static,
+    ) -> Result<R, E>
+    where
+        R: Send + 'static,
+        E: From<Failure> + Send + 'static,
+    {
+        let Mode::Threads { aside, .. } = &self.mode else {
+            return self.submit(Durability::Read, body).await;
+        };
+        let (work, mut answer) = Work::new(Durability::Read, body);
+        aside.put(Box::new(work))?;
+        let answer = if let Ok(answer) = timeout(COMPANY, &mut answer).await {
+            answer
+        } else {
+            self.nudge();
+            answer.await
+        };
+        answer.unwrap_or_else(|_| Err(Failure::Stopped.into()))
+    }
+
+    // A queue that is full needs no nudge.
+    fn nudge(&self) {
+        if let Mode::Threads { queue, .. } = &self.mode {
+            let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let _full = queue.as_ref().map(|queue| queue.try_send(Message::Look));
+        }
+    }
+
+    /// As [`Sequencer::submit`] of the read class, for what nobody waits for and what must not be
+    /// lost when too much waits for a moment: tries again for some seconds.
+    pub(crate) async fn submit_at_leisure<R: Send + 'static>(
+        &self,
+        body: impl FnMut(&mut Step<'_, '_>) -> Result<R, Failure> + Clone + Send + 'static,
+    ) -> Result<R, Failure> {
+        for _ in 0..PATIENT_TRIES {
+            match self.submit_aside(body.clone()).await {
+                Err(Failure::Overloaded) => tokio::time::sleep(PATIENCE).await,
+                answer => return answer,
+            }
+        }
+        Err(Failure::Overloaded)
+    }
+
     /// As [`Sequencer::submit`], for what must not be lost when the queue is full for a moment:
     /// tries again for some seconds.
     pub(crate) async fn submit_patiently<R: Send + 'static>(
@@ -205,81 +256,13 @@ impl Sequencer {
 
     /// Lets everything queued finish, then ends the threads.
     pub(crate) fn stop(&self) {
-        let Mode::Threads { queue, thread, listening } = &self.mode else { return };
+        let Mode::Threads { queue, thread, listening, .. } = &self.mode else { return };
         listening.stop();
         queue.lock().unwrap_or_else(PoisonError::into_inner).take();
         let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // A committer that panicked has already failed everything that waited for it.
             drop(thread.join());
-        }
-    }
-}
-
-// ORDER: commit → answer reads → hand writes to the syncers. A read never waits for a sync.
-fn commit_all(
-    mut committer: Committer,
-    queue: &Receiver<Message>,
-    (mut syncers, mut backfill): (Syncers, Backfill),
-    (store, writing): (&Store, &Writing),
-) {
-    let mut again = Again::default();
-    let idle = if store.is_shared() { LOOK } else { IDLE };
-    loop {
-        let mut batch = Vec::new();
-        match queue.recv_timeout(idle) {
-            Ok(Message::Run(command)) => batch.push(command),
-            Ok(Message::Look) => {}
-            Err(RecvTimeoutError::Timeout) => backfill.tend(committer.writer(), true),
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-        batch.extend(queue.try_iter().take(BATCH - 1).filter_map(|message| match message {
-            Message::Run(command) => Some(command),
-            Message::Look => None,
-        }));
-        if batch.is_empty() {
-            look(&mut committer, store, writing);
-            // Where the others cannot be heard, hearing them comes first.
-            if !(store.is_shared() && committer.is_behind()) {
-                again.tries(&mut committer, writing);
-            }
-            continue;
-        }
-        if syncers.has_failed() {
-            for command in batch {
-                command.fail(Failure::Lost);
-            }
-            continue;
-        }
-        let done = committer.commit(&mut batch);
-        writing.note(&done);
-        match done {
-            Ok(()) => {
-                let (reads, writes): (Vec<_>, Vec<_>) =
-                    batch.into_iter().partition(|command| command.durability() == Durability::Read);
-                reads.into_iter().for_each(Command::answer);
-                syncers.hand_over(writes, committer.synced_head());
-            }
-            Err(failure) => {
-                for command in batch {
-                    command.fail(failure.clone());
-                }
-            }
-        }
-        backfill.tend(committer.writer(), false);
-    }
-    syncers.stop();
-    backfill.stop();
-}
-
-// What cannot be looked at makes the pulse stop; why it did is said then.
-fn look(committer: &mut Committer, store: &Store, writing: &Writing) {
-    if store.is_shared()
-        && let Err(failure) = committer.follow(store)
-    {
-        tracing::debug!(%failure, "what the other servers did cannot be read");
-        if committer.is_behind() {
-            writing.note(&Err(failure));
         }
     }
 }

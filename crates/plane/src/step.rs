@@ -3,6 +3,7 @@
 //! It changes the world and the store together and appends entries. If it fails, all three are put
 //! back. It may run twice, so it must not touch anything else.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use marque_crypto::Random;
@@ -13,6 +14,7 @@ use marque_domain::{
 };
 use marque_store::Tx;
 use marque_tlog::{Frontier, leaf_hash};
+use serde::Serialize;
 
 use crate::broker::Named;
 use crate::failure::Failure;
@@ -72,7 +74,10 @@ impl Step<'_, '_> {
     }
 
     /// Appends an event to the log.
-    pub(crate) fn append(&mut self, event: Event) -> Result<Appended, Failure> {
+    pub(crate) fn append(
+        &mut self,
+        event: impl Borrow<Event> + Serialize,
+    ) -> Result<Appended, Failure> {
         let index = self.head.size();
         let entry = LogEntry { index, id: self.id(), at: self.now, event };
         let bytes = entry.canonical_bytes()?;

@@ -7,7 +7,9 @@ mod columns;
 mod query;
 mod statements;
 
-use marque_domain::{Decision, Digest, Id, LogEntry};
+use std::borrow::Borrow;
+
+use marque_domain::{Decision, Digest, Event, Id, LogEntry};
 
 use crate::error::StoreError;
 use crate::transaction::Tx;
@@ -49,9 +51,9 @@ impl Tx<'_> {
     /// Appends an entry with the hash of its leaf and its canonical bytes.
     ///
     /// Fails with [`StoreError::Gap`] unless its index is exactly the next one.
-    pub fn append(
+    pub fn append<E: Borrow<Event>>(
         &mut self,
-        entry: &LogEntry,
+        entry: &LogEntry<E>,
         leaf: &Digest,
         bytes: &[u8],
     ) -> Result<(), StoreError> {
@@ -59,7 +61,7 @@ impl Tx<'_> {
         if entry.index != next {
             return Err(StoreError::Gap { given: entry.index });
         }
-        let columns = Columns::of(entry);
+        let columns = Columns::of(entry.at, entry.event.borrow());
         let index = Value::whole(entry.index);
         let mut values = vec![index, leaf.into(), Value::Bytes(bytes)];
         values.extend(columns.values());
@@ -122,7 +124,7 @@ impl Tx<'_> {
         let filed = self.rows(sql, &[Value::whole(from), Value::whole(limit)], |row| {
             let stored = stored(row)?;
             let is_true = stored.entry().is_ok_and(|entry| {
-                entry.index == stored.index && Columns::of(&entry).are_in(row, 3)
+                entry.index == stored.index && Columns::of(entry.at, &entry.event).are_in(row, 3)
             });
             Ok((stored.index, is_true))
         })?;

@@ -22,8 +22,9 @@ pub struct Batch<'a> {
     broken: Option<StoreError>,
     /// As of the last attempt that was kept: looking it up costs as much as the append itself.
     next_index: Option<u64>,
-    /// Whether its commands may assume what an answer would cost a round trip to know.
-    may_assume: bool,
+    /// Whether it hopes that every command is kept, as nearly always: then none of them costs a
+    /// savepoint. If one is not, the batch runs again without that hope.
+    is_hopeful: bool,
 }
 
 impl Writer {
@@ -40,11 +41,11 @@ impl Writer {
         &mut self,
         mut body: impl FnMut(&mut Batch<'_>) -> Result<R, StoreError>,
     ) -> Result<R, StoreError> {
-        let mut is_first = true;
+        let mut is_hopeful = true;
         self.on_session(|session| {
             transaction::run(session, Mode::Write, |session| {
-                let may_assume = std::mem::take(&mut is_first) && session.turn().is_some();
-                let mut batch = Batch { session, broken: None, next_index: None, may_assume };
+                let is_hopeful = std::mem::take(&mut is_hopeful);
+                let mut batch = Batch { session, broken: None, next_index: None, is_hopeful };
                 let answer = body(&mut batch)?;
                 batch.broken.map_or(Ok(answer), Err)
             })
@@ -93,8 +94,9 @@ impl Batch<'_> {
     /// Runs one command: kept if `body` returns `Ok`, undone without a trace if it returns its own
     /// error, which then is the inner result.
     ///
-    /// An outer error means that the whole batch is lost: later attempts fail too, and so does the
-    /// batch.
+    /// An outer error means that the whole batch is lost, or has to run again: later attempts fail
+    /// too, and so does this run of it. The first run of a batch hopes that every command is kept;
+    /// see [`Batch::is_hopeful`].
     pub fn attempt<R, E>(
         &mut self,
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
@@ -104,7 +106,7 @@ impl Batch<'_> {
         if let Some(error) = &self.broken {
             return Err(error.clone());
         }
-        let answer = self.savepoint(body);
+        let answer = if self.is_hopeful { self.hope(body) } else { self.savepoint(body) };
         if let Err(error) = &answer {
             self.broken = Some(error.clone());
         }
@@ -117,6 +119,28 @@ impl Batch<'_> {
         self.session.turn()
     }
 
+    /// Whether a command that fails now is not undone alone, but makes the whole batch run again.
+    /// What the caller keeps beside the store then needs no way back.
+    pub fn is_hopeful(&self) -> bool {
+        self.is_hopeful
+    }
+
+    fn hope<R, E>(
+        &mut self,
+        body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
+    ) -> Result<Result<R, E>, StoreError> {
+        let may_assume = self.session.turn().is_some();
+        let mut tx = Tx::new(self.session);
+        (tx.next_index, tx.may_assume) = (self.next_index, may_assume);
+        let answer = body(&mut tx);
+        // INVARIANT: a failure that the command shrugged at may have undone the transaction.
+        if answer.is_err() || tx.take_failure().is_some() {
+            return Err(StoreError::Busy("a command was not kept".to_owned()));
+        }
+        self.next_index = tx.next_index;
+        Ok(answer)
+    }
+
     fn savepoint<R, E>(
         &mut self,
         body: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
@@ -124,7 +148,6 @@ impl Batch<'_> {
         self.session.savepoint()?;
         let mut tx = Tx::new(self.session);
         tx.next_index = self.next_index;
-        tx.may_assume = self.may_assume;
         let answer = body(&mut tx);
         if answer.is_ok() {
             self.next_index = tx.next_index;

@@ -23,6 +23,8 @@ pub(super) struct Writer {
 
 /// Where one member is: `"name":value`, without the comma.
 struct Member {
+    /// The first bytes of its name, which nearly always tell it from the others: see `head`.
+    head: u64,
     begin: usize,
     /// Where its name ends, quotes included.
     name_end: usize,
@@ -84,9 +86,13 @@ impl Writer {
             return Ok(());
         };
         let name = |member: &Member| out.get(member.begin..member.name_end).unwrap_or_default();
-        let is_sorted = own.is_sorted_by(|left, right| compare(name(left), name(right)).is_lt());
+        let order = |left: &Member, right: &Member| match (left.head, right.head) {
+            (one, other) if one != other && one != FOREIGN && other != FOREIGN => one.cmp(&other),
+            _ => compare(name(left), name(right)),
+        };
+        let is_sorted = own.is_sorted_by(|left, right| order(left, right).is_lt());
         if !is_sorted {
-            own.sort_by(|left, right| compare(name(left), name(right)));
+            own.sort_by(order);
             let mut pairs = own.iter().zip(own.iter().skip(1));
             if let Some((twice, _)) = pairs.find(|(left, right)| name(left) == name(right)) {
                 let told =
@@ -109,9 +115,27 @@ impl Writer {
     }
 }
 
+/// The head of a name that is not plain ASCII; no plain one has it.
+const FOREIGN: u64 = u64::MAX;
+
+/// The first eight bytes of a name as a number that sorts as they do; a shorter name is filled up
+/// with zeros, which no plain name contains. The name comes as it is written, quotes included.
+fn head(name: &[u8]) -> u64 {
+    if !is_plain(name) {
+        return FOREIGN;
+    }
+    let bare = name.get(1..name.len().saturating_sub(1)).unwrap_or_default();
+    let mut head = [0; 8];
+    head.iter_mut().zip(bare).for_each(|(to, from)| *to = *from);
+    u64::from_be_bytes(head)
+}
+
+fn is_plain(name: &[u8]) -> bool {
+    name.is_ascii() && !name.contains(&b'\\')
+}
+
 /// Two names as they are written, quotes included.
 fn compare(left: &[u8], right: &[u8]) -> Ordering {
-    let is_plain = |name: &[u8]| name.is_ascii() && !name.contains(&b'\\');
     if is_plain(left) && is_plain(right) {
         // Without its quote no name is the beginning of another that sorts before it.
         let bare = |name: &[u8]| name.len().saturating_sub(1);
@@ -138,8 +162,9 @@ impl Compound<'_> {
         if self.writer.out.get(begin) != Some(&b'"') {
             return Err(NotCanonical::custom("the name of a member is not text"));
         }
+        let head = head(self.writer.out.get(begin..).unwrap_or_default());
         self.writer.out.push(b':');
-        self.writer.members.push(Member { begin, name_end, end: 0 });
+        self.writer.members.push(Member { head, begin, name_end, end: 0 });
         Ok(())
     }
 

@@ -121,11 +121,11 @@ impl Committer {
             // One clock for all servers that share the store: the store's.
             let now = turn.map_or(local, |turn| turn.now);
             for command in batch.iter_mut() {
-                let kept = next.mark();
+                let before = (!transaction.is_hopeful()).then(|| next.mark());
                 let done = transaction
                     .attempt(|tx| command.run(&mut next.step(tx, now, &*random, &kin.replica)))?;
-                if let Err(Undo) = done {
-                    next.go_back(kept);
+                if let (Err(Undo), Some(before)) = (done, before) {
+                    next.go_back(before);
                 }
             }
             if next.has_news() {

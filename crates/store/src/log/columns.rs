@@ -1,35 +1,39 @@
 //! The columns an entry is found by, derived from the entry alone.
 
+use std::borrow::Cow;
+
 use marque_domain::event::{Change, RunOpened};
-use marque_domain::{Code, Decision, Event, LogEntry, Name, Outcome, UserName};
+use marque_domain::{Decision, Event, Name, Outcome, Timestamp, UserName};
 
 use crate::value::{Row, Value};
 
 /// Every column but index, leaf and bytes.
-pub(super) struct Columns {
+pub(super) struct Columns<'a> {
     at: u64,
     event: &'static str,
-    texts: Texts,
+    texts: Texts<'a>,
 }
 
 /// The columns that not every event has.
 #[derive(Default)]
-struct Texts {
-    run: Option<String>,
-    agent: Option<String>,
-    task: Option<String>,
-    user: Option<String>,
-    connection: Option<String>,
-    operation: Option<String>,
-    resource: Option<String>,
-    answer: Option<String>,
-    code: Option<String>,
-    decision: Option<String>,
+struct Texts<'a> {
+    run: Text<'a>,
+    agent: Text<'a>,
+    task: Text<'a>,
+    user: Text<'a>,
+    connection: Text<'a>,
+    operation: Text<'a>,
+    resource: Text<'a>,
+    answer: Text<'a>,
+    code: Text<'a>,
+    decision: Text<'a>,
 }
 
-impl Columns {
-    pub(super) fn of(entry: &LogEntry) -> Self {
-        let of_event = match &entry.event {
+type Text<'a> = Option<Cow<'a, str>>;
+
+impl<'a> Columns<'a> {
+    pub(super) fn of(at: Timestamp, event: &'a Event) -> Self {
+        let of_event = match event {
             Event::Claimed { by, .. }
             | Event::LogKeyRotated { by, .. }
             | Event::GitKeyRotated { by, .. } => user(by.name.as_str()),
@@ -48,9 +52,9 @@ impl Columns {
             Event::Decided(decision) => decided(decision),
             Event::Outcome { decision, result, .. } => outcome(decision.to_string(), result),
         };
-        let run = entry.event.run().map(|run| run.to_string());
+        let run = event.run().map(|run| run.to_string().into());
         let texts = Texts { run, ..of_event };
-        Self { at: entry.at.as_millis(), event: entry.event.word(), texts }
+        Self { at: at.as_millis(), event: event.word(), texts }
     }
 
     /// As values, in the order of the statements in `log.rs`.
@@ -79,63 +83,68 @@ impl Columns {
     }
 }
 
-fn user(name: &str) -> Texts {
-    Texts { user: Some(name.to_owned()), ..Texts::default() }
+fn user(name: &str) -> Texts<'_> {
+    Texts { user: Some(name.into()), ..Texts::default() }
 }
 
-fn changed(change: &Change) -> Texts {
+fn changed(change: &Change) -> Texts<'_> {
     // A verb is a unit variant, which always serialises as its word.
     let verb = serde_json::to_value(change.verb).ok();
     let operation = verb.as_ref().and_then(|verb| verb.as_str()).map(str::to_owned);
-    Texts { operation, resource: Some(change.label.clone()), ..user(change.by.name.as_str()) }
+    let (operation, resource) = (operation.map(Cow::Owned), Some(change.label.as_str().into()));
+    Texts { operation, resource, ..user(change.by.name.as_str()) }
 }
 
-fn run_opened(opened: &RunOpened) -> Texts {
+fn run_opened(opened: &RunOpened) -> Texts<'_> {
     let human = opened.on_behalf_of.as_ref().unwrap_or(&opened.opened_by);
     Texts {
-        agent: Some(opened.agent_name.as_str().to_owned()),
-        task: Some(opened.task.as_str().to_owned()),
+        agent: Some(opened.agent_name.as_str().into()),
+        task: Some(opened.task.as_str().into()),
         ..user(human.name.as_str())
     }
 }
 
-fn asked_to_sign(agent: &Name, person: Option<&UserName>, refused: Option<&str>) -> Texts {
+fn asked_to_sign<'a>(
+    agent: &'a Name,
+    person: Option<&'a UserName>,
+    refused: Option<&'a str>,
+) -> Texts<'a> {
     Texts {
-        agent: Some(agent.as_str().to_owned()),
-        user: person.map(|person| person.as_str().to_owned()),
-        operation: Some("git.sign".to_owned()),
-        answer: Some(if refused.is_some() { "refused" } else { "allowed" }.to_owned()),
-        code: refused.map(str::to_owned),
+        agent: Some(agent.as_str().into()),
+        user: person.map(|person| person.as_str().into()),
+        operation: Some("git.sign".into()),
+        answer: Some(if refused.is_some() { "refused" } else { "allowed" }.into()),
+        code: refused.map(Cow::Borrowed),
         ..Texts::default()
     }
 }
 
-fn decided(decision: &Decision) -> Texts {
+fn decided(decision: &Decision) -> Texts<'_> {
     let actor = decision.actor.as_ref();
     let human = actor.map(|actor| actor.on_behalf_of.as_ref().unwrap_or(&actor.opened_by));
     let operation = &decision.operation;
     Texts {
         run: None,
-        agent: actor.map(|actor| actor.agent.as_str().to_owned()),
-        task: actor.map(|actor| actor.task.as_str().to_owned()),
-        user: human.map(|human| human.as_str().to_owned()),
-        connection: operation.connection.as_ref().map(|name| name.as_str().to_owned()),
-        operation: Some(operation.name.clone()),
-        resource: Some(operation.resource.join(" ")),
-        answer: Some(decision.answer.word().to_owned()),
-        code: decision.answer.code().map(Code::text),
-        decision: Some(decision.id.to_string()),
+        agent: actor.map(|actor| actor.agent.as_str().into()),
+        task: actor.map(|actor| actor.task.as_str().into()),
+        user: human.map(|human| human.as_str().into()),
+        connection: operation.connection.as_ref().map(|name| name.as_str().into()),
+        operation: Some(operation.name.as_str().into()),
+        resource: Some(operation.resource.join(" ").into()),
+        answer: Some(decision.answer.word().into()),
+        code: decision.answer.code().map(|code| code.text().into()),
+        decision: Some(decision.id.to_string().into()),
     }
 }
 
-fn outcome(decision: String, result: &Outcome) -> Texts {
+fn outcome(decision: String, result: &Outcome) -> Texts<'_> {
     let (word, code) = match result {
         Outcome::Answered { .. } => ("answered", None),
-        Outcome::Failed { code } => ("failed", Some(code.clone())),
+        Outcome::Failed { code } => ("failed", Some(code.as_str())),
         Outcome::Abandoned => ("abandoned", None),
         Outcome::Cut => ("cut", None),
         Outcome::Unknown => ("unknown", None),
     };
-    let answer = Some(word.to_owned());
-    Texts { answer, code, decision: Some(decision), ..Texts::default() }
+    let (answer, code) = (Some(word.into()), code.map(Cow::Borrowed));
+    Texts { answer, code, decision: Some(decision.into()), ..Texts::default() }
 }

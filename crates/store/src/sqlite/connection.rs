@@ -1,5 +1,7 @@
 //! One SQLite connection as a [`Session`].
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -22,6 +24,8 @@ const PAGE_BYTES: u64 = 4096;
 
 pub(crate) struct Connection {
     driver: rusqlite::Connection,
+    /// Which value each place of a statement takes, by where its text lies and how long it is.
+    places: HashMap<(usize, usize), Box<[usize]>>,
 }
 
 impl Connection {
@@ -34,7 +38,7 @@ impl Connection {
         driver.set_prepared_statement_cache_capacity(STATEMENTS);
         let defended = driver.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true);
         defended.map_err(|error| failure(&error))?;
-        let mut connection = Self { driver };
+        let mut connection = Self { driver, places: HashMap::new() };
         connection.script(settings)?;
         Ok(connection)
     }
@@ -79,15 +83,17 @@ impl Connection {
     }
 
     fn prepare(
-        &self,
+        &mut self,
         sql: &'static str,
         values: &[Value<'_>],
     ) -> Result<CachedStatement<'_>, StoreError> {
-        let mut statement = self.driver.prepare_cached(sql).map_err(|error| failure(&error))?;
-        for place in 1..=statement.parameter_count() {
-            // SQLite takes `$3` for a name and counts places by first use.
-            let name = statement.parameter_name(place).and_then(|name| name.strip_prefix('$'));
-            let number = name.and_then(|digits| digits.parse::<usize>().ok()).unwrap_or(0);
+        let Self { driver, places } = self;
+        let mut statement = driver.prepare_cached(sql).map_err(|error| failure(&error))?;
+        let places = match places.entry((sql.as_ptr().addr(), sql.len())) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(places_of(&statement)),
+        };
+        for (place, number) in (1..).zip(places) {
             let Some(value) = number.checked_sub(1).and_then(|at| values.get(at)) else {
                 return Err(StoreError::Engine(format!("no value for `${number}` in `{sql}`")));
             };
@@ -174,6 +180,15 @@ impl ToSql for Value<'_> {
             Self::Bytes(bytes) => ValueRef::Blob(bytes),
         }))
     }
+}
+
+/// The numbers of its placeholders: SQLite takes `$3` for a name and counts places by first use.
+fn places_of(statement: &CachedStatement<'_>) -> Box<[usize]> {
+    let number = |place| {
+        let name = statement.parameter_name(place).and_then(|name| name.strip_prefix('$'));
+        name.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+    };
+    (1..=statement.parameter_count()).map(number).collect()
 }
 
 fn cell<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<Value<'a>, StoreError> {

@@ -11,6 +11,7 @@ use crate::allowance::Allowance;
 use crate::failure::Failure;
 use crate::live::LiveRun;
 use crate::plane::Plane;
+use crate::sequence::Durability;
 use crate::spending;
 use crate::step::Step;
 
@@ -25,6 +26,8 @@ pub struct Lease {
     decision: Id<Decision>,
     allowance: Option<Arc<Allowance>>,
     pushed: Option<Box<PushLook>>,
+    /// Whether its intent may still wait to be recorded.
+    is_in_doubt: bool,
     is_finished: bool,
 }
 
@@ -47,7 +50,15 @@ impl Lease {
         allowance: Option<Allowance>,
     ) -> Self {
         let allowance = allowance.map(Arc::new);
-        Self { plane, live, decision, allowance, pushed: None, is_finished: false }
+        let (pushed, is_in_doubt, is_finished) = (None, false, false);
+        Self { plane, live, decision, allowance, pushed, is_in_doubt, is_finished }
+    }
+
+    /// A lease whose intent may be on record or not, now or later. Nothing will come of it.
+    pub(crate) fn in_doubt(plane: Plane, live: Arc<LiveRun>, decision: Id<Decision>) -> Self {
+        let mut lease = Self::new(plane, live, decision, None);
+        lease.is_in_doubt = true;
+        lease
     }
 
     /// The decision that allowed the act.
@@ -96,6 +107,7 @@ impl Lease {
         }
         let (decision, run) = (self.decision, self.live.run);
         let (plane, git) = (self.plane.clone(), self.pushed.take());
+        let is_in_doubt = self.is_in_doubt;
         self.plane.spawn(async move {
             let Crossed { sent_bytes, received_bytes, redacted } = crossed;
             let tier = plane.world().runs.get(run).map(|run| run.fact.tier);
@@ -109,7 +121,8 @@ impl Lease {
                 redacted,
                 git,
             };
-            if let Err(failure) = plane.settle(decision, event, spent_bytes).await {
+            let settling = Settling { decision, event, spent_bytes, is_in_doubt };
+            if let Err(failure) = plane.settle(settling).await {
                 // The intent stays open; a restart marks it unknown.
                 tracing::error!(%decision, %failure, "an outcome could not be recorded");
             }
@@ -126,19 +139,23 @@ impl Drop for Lease {
     }
 }
 
+/// An intent that is being closed.
+#[derive(Clone)]
+struct Settling {
+    decision: Id<Decision>,
+    event: Event,
+    spent_bytes: u64,
+    is_in_doubt: bool,
+}
+
 impl Plane {
     // Closes an intent with its outcome, once; a second outcome of one decision is dropped. What
     // cannot be recorded now can be later: while the log cannot be written nothing new is allowed,
     // so that few wait.
-    async fn settle(
-        &self,
-        decision: Id<Decision>,
-        event: Event,
-        spent_bytes: u64,
-    ) -> Result<(), Failure> {
+    async fn settle(&self, settling: Settling) -> Result<(), Failure> {
         let stopping = &self.inner().stopping;
         loop {
-            let settled = self.settle_now(decision, event.clone(), spent_bytes).await;
+            let settled = self.settle_now(settling.clone()).await;
             let passes = matches!(
                 settled,
                 Err(Failure::Store(_)
@@ -152,22 +169,22 @@ impl Plane {
         }
     }
 
-    async fn settle_now(
-        &self,
-        decision: Id<Decision>,
-        event: Event,
-        spent_bytes: u64,
-    ) -> Result<(), Failure> {
-        self.sequencer()
-            .submit_at_leisure(move |step| {
-                if step.tx.settle_intent(decision)? {
-                    count_findings(step, &event);
-                    step.append(&event)?;
-                    spending::settle(step, decision, spent_bytes)?;
-                }
-                Ok::<_, Failure>(())
-            })
-            .await
+    async fn settle_now(&self, settling: Settling) -> Result<(), Failure> {
+        let Settling { decision, event, spent_bytes, is_in_doubt } = settling;
+        let record = move |step: &mut Step<'_, '_>| {
+            if step.tx.settle_intent(decision)? {
+                count_findings(step, &event);
+                step.append(&event)?;
+                spending::settle(step, decision, spent_bytes)?;
+            }
+            Ok::<_, Failure>(())
+        };
+        // ORDER: what lies aside may overtake what is queued, as its own intent may be.
+        if is_in_doubt {
+            self.sequencer().submit_patiently(Durability::Read, record).await
+        } else {
+            self.sequencer().submit_at_leisure(record).await
+        }
     }
 }
 

@@ -166,7 +166,7 @@ pub(crate) async fn allow(
         Err(Unmade::Failed(failure)) => {
             if matches!(failure, Failure::InDoubt | Failure::Silent) {
                 // It may be on record all the same. Then its lease says that nothing came of it.
-                drop(Lease::new(plane.clone(), Arc::clone(&cleared.live), decision, None));
+                drop(Lease::in_doubt(plane.clone(), Arc::clone(&cleared.live), decision));
             }
             return Err(failure.into());
         }

@@ -13,6 +13,7 @@ mod next;
 mod pulse;
 mod syncers;
 mod thread;
+mod turns;
 mod writing;
 
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -25,7 +26,6 @@ use marque_domain::Digest;
 use marque_store::Store;
 use tokio::time::timeout;
 
-use aside::Aside;
 use backfill::Backfill;
 pub(crate) use command::Durability;
 use command::{Command, Work};
@@ -33,7 +33,7 @@ pub(crate) use committer::{Beginning, Committer};
 use listening::Listening;
 pub(crate) use pulse::{BEHIND_MAX, LOST, Pulse};
 use syncers::Syncers;
-use thread::commit_all;
+use turns::{Core, Turns};
 use writing::Writing;
 
 use crate::failure::Failure;
@@ -79,7 +79,7 @@ enum Mode {
     Threads {
         /// `None` once the server stops.
         queue: Mutex<Option<SyncSender<Message>>>,
-        aside: Arc<Aside>,
+        turns: Arc<Turns>,
         thread: Mutex<Option<JoinHandle<()>>>,
         listening: Listening,
     },
@@ -101,20 +101,17 @@ impl Sequencer {
         let backfill = Backfill::start(store.backfiller()?);
         let (sender, receiver) = sync_channel(QUEUE);
         let (beside, listening) = (store.clone(), Listening::start(store, &sender)?);
-        let aside = Arc::new(Aside::default());
+        let core = Core { committer, syncers, backfill, writing: Arc::clone(&writing) };
+        let turns = Arc::new(Turns::new(core, !store.is_shared()));
         let thread = std::thread::Builder::new()
             .name("marque-commit".to_owned())
             .spawn({
-                let (writing, queue) = (Arc::clone(&writing), (receiver, Arc::clone(&aside)));
-                move || commit_all(committer, &queue, (syncers, backfill), (&beside, &writing))
+                let turns = Arc::clone(&turns);
+                move || thread::serve(&turns, &receiver, &beside)
             })
             .map_err(|error| Failure::Store(format!("no thread for the log: {error}")))?;
-        let mode = Mode::Threads {
-            queue: Mutex::new(Some(sender)),
-            aside,
-            thread: Mutex::new(Some(thread)),
-            listening,
-        };
+        let (queue, thread) = (Mutex::new(Some(sender)), Mutex::new(Some(thread)));
+        let mode = Mode::Threads { queue, turns, thread, listening };
         Ok(Self { mode, published, synced, pulse, writing })
     }
 
@@ -173,11 +170,11 @@ impl Sequencer {
         R: Send + 'static,
         E: From<Failure> + Send + 'static,
     {
-        let Mode::Threads { aside, .. } = &self.mode else {
+        let Mode::Threads { turns, .. } = &self.mode else {
             return self.submit(Durability::Read, body).await;
         };
         let (work, mut answer) = Work::new(Durability::Read, body);
-        aside.put(Box::new(work))?;
+        turns.aside.put(Box::new(work))?;
         let answer = if let Ok(answer) = timeout(COMPANY, &mut answer).await {
             answer
         } else {
@@ -228,12 +225,20 @@ impl Sequencer {
 
     fn enqueue(&self, command: Box<dyn Command>) -> Result<(), Failure> {
         match &self.mode {
-            Mode::Threads { queue, .. } => {
-                let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
-                let sender = queue.as_ref().ok_or(Failure::Stopped)?;
-                sender.try_send(Message::Run(command)).map_err(|error| match error {
-                    TrySendError::Full(_) => Failure::Overloaded,
-                    TrySendError::Disconnected(_) => Failure::Stopped,
+            Mode::Threads { queue, turns, .. } => {
+                let queue = queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let queue = queue.ok_or(Failure::Stopped)?;
+                let Err(command) = turns.pass(command, || drop(queue.try_send(Message::Look)))
+                else {
+                    return Ok(());
+                };
+                turns.queue();
+                queue.try_send(Message::Run(command)).map_err(|error| {
+                    turns.unqueue(1);
+                    match error {
+                        TrySendError::Full(_) => Failure::Overloaded,
+                        TrySendError::Disconnected(_) => Failure::Stopped,
+                    }
                 })
             }
             Mode::Inline(committer) => {

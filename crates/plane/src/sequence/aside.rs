@@ -3,7 +3,7 @@
 //! An outcome that made a batch of its own would cost a transaction, and wake the committer, for
 //! every call. Beside the next decision it costs neither.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::command::Command;
 use crate::failure::Failure;
@@ -11,14 +11,20 @@ use crate::failure::Failure;
 /// Commands that may lie there; one more is refused.
 const ROOM: usize = 4_096;
 
-/// What lies there, in the order it came.
-#[derive(Default)]
-pub(super) struct Aside(Mutex<Vec<Box<dyn Command>>>);
+/// What lies there, in the order it came; `None` once nobody takes it any more.
+pub(super) struct Aside(Mutex<Option<Vec<Box<dyn Command>>>>);
+
+impl Default for Aside {
+    fn default() -> Self {
+        Self(Mutex::new(Some(Vec::new())))
+    }
+}
 
 impl Aside {
     /// Puts one there.
     pub(super) fn put(&self, command: Box<dyn Command>) -> Result<(), Failure> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lying = self.lock();
+        let all = lying.as_mut().ok_or(Failure::Stopped)?;
         if all.len() >= ROOM {
             return Err(Failure::Overloaded);
         }
@@ -28,8 +34,18 @@ impl Aside {
 
     /// Takes the first of them.
     pub(super) fn take(&self, at_most: usize) -> Vec<Box<dyn Command>> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lying = self.lock();
+        let Some(all) = lying.as_mut() else { return Vec::new() };
         let count = all.len().min(at_most);
         all.drain(..count).collect()
+    }
+
+    /// Takes nothing any more. Whoever waits hears that it was stopped.
+    pub(super) fn close(&self) {
+        self.lock().take();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Box<dyn Command>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

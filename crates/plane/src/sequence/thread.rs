@@ -1,103 +1,78 @@
 //! The committer's thread: batch after batch, until nobody can ask any more.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use marque_store::Store;
 
 use super::Message;
-use super::aside::Aside;
-use super::backfill::Backfill;
-use super::command::{Command, Durability};
-use super::committer::Committer;
-use super::syncers::Syncers;
-use super::writing::{Again, Writing};
-use crate::failure::Failure;
+use super::command::Command;
+use super::turns::{BATCH, Core, Turns};
+use super::writing::Again;
 
-/// Commands of each kind that share a transaction at most.
-const BATCH: usize = 512;
 /// How often an idle committer looks after the write-ahead log.
 const IDLE: Duration = Duration::from_millis(200);
 /// How often a committer that shares its store looks what the others did, if nobody says so.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Serves the queue and what lies aside until the queue is closed and both are empty.
-pub(super) fn commit_all(
-    mut committer: Committer,
-    (queue, aside): &(Receiver<Message>, Arc<Aside>),
-    (mut syncers, mut backfill): (Syncers, Backfill),
-    (store, writing): (&Store, &Writing),
-) {
+pub(super) fn serve(turns: &Turns, queue: &Receiver<Message>, store: &Store) {
+    let _ends = Ends(turns);
     let mut again = Again::default();
     let idle = if store.is_shared() { LOOK } else { IDLE };
     loop {
         let received = queue.recv_timeout(idle);
+        let is_idle = matches!(received, Err(RecvTimeoutError::Timeout)) && !turns.has_passed();
+        let is_over = matches!(received, Err(RecvTimeoutError::Disconnected));
+        let queued: Vec<_> =
+            received.into_iter().chain(queue.try_iter()).filter_map(run).take(BATCH).collect();
+        let Some(mut guard) = turns.core() else { break };
+        let Some(core) = guard.as_mut() else { break };
+        let count = queued.len();
         // ORDER: what lay aside before a command was queued is in its batch, or in one before.
-        let mut batch = aside.take(BATCH);
-        match received {
-            Ok(Message::Run(command)) => batch.push(command),
-            Err(RecvTimeoutError::Timeout) => backfill.tend(committer.writer(), true),
-            Err(RecvTimeoutError::Disconnected) if batch.is_empty() => break,
-            Ok(Message::Look) | Err(RecvTimeoutError::Disconnected) => {}
-        }
-        batch.extend(queue.try_iter().take(BATCH - 1).filter_map(|message| match message {
-            Message::Run(command) => Some(command),
-            Message::Look => None,
-        }));
+        let mut batch = turns.aside.take(BATCH);
+        batch.extend(queued);
         if batch.is_empty() {
-            look(&mut committer, store, writing);
-            // Where the others cannot be heard, hearing them comes first.
-            if !(store.is_shared() && committer.is_behind()) {
-                again.tries(&mut committer, writing);
+            if is_over {
+                break;
             }
-            continue;
+            look(core, store);
+            // Where the others cannot be heard, hearing them comes first.
+            if !(store.is_shared() && core.committer.is_behind()) {
+                again.tries(&mut core.committer, &core.writing);
+            }
+        } else {
+            core.commit(batch);
+            turns.unqueue(count);
         }
-        commit_one(&mut committer, batch, &syncers, writing);
-        backfill.tend(committer.writer(), false);
+        core.backfill.tend(core.committer.writer(), is_idle);
     }
-    syncers.stop();
-    backfill.stop();
 }
 
-// ORDER: commit → answer reads → hand writes to the syncers. A read never waits for a sync.
-fn commit_one(
-    committer: &mut Committer,
-    mut batch: Vec<Box<dyn Command>>,
-    syncers: &Syncers,
-    writing: &Writing,
-) {
-    if syncers.has_failed() {
-        for command in batch {
-            command.fail(Failure::Lost);
-        }
-        return;
+// However the thread ends, a panic of a command included: nobody waits for it any more.
+struct Ends<'a>(&'a Turns);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.end();
     }
-    let done = committer.commit(&mut batch);
-    writing.note(&done);
-    match done {
-        Ok(()) => {
-            let (reads, writes): (Vec<_>, Vec<_>) =
-                batch.into_iter().partition(|command| command.durability() == Durability::Read);
-            reads.into_iter().for_each(Command::answer);
-            syncers.hand_over(writes, committer.synced_head());
-        }
-        Err(failure) => {
-            for command in batch {
-                command.fail(failure.clone());
-            }
-        }
+}
+
+fn run(message: Message) -> Option<Box<dyn Command>> {
+    match message {
+        Message::Run(command) => Some(command),
+        Message::Look => None,
     }
 }
 
 // What cannot be looked at makes the pulse stop; why it did is said then.
-fn look(committer: &mut Committer, store: &Store, writing: &Writing) {
+fn look(core: &mut Core, store: &Store) {
     if store.is_shared()
-        && let Err(failure) = committer.follow(store)
+        && let Err(failure) = core.committer.follow(store)
     {
         tracing::debug!(%failure, "what the other servers did cannot be read");
-        if committer.is_behind() {
-            writing.note(&Err(failure));
+        if core.committer.is_behind() {
+            core.writing.note(&Err(failure));
         }
     }
 }

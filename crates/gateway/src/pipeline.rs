@@ -7,7 +7,9 @@ mod intake;
 mod send;
 mod switch;
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use ::http::{HeaderMap, Method, Response, StatusCode};
 use hyper::body::Incoming;
@@ -204,15 +206,19 @@ fn opaque(session: &Arc<Session>, opened: Opened) -> Notice {
     Notice::opaque()
 }
 
-// In a task of its own: a permit that was given is always redeemed, so that its intent gets an
-// outcome even if the client is gone by then (threat 94).
+// At once, or else in a task of its own: a permit that was given is always redeemed, so that its
+// intent gets an outcome even if the client is gone by then (threat 94).
 pub(crate) async fn decide(session: &Session, ask: Ask) -> Result<Opened, Refusal> {
     let plane = session.shared.plane.clone();
-    let deciding = session.shared.tasks.spawn(async move {
+    let mut deciding = Box::pin(async move {
         let permit = plane.decide(ask).await?;
         broker::open(&plane, permit)
     });
-    let opened = deciding.await.unwrap_or_else(|_| {
+    let decided = match poll_fn(|cx| Poll::Ready(deciding.as_mut().poll(cx))).await {
+        Poll::Ready(decided) => Ok(decided),
+        Poll::Pending => session.shared.tasks.spawn(deciding).await,
+    };
+    let opened = decided.unwrap_or_else(|_| {
         Err(Refusal::new(
             Code::LogUnavailable,
             "the decision broke off, so nothing is allowed",

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use marque_domain::git::PushLook;
 use marque_domain::{Decision, Event, Id, Outcome};
+use tokio::runtime::Handle;
 use tokio::time::sleep;
 
 use crate::allowance::Allowance;
 use crate::failure::Failure;
 use crate::live::LiveRun;
 use crate::plane::Plane;
-use crate::sequence::Durability;
+use crate::sequence::{COMPANY, Durability};
 use crate::spending;
 use crate::step::Step;
 
@@ -106,27 +107,26 @@ impl Lease {
             allowance.close();
         }
         let (decision, run) = (self.decision, self.live.run);
-        let (plane, git) = (self.plane.clone(), self.pushed.take());
-        let is_in_doubt = self.is_in_doubt;
-        self.plane.spawn(async move {
-            let Crossed { sent_bytes, received_bytes, redacted } = crossed;
-            let tier = plane.world().runs.get(run).map(|run| run.fact.tier);
-            let event = Event::Outcome {
-                decision,
-                run,
-                tier,
-                result,
-                sent_bytes,
-                received_bytes,
-                redacted,
-                git,
-            };
-            let settling = Settling { decision, event, spent_bytes, is_in_doubt };
-            if let Err(failure) = plane.settle(settling).await {
-                // The intent stays open; a restart marks it unknown.
-                tracing::error!(%decision, %failure, "an outcome could not be recorded");
-            }
-        });
+        let Crossed { sent_bytes, received_bytes, redacted } = crossed;
+        let tier = self.plane.world().runs.get(run).map(|run| run.fact.tier);
+        let git = self.pushed.take();
+        let event = Event::Outcome {
+            decision,
+            run,
+            tier,
+            result,
+            sent_bytes,
+            received_bytes,
+            redacted,
+            git,
+        };
+        let settling = Arc::new(Settling { decision, event, spent_bytes });
+        // ORDER: what lies aside may overtake what is queued, as its own intent may be.
+        if self.is_in_doubt {
+            self.plane.spawn(self.plane.clone().settle_in_turn(settling, None));
+        } else {
+            self.plane.settle(settling);
+        }
     }
 }
 
@@ -140,52 +140,71 @@ impl Drop for Lease {
 }
 
 /// An intent that is being closed.
-#[derive(Clone)]
 struct Settling {
     decision: Id<Decision>,
     event: Event,
     spent_bytes: u64,
-    is_in_doubt: bool,
+}
+
+impl Settling {
+    // Closes an intent with its outcome, once; a second outcome of one decision is dropped.
+    fn record(&self, step: &mut Step<'_, '_>) -> Result<(), Failure> {
+        if step.tx.settle_intent(self.decision)? {
+            count_findings(step, &self.event);
+            step.append(&self.event)?;
+            spending::settle(step, self.decision, self.spent_bytes)?;
+        }
+        Ok(())
+    }
 }
 
 impl Plane {
-    // Closes an intent with its outcome, once; a second outcome of one decision is dropped. What
-    // cannot be recorded now can be later: while the log cannot be written nothing new is allowed,
-    // so that few wait.
-    async fn settle(&self, settling: Settling) -> Result<(), Failure> {
-        let stopping = &self.inner().stopping;
-        loop {
-            let settled = self.settle_now(settling.clone()).await;
-            let passes = matches!(
-                settled,
-                Err(Failure::Store(_)
-                    | Failure::InDoubt
-                    | Failure::Rewound(_)
-                    | Failure::Overloaded)
-            );
-            if !passes || stopping.run_until_cancelled(sleep(AGAIN)).await.is_none() {
-                return settled;
-            }
+    // With the next batch: nobody waits for it.
+    fn settle(&self, settling: Arc<Settling>) {
+        let (plane, inside, runtime) = (self.clone(), Arc::clone(&settling), Handle::current());
+        let is_first = self.sequencer().leave(
+            move |step| inside.record(step),
+            move |failure| {
+                let later = plane.clone().settle_in_turn(settling, Some(failure));
+                plane.inner().tasks.spawn_on(later, &runtime);
+            },
+        );
+        if is_first {
+            let plane = self.clone();
+            self.spawn(async move {
+                sleep(COMPANY).await;
+                plane.sequencer().nudge();
+            });
         }
     }
 
-    async fn settle_now(&self, settling: Settling) -> Result<(), Failure> {
-        let Settling { decision, event, spent_bytes, is_in_doubt } = settling;
-        let record = move |step: &mut Step<'_, '_>| {
-            if step.tx.settle_intent(decision)? {
-                count_findings(step, &event);
-                step.append(&event)?;
-                spending::settle(step, decision, spent_bytes)?;
+    // What cannot be recorded now can be later: while the log cannot be written nothing new is
+    // allowed, so that few wait.
+    async fn settle_in_turn(self, settling: Arc<Settling>, mut failed: Option<Failure>) {
+        let stopping = &self.inner().stopping;
+        let failure = loop {
+            if let Some(failure) = failed
+                && (!passes(&failure) || stopping.run_until_cancelled(sleep(AGAIN)).await.is_none())
+            {
+                break failure;
             }
-            Ok::<_, Failure>(())
+            let inside = Arc::clone(&settling);
+            let record = move |step: &mut Step<'_, '_>| inside.record(step);
+            match self.sequencer().submit_patiently(Durability::Read, record).await {
+                Ok(()) => return,
+                Err(failure) => failed = Some(failure),
+            }
         };
-        // ORDER: what lies aside may overtake what is queued, as its own intent may be.
-        if is_in_doubt {
-            self.sequencer().submit_patiently(Durability::Read, record).await
-        } else {
-            self.sequencer().submit_at_leisure(record).await
-        }
+        // The intent stays open; a restart marks it unknown.
+        tracing::error!(decision = %settling.decision, %failure, "an outcome could not be recorded");
     }
+}
+
+fn passes(failure: &Failure) -> bool {
+    matches!(
+        failure,
+        Failure::Store(_) | Failure::InDoubt | Failure::Rewound(_) | Failure::Overloaded
+    )
 }
 
 // A push that was flagged counts as one refusal of the run, and of those above it.

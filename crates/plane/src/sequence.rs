@@ -24,11 +24,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use marque_domain::Digest;
 use marque_store::Store;
-use tokio::time::timeout;
 
 use backfill::Backfill;
 pub(crate) use command::Durability;
-use command::{Command, Work};
+use command::{Command, Left, Work};
 pub(crate) use committer::{Beginning, Committer};
 use listening::Listening;
 pub(crate) use pulse::{BEHIND_MAX, LOST, Pulse};
@@ -46,7 +45,7 @@ const QUEUE: usize = 4_096;
 const PATIENT_TRIES: usize = 100;
 const PATIENCE: Duration = Duration::from_millis(50);
 /// How long what nobody waits for may wait for a batch to join.
-const COMPANY: Duration = Duration::from_millis(5);
+pub(crate) const COMPANY: Duration = Duration::from_millis(5);
 
 /// Takes commands, in one order.
 pub(crate) struct Sequencer {
@@ -160,51 +159,32 @@ impl Sequencer {
         answer.await.unwrap_or_else(|_| Err(Failure::Stopped.into()))
     }
 
-    /// As [`Sequencer::submit`] of the read class, for what nobody waits for: it joins the next
-    /// batch, and makes one of its own only where none comes.
-    async fn submit_aside<R, E>(
+    /// Leaves a command of the read class, which nobody waits for, to the next batch; `otherwise`
+    /// hears why it failed. Answers whether it is the first that lies there: then whoever left it
+    /// nudges after [`COMPANY`], in case no batch comes.
+    pub(crate) fn leave(
         &self,
-        body: impl FnMut(&mut Step<'_, '_>) -> Result<R, E> + Send + 'static,
-    ) -> Result<R, E>
-    where
-        R: Send + 'static,
-        E: From<Failure> + Send + 'static,
-    {
+        body: impl FnMut(&mut Step<'_, '_>) -> Result<(), Failure> + Send + 'static,
+        otherwise: impl FnOnce(Failure) + Send + 'static,
+    ) -> bool {
+        let command = Box::new(Left::new(body, otherwise));
         let Mode::Threads { turns, .. } = &self.mode else {
-            return self.submit(Durability::Read, body).await;
+            // In memory there is always a turn.
+            let _never_fails = self.enqueue(command);
+            return false;
         };
-        let (work, mut answer) = Work::new(Durability::Read, body);
-        turns.aside.put(Box::new(work))?;
-        let answer = if let Ok(answer) = timeout(COMPANY, &mut answer).await {
-            answer
-        } else {
-            self.nudge();
-            answer.await
-        };
-        answer.unwrap_or_else(|_| Err(Failure::Stopped.into()))
+        turns.aside.put(command).unwrap_or_else(|(command, failure)| {
+            command.fail(failure);
+            false
+        })
     }
 
-    // A queue that is full needs no nudge.
-    fn nudge(&self) {
+    /// Has what lies aside committed, if it still does. A queue that is full needs no nudge.
+    pub(crate) fn nudge(&self) {
         if let Mode::Threads { queue, .. } = &self.mode {
             let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
             let _full = queue.as_ref().map(|queue| queue.try_send(Message::Look));
         }
-    }
-
-    /// As [`Sequencer::submit`] of the read class, for what nobody waits for and what must not be
-    /// lost when too much waits for a moment: tries again for some seconds.
-    pub(crate) async fn submit_at_leisure<R: Send + 'static>(
-        &self,
-        body: impl FnMut(&mut Step<'_, '_>) -> Result<R, Failure> + Clone + Send + 'static,
-    ) -> Result<R, Failure> {
-        for _ in 0..PATIENT_TRIES {
-            match self.submit_aside(body.clone()).await {
-                Err(Failure::Overloaded) => tokio::time::sleep(PATIENCE).await,
-                answer => return answer,
-            }
-        }
-        Err(Failure::Overloaded)
     }
 
     /// As [`Sequencer::submit`], for what must not be lost when the queue is full for a moment:

@@ -21,15 +21,18 @@ impl Default for Aside {
 }
 
 impl Aside {
-    /// Puts one there.
-    pub(super) fn put(&self, command: Box<dyn Command>) -> Result<(), Failure> {
+    /// Puts one there; whether it is the only one. What is not taken is given back.
+    pub(super) fn put(
+        &self,
+        command: Box<dyn Command>,
+    ) -> Result<bool, (Box<dyn Command>, Failure)> {
         let mut lying = self.lock();
-        let all = lying.as_mut().ok_or(Failure::Stopped)?;
+        let Some(all) = lying.as_mut() else { return Err((command, Failure::Stopped)) };
         if all.len() >= ROOM {
-            return Err(Failure::Overloaded);
+            return Err((command, Failure::Overloaded));
         }
         all.push(command);
-        Ok(())
+        Ok(all.len() == 1)
     }
 
     /// Takes the first of them.
@@ -40,9 +43,12 @@ impl Aside {
         all.drain(..count).collect()
     }
 
-    /// Takes nothing any more. Whoever waits hears that it was stopped.
+    /// Takes nothing any more.
     pub(super) fn close(&self) {
-        self.lock().take();
+        let left = self.lock().take();
+        for command in left.into_iter().flatten() {
+            command.fail(Failure::Stopped);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Vec<Box<dyn Command>>>> {

@@ -85,3 +85,43 @@ where
         drop(sender.send(undone.unwrap_or_else(|| Err(failure.into()))));
     }
 }
+
+/// A command that nobody waits for, with what is done where it fails.
+pub(super) struct Left<F, O> {
+    body: F,
+    otherwise: O,
+    failure: Option<Failure>,
+}
+
+impl<F, O> Left<F, O> {
+    pub(super) fn new(body: F, otherwise: O) -> Self {
+        Self { body, otherwise, failure: None }
+    }
+}
+
+impl<F, O> Command for Left<F, O>
+where
+    F: FnMut(&mut Step<'_, '_>) -> Result<(), Failure> + Send,
+    O: FnOnce(Failure) + Send,
+{
+    fn run(&mut self, step: &mut Step<'_, '_>) -> Result<(), Undo> {
+        self.failure = (self.body)(step).err();
+        if self.failure.is_none() { Ok(()) } else { Err(Undo) }
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Read
+    }
+
+    fn answer(self: Box<Self>) {
+        let Self { otherwise, failure, .. } = *self;
+        if let Some(failure) = failure {
+            otherwise(failure);
+        }
+    }
+
+    fn fail(self: Box<Self>, failure: Failure) {
+        let Self { otherwise, failure: own, .. } = *self;
+        otherwise(own.unwrap_or(failure));
+    }
+}

@@ -71,7 +71,7 @@ pub(crate) async fn forward(session: &Arc<Session>, exchange: Exchange) -> Resul
     let understood = intake::understand(session, recognised, &mut call).await?;
     let Some(Understood { operation, voice, is_batch }) = understood else {
         // Whoever proves no run gets no body read for them: the road says so.
-        return Err(turn_away(session, presented, call, place).await);
+        return Err(Box::pin(turn_away(session, presented, call, place)).await);
     };
 
     let announced_bytes = call.body.announced_bytes();
@@ -82,7 +82,7 @@ pub(crate) async fn forward(session: &Arc<Session>, exchange: Exchange) -> Resul
     {
         // A human must see what would be sent, so all of it is read now; what is too long for
         // that stays a stream, which the road never holds but refuses.
-        ask.operation.body = call.body.read_whole(place).await?;
+        ask.operation.body = Box::pin(call.body.read_whole(place)).await?;
     }
 
     let asker = match (&call.opening, session.place()) {
@@ -134,7 +134,7 @@ async fn act(
     };
     match answered {
         Ok(answered) if answered.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            switch::switched(answered, way, asker, act).await
+            Box::pin(switch::switched(answered, way, asker, act)).await
         }
         Ok(answered) => {
             let answers = &way.connection.fact.answers;

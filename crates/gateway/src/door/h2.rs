@@ -53,7 +53,8 @@ where
     let service = service_fn(|request: Request<Incoming>| {
         let is_head = request.method() == Method::HEAD;
         let answered = match prepare(session, request) {
-            Ok((request, place)) => Ok((answer(request), place)),
+            // Boxed at once: it is large, and would be moved several times.
+            Ok((request, place)) => Ok((Box::pin(answer(request)), place)),
             Err((notice, style)) => Err(reply(session, Err(notice.into()), style)),
         };
         let in_flight = InFlight::new(session);

@@ -89,7 +89,8 @@ where
     F: Future<Output = Result<Response<Reply>, Cut>> + Send,
 {
     let service = service_fn(|request| {
-        let (answer, in_flight) = (answer(request), InFlight::new(session));
+        // Boxed at once: it is large, and would be moved several times.
+        let (answer, in_flight) = (Box::pin(answer(request)), InFlight::new(session));
         Box::pin(async move {
             let _in_flight = in_flight;
             answer.await

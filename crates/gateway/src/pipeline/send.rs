@@ -10,7 +10,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use marque_crypto::SystemRandom;
 use marque_crypto::random::bytes;
-use marque_domain::{Answers, Connection, Outcome, Revised};
+use marque_domain::{Answers, Connection, Endpoint, Outcome, Revised};
 use marque_plane::{Injection, LiveRun};
 use marque_wire::websocket::{Asked, Opening};
 
@@ -77,17 +77,28 @@ pub(super) async fn send(
             Err(Unanswered::Failed(failure)) => return Err(failure),
         }
     }
-    let line = shared.dialer.dial(&way.connection.fact, &endpoint, only).await?;
-    let whose = (way.key.clone(), Arc::clone(&way.run));
-    let mut upstream = Upstream::open(&shared.dialer, whose, line).await?;
-    // Others may share it from now on, where its protocol carries many at once.
-    if let Some(shared_line) = upstream.share() {
-        shared.pool.keep(&way.run, shared_line);
-    }
+    let mut upstream = Box::pin(open(session, way, (&endpoint, only))).await?;
     match upstream.send(request).await {
         Ok(response) => Ok(answered(response, upstream)),
         Err(Unanswered::Unsent(_, failure) | Unanswered::Failed(failure)) => Err(failure),
     }
+}
+
+// A new line to the upstream.
+async fn open(
+    session: &Session,
+    way: &Way,
+    (endpoint, only): (&Endpoint, Option<Protocol>),
+) -> Result<Upstream, Failure> {
+    let shared = &session.shared;
+    let line = shared.dialer.dial(&way.connection.fact, endpoint, only).await?;
+    let whose = (way.key.clone(), Arc::clone(&way.run));
+    let upstream = Upstream::open(&shared.dialer, whose, line).await?;
+    // Others may share it from now on, where its protocol carries many at once.
+    if let Some(shared_line) = upstream.share() {
+        shared.pool.keep(&way.run, shared_line);
+    }
+    Ok(upstream)
 }
 
 /// The answer on its way to the client, without what must not come back.

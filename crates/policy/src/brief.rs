@@ -4,7 +4,7 @@
 //! brief alone. So whatever Cedar could have asked about is part of what a ruling is found by.
 
 use marque_domain::operation::BodyKind;
-use marque_domain::{Service, Tier, TrustLevel};
+use marque_domain::{Service, Tier, TrustLevel, UserName};
 
 use crate::asked::{Asked, Fact};
 use crate::facts::PolicyFacts;
@@ -77,7 +77,7 @@ impl<'a> Brief<'a> {
             on_behalf_of: facts
                 .on_behalf_of
                 .filter(|_| is_about(Fact::OnBehalfOf))
-                .map(|person| person.as_str()),
+                .map(UserName::as_str),
             score: is_about(Fact::Score).then_some(trust.score),
             level: is_about(Fact::Level).then_some(trust.level),
             scheme: is_about(Fact::Scheme).then_some(&*operation.scheme),
@@ -159,11 +159,14 @@ impl Key {
 
     // Seven bits in a byte; all but the last have the eighth.
     fn number(&mut self, mut number: u64) {
-        while number > 0x7f {
-            self.0.push((number & 0x7f) as u8 | 0x80);
+        loop {
+            let [low, ..] = number.to_le_bytes();
             number >>= 7;
+            if number == 0 {
+                return self.0.push(low);
+            }
+            self.0.push(low | 0x80);
         }
-        self.0.push(number as u8);
     }
 
     fn told<T>(&mut self, part: Option<T>, put: fn(&mut Self, T)) {

@@ -1,11 +1,15 @@
 //! Rulings that are kept: they are what Cedar would answer, whoever asks and in whatever order.
 
+use std::convert::Infallible;
+
 use marque_domain::{Body, Service, Tier};
 use proptest::prelude::{Strategy, prop, prop_assert_eq, proptest};
 use proptest::sample::{select, subsequence};
 
 use crate::Ruling;
-use crate::asked::FACTS;
+use crate::asked::{Asked, FACTS};
+use crate::brief::Brief;
+use crate::rulings::Rulings;
 use crate::testing::{Told, ruled, set};
 
 type Change = fn(&mut Told);
@@ -122,6 +126,31 @@ fn what_is_kept_stays_within_its_bounds() {
     let wordy = set(&wordy);
     assert!(matches!(ruled(&wordy, &Told::default()), Ruling::Forbid { .. }));
     assert_eq!(wordy.rulings.count(), 0);
+}
+
+#[test]
+fn what_is_asked_again_stays_whatever_else_is_asked_once() {
+    let rulings = Rulings::default();
+    let passes = |path: String| {
+        let scene = Told { resource: vec![path], ..Told::default() }.scene();
+        let action = scene.facts().action().unwrap();
+        let brief = Brief::of(&scene.facts(), action, Asked::EVERYTHING);
+        let mut was_asked = false;
+        let answer = rulings.get(&brief, || {
+            was_asked = true;
+            Ok::<_, Infallible>(Ruling::Pass)
+        });
+        assert_eq!(answer, Ok(Ruling::Pass));
+        was_asked
+    };
+    let mut lost = 0;
+    for number in 0..20_000 {
+        passes(format!("/{number}"));
+        if number % 100 == 0 {
+            lost += usize::from(passes("/often".to_owned()));
+        }
+    }
+    assert!(lost <= 10, "Cedar was asked {lost} times of 200");
 }
 
 fn policies() -> impl Strategy<Value = String> {

@@ -162,7 +162,9 @@ fn policies() -> impl Strategy<Value = String> {
 fn told() -> impl Strategy<Value = Told> {
     subsequence(&CHANGES[..], 0..=4).prop_map(|changes| {
         let mut told = Told::default();
-        changes.into_iter().for_each(|(_, change)| change(&mut told));
+        for (_, change) in changes {
+            change(&mut told);
+        }
         // A change of service is one of operations too, whatever else was changed.
         if told.service == Service::Git {
             told.operation = "git.push".into();

@@ -1,5 +1,6 @@
 //! One plane of a case, with open runs that ask.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +11,9 @@ use marque_policy::PolicySet;
 use marque_testkit::get;
 
 use super::{Case, crowd, rules};
-use crate::ground::{self, Alice};
+use crate::clock::moment;
+use crate::figures::Sorted;
+use crate::ground::{self, Alice, Proof};
 
 /// Runs that ask in turn, so that no decision finds everything of the last one at hand.
 pub(super) const RUNS: usize = 1_000;
@@ -19,7 +22,19 @@ pub(super) const RUNS: usize = 1_000;
 pub(super) struct Scene {
     pub(super) case: Case,
     plane: Plane,
+    proofs: Vec<Proof>,
     asks: Vec<Ask>,
+    /// How many paths were asked for.
+    paths: Cell<usize>,
+}
+
+/// What runs ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Each the same path as before.
+    Again,
+    /// Paths that nobody asked for before, where a policy asks about paths.
+    Never,
 }
 
 /// The policies of a case.
@@ -37,25 +52,45 @@ impl Scene {
     ) -> anyhow::Result<Self> {
         let plane = ground::start_inline(database, policies)?;
         let alice = Alice::of(&plane).await?;
-        let mut asks = Vec::with_capacity(RUNS);
+        let mut proofs = Vec::with_capacity(RUNS);
         for number in 0..RUNS {
-            let agent = crowd::name(number % case.agents);
-            let proof = alice.opens(&plane, &agent).await?;
-            asks.push(proof.asks(&get(&format!("/v1/items/{number}"))));
+            proofs.push(alice.opens(&plane, &crowd::name(number % case.agents)).await?);
         }
-        shuffle(&mut asks);
-        let scene = Self { case, plane, asks };
-        // What was refused would be cheap.
-        for ask in &scene.asks {
-            let answer = scene.plane.preview(ask);
-            ensure!(answer == Preview::WouldPass, "{case:?} answers {answer:?}");
-        }
-        Ok(scene)
+        shuffle(&mut proofs);
+        let scene = Self { case, plane, proofs, asks: Vec::new(), paths: Cell::new(0) };
+        Ok(Self { asks: scene.never_asked(), ..scene })
     }
 
-    /// One question after the other, for ever.
-    pub(super) fn questions(&self) -> impl Iterator<Item = &Ask> {
-        self.asks.iter().cycle()
+    /// How long the first questions took, which no slice of policies was ready for either.
+    pub(super) fn first(&self) -> anyhow::Result<Sorted> {
+        let mut spans = Vec::with_capacity(RUNS);
+        for ask in &self.asks {
+            let begun = moment();
+            let answer = self.plane.preview(ask);
+            spans.push(moment().saturating_sub(begun));
+            // What was refused would be cheap.
+            ensure!(answer == Preview::WouldPass, "{:?} answers {answer:?}", self.case);
+        }
+        Ok(Sorted::of(spans))
+    }
+
+    /// A question of each run. `room` is for new ones.
+    pub(super) fn questions<'a>(&'a self, asked: Asked, room: &'a mut Vec<Ask>) -> &'a [Ask] {
+        match asked {
+            Asked::Again => &self.asks,
+            Asked::Never => {
+                *room = self.never_asked();
+                room
+            }
+        }
+    }
+
+    fn never_asked(&self) -> Vec<Ask> {
+        let asks = self.proofs.iter().map(|proof| {
+            let number = self.paths.replace(self.paths.get() + 1);
+            proof.asks(&get(&format!("/v1/items/{number}")))
+        });
+        asks.collect()
     }
 
     /// The road's answer to it.

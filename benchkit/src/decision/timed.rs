@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::cedar::Floor;
-use super::scene::{RUNS, Scene, policies};
+use super::scene::{Asked, RUNS, Scene, policies};
 use super::{CASES, Case, crowd};
 use crate::clock::{computed, moment};
 use crate::figures::{Sorted, micros, real};
@@ -21,8 +21,9 @@ const RUNS_BEFORE: usize = 2_000;
 /// Runs whose memory is measured.
 const RUNS_MEASURED: usize = 6_000;
 
-/// `decision --rounds N --decisions N`: one line for each case in each round, one for the floor in
-/// each round, and one for the memory of open runs.
+/// `decision --rounds N --decisions N`: for each case one line for its first questions, and in each
+/// round one for what is asked again and one for what never was; one for the floor in each round,
+/// and one for the memory of open runs.
 pub async fn time(words: &Words) -> anyhow::Result<()> {
     let (rounds, decisions) = (words.number("--rounds", 5)?, words.number("--decisions", 20_000)?);
     let directory = tempfile::Builder::new().prefix("marque-bench-").tempdir()?;
@@ -34,6 +35,13 @@ pub async fn time(words: &Words) -> anyhow::Result<()> {
         let scene = Scene::lay(case, &database, policies(case)?).await?;
         let took = moment().saturating_sub(begun).as_secs_f64();
         eprintln!("{} agents, {} policies: ready in {took:.1} s", case.agents, case.policies);
+        let first = scene.first()?;
+        tell(&named(
+            case,
+            &json!({
+                "what": "first", "p50_us": first.permille(500), "p99_us": first.permille(990),
+            }),
+        ))?;
         scenes.push(scene);
     }
     let floor = Floor::lay()?;
@@ -42,46 +50,75 @@ pub async fn time(words: &Words) -> anyhow::Result<()> {
             if round % 2 == 0 { Box::new(scenes.iter()) } else { Box::new(scenes.iter().rev()) };
         for scene in turns {
             let once = decisions.min(if scene.case.is_scoped { decisions } else { 1_000 });
-            let mut asks = scene.questions();
-            let mut ask = || asks.next().is_some_and(|ask| scene.answers(ask));
-            let Taken { spans, cpu } = take(&mut ask, once)?;
-            let Case { agents, policies, is_scoped } = scene.case;
-            tell(&json!({
-                "what": "decision", "round": round, "agents": agents, "policies": policies,
-                "is_scoped": is_scoped, "p50_us": spans.permille(500),
-                "p99_us": spans.permille(990), "cpu_us": micros(cpu) / real(once),
-            }))?;
+            for (what, asked) in [("decision", Asked::Again), ("never_asked", Asked::Never)] {
+                let taken = ask(scene, asked, once)?;
+                tell(&named(scene.case, &taken.told(what, round)))?;
+            }
         }
-        let Taken { spans, cpu } = take(&mut || floor.allows(), decisions)?;
-        tell(&json!({
-            "what": "cedar", "round": round, "p50_us": spans.permille(500),
-            "p99_us": spans.permille(990), "cpu_us": micros(cpu) / real(decisions),
-        }))?;
+        let mut taken = Taken::default();
+        // Once before, as above.
+        ensure!((0..RUNS).all(|_| floor.allows()), "an answer changed");
+        taken.add((0..decisions).map(|_| floor.allows()))?;
+        tell(&taken.told("cedar", round))?;
     }
     Ok(())
 }
 
+fn named(case: Case, line: &Value) -> Value {
+    let Case { agents, policies, is_scoped } = case;
+    let mut named = json!({ "agents": agents, "policies": policies, "is_scoped": is_scoped });
+    if let (Some(all), Some(line)) = (named.as_object_mut(), line.as_object()) {
+        all.extend(line.clone());
+    }
+    named
+}
+
+/// Lets every run ask once, and then so often, in turn.
+fn ask(scene: &Scene, asked: Asked, times: usize) -> anyhow::Result<Taken> {
+    let mut room = Vec::new();
+    let once = scene.questions(asked, &mut room);
+    ensure!(once.iter().all(|ask| scene.answers(ask)), "an answer changed");
+    let mut taken = Taken::default();
+    while taken.spans.len() < times {
+        // What is asked is made before it is timed.
+        let questions = scene.questions(asked, &mut room);
+        taken
+            .add(questions.iter().take(times - taken.spans.len()).map(|ask| scene.answers(ask)))?;
+    }
+    Ok(taken)
+}
+
+#[derive(Default)]
 struct Taken {
-    spans: Sorted,
+    spans: Vec<Duration>,
     cpu: Duration,
 }
 
-/// Asks so often, after it was asked once by every run.
-fn take(ask: &mut dyn FnMut() -> bool, times: usize) -> anyhow::Result<Taken> {
-    for _ in 0..RUNS.min(times) {
-        ensure!(ask(), "an answer changed");
+impl Taken {
+    /// Takes the time of each answer, which is made as it is taken.
+    fn add(&mut self, mut answers: impl ExactSizeIterator<Item = bool>) -> anyhow::Result<()> {
+        self.spans.reserve(answers.len());
+        let mut passed = true;
+        let before = computed();
+        loop {
+            let begun = moment();
+            let Some(answer) = answers.next() else { break };
+            self.spans.push(moment().saturating_sub(begun));
+            passed &= answer;
+        }
+        self.cpu += computed().saturating_sub(before);
+        ensure!(passed, "an answer changed");
+        Ok(())
     }
-    let mut spans = Vec::with_capacity(times);
-    let mut passed = true;
-    let before = computed();
-    for _ in 0..times {
-        let begun = moment();
-        passed &= ask();
-        spans.push(moment().saturating_sub(begun));
+
+    fn told(self, what: &str, round: usize) -> Value {
+        let cpu = micros(self.cpu) / real(self.spans.len());
+        let spans = Sorted::of(self.spans);
+        json!({
+            "what": what, "round": round, "p50_us": spans.permille(500),
+            "p99_us": spans.permille(990), "cpu_us": cpu,
+        })
     }
-    let cpu = computed().saturating_sub(before);
-    ensure!(passed, "an answer changed");
-    Ok(Taken { spans: Sorted::of(spans), cpu })
 }
 
 /// A file with the case's agents that is the case's own; made once for each number of agents, and

@@ -22,7 +22,7 @@ pub enum NotCanonical {
 
 /// The canonical bytes of `record`.
 pub fn canonical_bytes<T: Serialize>(record: &T) -> Result<Vec<u8>, NotCanonical> {
-    let mut writer = Writer::default();
+    let mut writer = Writer::new();
     record.serialize(&mut writer)?;
     Ok(writer.finish())
 }

@@ -59,14 +59,14 @@ impl<K: Named> Id<K> {
 
 impl<K: Named> fmt::Display for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::with_capacity(K::PREFIX.len() + 1 + ULID_CHARS);
-        text.push_str(K::PREFIX);
-        text.push('_');
-        for place in (0..ULID_CHARS).rev() {
-            let digit = usize::try_from(self.number() >> (5 * place) & 31).unwrap_or(0);
-            text.push(ALPHABET.get(digit).copied().map_or('0', char::from));
+        let mut digits = [0; ULID_CHARS];
+        for (place, digit) in digits.iter_mut().rev().enumerate() {
+            let value = usize::try_from(self.number() >> (5 * place) & 31).unwrap_or(0);
+            *digit = ALPHABET.get(value).copied().unwrap_or(b'0');
         }
-        f.write_str(&text)
+        f.write_str(K::PREFIX)?;
+        f.write_str("_")?;
+        f.write_str(str::from_utf8(&digits).map_err(|_| fmt::Error)?)
     }
 }
 

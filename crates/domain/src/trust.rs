@@ -2,6 +2,8 @@
 //!
 //! A missing input counts against, never for.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::run::Tier;
@@ -49,7 +51,7 @@ pub enum TrustLevel {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contribution {
     /// The input.
-    pub input: String,
+    pub input: Cow<'static, str>,
     /// Points it gave.
     pub points: u8,
     /// Points it could have given.
@@ -89,8 +91,8 @@ pub fn score(inputs: &TrustInputs) -> TrustScore {
     TrustScore { score, level: TrustLevel::of(score), contributions }
 }
 
-fn contribution(input: &str, points: u8, of: u8) -> Contribution {
-    Contribution { input: input.to_owned(), points, of }
+fn contribution(input: &'static str, points: u8, of: u8) -> Contribution {
+    Contribution { input: input.into(), points, of }
 }
 
 impl TrustLevel {

@@ -128,7 +128,7 @@ pub(crate) fn identify(
         }
         Presented::RunSecret { run, secret } => world
             .caller(&machine::hash(key, secret.expose()))
-            .filter(|live| live.run.to_string() == *run),
+            .filter(|live| run.parse() == Ok(live.run)),
         // That very run, not what a restart made of it.
         Presented::Door(proof) => {
             world.live(proof.live().run).filter(|live| Arc::ptr_eq(live, proof.live()))

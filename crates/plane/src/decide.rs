@@ -46,7 +46,7 @@ pub(crate) async fn decide(plane: &Plane, ask: Ask) -> Result<Permit, Refusal> {
             Ok(cleared) => match draft.hold.take() {
                 Some(hold) if cleared.approval.is_none() => {
                     let run = cleared.standing.run.fact.id;
-                    return Err(record::hold(plane, &draft, run, (ask.operation, hold)).await);
+                    return Err(record::hold(plane, &draft, run, hold).await);
                 }
                 _ => match record::allow(plane, cleared, &mut draft).await {
                     Ok(permit) => return Ok(permit),
@@ -77,7 +77,12 @@ pub(crate) fn preview(plane: &Plane, ask: &Ask) -> Preview {
 }
 
 // Stages 1 to 7, in `Stage` order. Whatever is known when one refuses stays in the draft.
-fn walk(plane: &Plane, world: &World, ask: &Ask, draft: &mut Draft) -> Result<Cleared, Refusal> {
+fn walk(
+    plane: &Plane,
+    world: &World,
+    ask: &Ask,
+    draft: &mut Draft<'_>,
+) -> Result<Cleared, Refusal> {
     let operation = &ask.operation;
     let now = draft.now;
     let mut laps = Laps::start(plane.clock());
@@ -85,8 +90,9 @@ fn walk(plane: &Plane, world: &World, ask: &Ask, draft: &mut Draft) -> Result<Cl
     let live = caller::prove(world, plane.machine_key(), &ask.presented)?;
     laps.passed(Stage::Caller);
 
-    draft.asked_by(world, live.run);
-    let standing = run::stand_held(world, live.run, plane.settings().tier_floor, now)?;
+    let standing = run::stand_held(world, live.run, plane.settings().tier_floor, now);
+    let standing = standing.inspect_err(|_| draft.asked_by(world, live.run))?;
+    draft.stood(&standing);
     laps.passed(Stage::Run);
 
     let mandated = mandate::rule(world, &standing, operation, now);
@@ -96,12 +102,12 @@ fn walk(plane: &Plane, world: &World, ask: &Ask, draft: &mut Draft) -> Result<Cl
 
     let inputs = trust::inputs(world, &standing);
     let score = trust::score(&inputs);
-    draft.weighed(inputs, &score);
+    draft.weighed(inputs, score.clone());
 
     // ORDER: policies come before trust is judged, so that what the organisation forbids reads as
     // forbidden and never as a question to a human.
     let judged = policy::judge(world, &standing, &mandated, &score, (operation, now));
-    draft.judged(&judged);
+    draft.judged(judged.rules, judged.digest);
     draft.hold(judged.hold?);
     laps.passed(Stage::Policy);
 
@@ -122,7 +128,6 @@ fn walk(plane: &Plane, world: &World, ask: &Ask, draft: &mut Draft) -> Result<Cl
     // ORDER: a hold is answered last of all, so that no human is asked for what would be refused
     // anyway. An approval lifts a hold and nothing else.
     let approval = draft.hold.as_ref().and_then(|_| draft.approved(world, &standing, now));
-    let operation = operation.clone();
     let announced_bytes = ask.announced_bytes;
-    Ok(Cleared { operation, announced_bytes, live, standing, mandated, named, approval })
+    Ok(Cleared { announced_bytes, live, standing, mandated, named, approval })
 }

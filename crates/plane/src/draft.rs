@@ -1,37 +1,51 @@
 //! The draft of a decision: what the stages have found out so far.
 //!
-//! It is filled stage by stage, so that a refusal records everything known up to it.
+//! It is filled stage by stage, so that a refusal records everything known up to it. It holds the
+//! facts themselves and spells nothing: that is done once, for the record.
 
 use std::sync::Arc;
 
 use marque_domain::decision::{ActorSummary, OperationSummary};
 use marque_domain::{
-    Answer, Approval, Decision, Digest, Fact, FactRef, Id, Meter, Operation, Refusal, Revised, Run,
-    Timestamp, TrustInputs, TrustScore, canonical_bytes,
+    Agent, AgentVersion, Answer, Approval, Connection, Credential, Decision, Digest, Fact, FactRef,
+    Id, Meter, Name, Operation, Refusal, Revised, Run, Timestamp, TrustInputs, TrustScore, User,
+    canonical_bytes,
 };
 
 use crate::broker::Named;
 use crate::mandate::{Mandated, Uncovered};
-use crate::policy::Judged;
 use crate::run::Standing;
-use crate::world::World;
+use crate::world::{Grants, World};
 
 /// What is known of one decision on the road.
-pub(crate) struct Draft {
+pub(crate) struct Draft<'a> {
     pub(crate) now: Timestamp,
     pub(crate) digest: Digest,
-    pub(crate) operation: OperationSummary,
-    pub(crate) actor: Option<ActorSummary>,
-    pub(crate) line: Option<String>,
-    pub(crate) facts: Vec<FactRef>,
-    pub(crate) rules: Vec<String>,
-    pub(crate) policy_digest: Option<Digest>,
-    pub(crate) trust_inputs: Option<TrustInputs>,
-    pub(crate) trust: Option<TrustScore>,
+    operation: &'a Operation,
+    asker: Option<Asker>,
+    /// What serves it, or would serve its endpoint.
+    connections: Vec<Arc<Revised<Connection>>>,
+    /// The grants that speak of it.
+    grants: Grants,
+    line: Option<String>,
+    rules: Vec<String>,
+    policy_digest: Option<Digest>,
+    trust: Option<(TrustInputs, TrustScore)>,
     pub(crate) meter: Option<Meter>,
     pub(crate) hold: Option<Refusal>,
     pub(crate) approval: Option<Id<Approval>>,
-    pub(crate) credential: Option<FactRef>,
+    credential: Option<Arc<Revised<Credential>>>,
+}
+
+/// Who asks, and who is behind it, whether they still may or not.
+struct Asker {
+    run: Arc<Revised<Run>>,
+    agent: Arc<Revised<Agent>>,
+    version: Arc<Revised<AgentVersion>>,
+    opener: Arc<Revised<User>>,
+    person: Option<Arc<Revised<User>>>,
+    /// Owner and sponsor: whoever answers for it is the one or, if that one is gone, the other.
+    answering: [Option<Arc<Revised<User>>>; 2],
 }
 
 /// The digest that identifies an operation's effect; an approval is bound to it.
@@ -41,30 +55,78 @@ pub(crate) fn digest_of(operation: &Operation) -> Digest {
     marque_crypto::hash::sha256(&bytes)
 }
 
-impl Draft {
-    pub(crate) fn new(operation: &Operation, now: Timestamp) -> Self {
-        let digest = digest_of(operation);
+impl Asker {
+    fn find(world: &World, run: Id<Run>) -> Option<Self> {
+        let run = world.runs.get(run)?;
+        let agent = world.agents.get(run.fact.agent)?;
+        let user = |id| world.users.get(id).cloned();
+        Some(Self {
+            run: Arc::clone(run),
+            agent: Arc::clone(agent),
+            version: Arc::clone(world.versions.get(run.fact.version)?),
+            opener: user(run.fact.opened_by)?,
+            person: run.fact.chain.on_behalf_of.and_then(user),
+            answering: [user(agent.fact.owner), user(agent.fact.sponsor)],
+        })
+    }
+
+    fn of(standing: &Standing) -> Self {
+        Self {
+            run: Arc::clone(&standing.run),
+            agent: Arc::clone(&standing.agent),
+            version: Arc::clone(&standing.version),
+            opener: Arc::clone(&standing.opener),
+            person: standing.person.clone(),
+            answering: [Some(Arc::clone(&standing.owner)), standing.sponsor.clone()],
+        }
+    }
+
+    fn summary(&self) -> ActorSummary {
+        let run = &self.run.fact;
+        ActorSummary {
+            run: run.id,
+            agent: self.agent.fact.name.clone(),
+            version: self.version.fact.number,
+            task: run.task.clone(),
+            tier: run.tier,
+            opened_by: self.opener.fact.name.clone(),
+            on_behalf_of: self.person.as_ref().map(|person| person.fact.name.clone()),
+            chain: run.chain.clone(),
+        }
+    }
+
+    fn facts(&self) -> Vec<FactRef> {
+        let mut facts =
+            vec![self.run.reference(), self.agent.reference(), self.version.reference()];
+        let answering = self.answering.iter().map(Option::as_ref);
+        let people = answering.chain([Some(&self.opener), self.person.as_ref()]);
+        for person in references(people.flatten()) {
+            if !facts.contains(&person) {
+                facts.push(person);
+            }
+        }
+        facts
+    }
+}
+
+fn references<'a, T: Fact>(
+    facts: impl IntoIterator<Item = &'a Arc<Revised<T>>>,
+) -> impl Iterator<Item = FactRef> {
+    facts.into_iter().map(|fact| fact.reference())
+}
+
+impl<'a> Draft<'a> {
+    pub(crate) fn new(operation: &'a Operation, now: Timestamp) -> Self {
         Self {
             now,
-            digest,
-            operation: OperationSummary {
-                service: operation.service,
-                connection: None,
-                name: operation.name.clone(),
-                resource: operation.resource.clone(),
-                target: format!("{}://{}", operation.scheme, operation.endpoint),
-                class: operation.class,
-                has_query: operation.parameters.contains_key("query"),
-                body: operation.body.kind(),
-                digest,
-                also: operation.also.clone(),
-            },
-            actor: None,
+            digest: digest_of(operation),
+            operation,
+            asker: None,
+            connections: Vec::new(),
+            grants: Arc::default(),
             line: None,
-            facts: Vec::with_capacity(12),
             rules: Vec::new(),
             policy_digest: None,
-            trust_inputs: None,
             trust: None,
             meter: None,
             hold: None,
@@ -73,84 +135,56 @@ impl Draft {
         }
     }
 
-    /// Notes that a fact was used.
-    pub(crate) fn uses<T: Fact>(&mut self, revised: &Revised<T>) {
-        self.facts.push(revised.reference());
+    /// What is asked for.
+    pub(crate) fn operation(&self) -> &Operation {
+        self.operation
     }
 
-    /// Notes who asks, whether they still may or not.
+    /// What the connection that serves it is called, if one was found.
+    pub(crate) fn connection(&self) -> Option<&Name> {
+        self.connections.first().map(|connection| &connection.fact.name)
+    }
+
+    /// Notes who asks but may not any more.
     pub(crate) fn asked_by(&mut self, world: &World, run: Id<Run>) {
-        let Some(run) = world.runs.get(run) else { return };
-        let (Some(agent), Some(version), Some(opener)) = (
-            world.agents.get(run.fact.agent),
-            world.versions.get(run.fact.version),
-            world.users.get(run.fact.opened_by),
-        ) else {
-            return;
-        };
-        let person = run.fact.chain.on_behalf_of.and_then(|person| world.users.get(person));
-        self.actor = Some(ActorSummary {
-            run: run.fact.id,
-            agent: agent.fact.name.clone(),
-            version: version.fact.number,
-            task: run.fact.task.clone(),
-            tier: run.fact.tier,
-            opened_by: opener.fact.name.clone(),
-            on_behalf_of: person.map(|person| person.fact.name.clone()),
-            chain: run.fact.chain.clone(),
-        });
-        self.uses(run);
-        self.uses(agent);
-        self.uses(version);
-        // Whoever answers for it is the owner or, if that one is gone, the sponsor.
-        let answering = [agent.fact.owner, agent.fact.sponsor].map(|user| world.users.get(user));
-        let people = answering.into_iter().chain([Some(opener), person]).flatten();
-        for user in people {
-            if !self.facts.contains(&user.reference()) {
-                self.uses(user);
-            }
-        }
+        self.asker = Asker::find(world, run);
+    }
+
+    /// Notes who asks.
+    pub(crate) fn stood(&mut self, standing: &Standing) {
+        self.asker = Some(Asker::of(standing));
     }
 
     /// Notes what was asked in vain whether it covers it.
     pub(crate) fn left_uncovered(&mut self, uncovered: Uncovered) -> Refusal {
-        let connection = uncovered.connections.first();
-        self.operation.connection = connection.map(|connection| connection.fact.name.clone());
+        self.connections = uncovered.connections;
+        self.grants = uncovered.grants.into();
         self.line = uncovered.line;
-        uncovered.connections.iter().for_each(|connection| self.uses(connection));
-        uncovered.grants.iter().for_each(|grant| self.uses(grant));
         uncovered.refusal
     }
 
     /// Notes what covers it.
     pub(crate) fn covered_by(&mut self, mandated: &Mandated) {
-        self.operation.connection = Some(mandated.connection.fact.name.clone());
+        self.connections.push(Arc::clone(&mandated.connection));
+        self.grants = Arc::clone(&mandated.grants);
         self.line = Some(mandated.line.clone());
-        self.uses(&mandated.connection);
-        for grant in &mandated.grants {
-            self.uses(grant);
-        }
         self.hold(mandated.hold.clone());
     }
 
     /// Notes how far the run is trusted.
-    pub(crate) fn weighed(&mut self, inputs: TrustInputs, score: &TrustScore) {
-        self.trust_inputs = Some(inputs);
-        self.trust = Some(score.clone());
+    pub(crate) fn weighed(&mut self, inputs: TrustInputs, score: TrustScore) {
+        self.trust = Some((inputs, score));
     }
 
-    /// Notes what the policies said.
-    pub(crate) fn judged(&mut self, judged: &Judged) {
-        self.rules.clone_from(&judged.rules);
-        self.policy_digest = Some(judged.digest);
+    /// Notes which policies of which set spoke.
+    pub(crate) fn judged(&mut self, rules: Vec<String>, of_set: Digest) {
+        self.rules = rules;
+        self.policy_digest = Some(of_set);
     }
 
     /// Notes which credential would serve.
     pub(crate) fn served_by(&mut self, named: Option<&Named>) {
-        if let Some(named) = named {
-            self.credential = Some(named.credential.reference());
-            self.uses(&named.credential);
-        }
+        self.credential = named.map(|named| Arc::clone(&named.credential));
     }
 
     /// The approval that serves exactly this operation in this run.
@@ -172,21 +206,42 @@ impl Draft {
 
     /// The record of it.
     pub(crate) fn decided(&self, id: Id<Decision>, answer: Answer) -> Decision {
+        let credential = self.credential.as_ref().map(|credential| credential.reference());
+        let mut facts = self.asker.as_ref().map(Asker::facts).unwrap_or_default();
+        facts.extend(references(&self.connections));
+        facts.extend(references(&*self.grants));
+        facts.extend(credential.clone());
         Decision {
             id,
             at: self.now,
             answer,
-            operation: self.operation.clone(),
-            actor: self.actor.clone(),
+            operation: self.summary(),
+            actor: self.asker.as_ref().map(Asker::summary),
             line: self.line.clone(),
-            facts: self.facts.clone(),
+            facts,
             rules: self.rules.clone(),
             policy_digest: self.policy_digest,
-            trust_inputs: self.trust_inputs,
-            trust: self.trust.clone(),
+            trust_inputs: self.trust.as_ref().map(|(inputs, _)| *inputs),
+            trust: self.trust.as_ref().map(|(_, score)| score.clone()),
             meter: self.meter,
             approval: self.approval,
-            credential: self.credential.clone(),
+            credential,
+        }
+    }
+
+    fn summary(&self) -> OperationSummary {
+        let operation = self.operation;
+        OperationSummary {
+            service: operation.service,
+            connection: self.connection().cloned(),
+            name: operation.name.clone(),
+            resource: operation.resource.clone(),
+            target: format!("{}://{}", operation.scheme, operation.endpoint),
+            class: operation.class,
+            has_query: operation.parameters.contains_key("query"),
+            body: operation.body.kind(),
+            digest: self.digest,
+            also: operation.also.clone(),
         }
     }
 }

@@ -31,12 +31,14 @@ pub(crate) fn reserve(
 ) -> Result<Reserved, Refusal> {
     let keys = counted(world, run, connection);
     let mut meters = Vec::with_capacity(keys.len());
+    let mut binds = false;
     for key in &keys {
-        let spent = spend(&limits_of(world, *key), &world.meter_at(*key, now), now);
+        let limits = limits_of(world, *key);
+        let spent = spend(&limits, &world.meter_at(*key, now), now);
         let meter = spent.map_err(|over| refusal(world, (*key, run.id), &over))?;
         meters.push((*key, meter));
+        binds |= limits.bytes.is_some();
     }
-    let binds = keys.iter().any(|key| limits_of(world, *key).bytes.is_some());
     let wanted = Portion::first(announced_bytes);
     let granted = binds.then(|| grant(world, (&keys, run.id), wanted, now)).transpose()?;
     let bytes = granted.unwrap_or(0);

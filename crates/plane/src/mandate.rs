@@ -13,14 +13,14 @@ use marque_domain::{
 };
 
 use crate::run::Standing;
-use crate::world::World;
+use crate::world::{Grants, World};
 
 /// An operation that the run's authority covers, perhaps with a human's consent.
 pub(crate) struct Mandated {
     /// The connection that serves it.
     pub(crate) connection: Arc<Revised<Connection>>,
     /// The grants that cover it.
-    pub(crate) grants: Vec<Arc<Revised<Grant>>>,
+    pub(crate) grants: Grants,
     /// The lines of the mandate that decided, as one text.
     pub(crate) line: String,
     /// A human must answer first.
@@ -66,27 +66,26 @@ pub(crate) fn rule(
     let serving = world.connections_at(&operation.endpoint).filter(|found| {
         found.fact.service == operation.service && found.fact.transport.scheme() == operation.scheme
     });
-    let verdicts: Vec<_> = serving
+    let mut verdicts: Vec<_> = serving
         .map(|connection| (connection, ask_effects((world, standing), connection, operation, now)))
         .collect();
-    let mut willing = verdicts.iter().filter(|(_, verdict)| verdict.narrowest.width() >= 2);
-    let (connection, verdict) = match (willing.next(), willing.next()) {
-        (Some(only), None) => only,
-        (Some((first, _)), Some((second, _))) => {
-            return Err(uncovered(&verdicts, ambiguous(&first.fact, &second.fact, operation)));
-        }
-        (None, _) => {
-            let refusal = verdicts.first().map_or_else(
-                || unserved(world, operation),
-                |(connection, verdict)| {
-                    let agent = name_of(world, standing, verdict.layer);
-                    refusal(&agent, &connection.fact, verdict, operation)
-                },
-            );
-            return Err(uncovered(&verdicts, refusal));
-        }
+    let is_willing = |(_, verdict): &(_, Verdict<'_>)| verdict.narrowest.width() >= 2;
+    let mut willing = verdicts.iter().filter(|found| is_willing(found));
+    if let (Some((first, _)), Some((second, _))) = (willing.next(), willing.next()) {
+        return Err(uncovered(&verdicts, ambiguous(&first.fact, &second.fact, operation)));
+    }
+    let Some(place) = verdicts.iter().position(is_willing) else {
+        let refusal = verdicts.first().map_or_else(
+            || unserved(world, operation),
+            |(connection, verdict)| {
+                let agent = name_of(world, standing, verdict.layer);
+                refusal(&agent, &connection.fact, verdict, operation)
+            },
+        );
+        return Err(uncovered(&verdicts, refusal));
     };
-    let line = verdict.line.clone().unwrap_or_default();
+    let (connection, verdict) = verdicts.swap_remove(place);
+    let line = verdict.line.unwrap_or_default();
     let hold = matches!(verdict.narrowest, Reach::Ask(_)).then(|| {
         Refusal::new(
             Code::MandateNeedsApproval,
@@ -94,7 +93,8 @@ pub(crate) fn rule(
             "a human answers with `marque approval give`, then the same request goes through once",
         )
     });
-    Ok(Mandated { connection: Arc::clone(connection), grants: verdict.grants.clone(), line, hold })
+    let grants = verdict.grants.into();
+    Ok(Mandated { connection: Arc::clone(connection), grants, line, hold })
 }
 
 fn uncovered(
@@ -121,6 +121,9 @@ fn ask_effects<'a>(
     let asked = |effect| ask_layers((world, standing), connection, effect, now);
     let first = effects.next().map(asked);
     let mut whole = first.expect("invariant: an operation has a first effect");
+    if operation.also.is_empty() {
+        return whole;
+    }
     let mut lines = vec![whole.line.clone()];
     for mut verdict in effects.map(asked) {
         verdict.grants.retain(|grant| !whole.grants.iter().any(|known| Arc::ptr_eq(known, grant)));
@@ -155,22 +158,24 @@ fn ask_layers<'a>(
     let own = standing.run.fact.mandate.rule(&access);
     // ORDER: outermost first. Of layers that refuse alike the outermost is told, because it has to
     // change before the others can.
-    let mut layers = vec![(Layer::Connection, connection.fact.ceiling.rule(&access))];
+    let (mut layer, mut narrowest) = (Layer::Connection, connection.fact.ceiling.rule(&access));
+    let mut narrow = |other, reach: Reach<'a>| {
+        if reach.width() < narrowest.width() {
+            (layer, narrowest) = (other, reach);
+        }
+    };
     let mut grants = Vec::new();
-    // INVARIANT: a chain only narrows, and what is taken from one of its agents is taken from all.
-    let mut agents: Vec<_> =
-        standing.run.fact.chain.actors.iter().map(|actor| actor.agent).collect();
-    agents.dedup();
-    for agent in agents {
-        let (granted, mut used) = ask_grants(world, (agent, standing), &access, now);
-        layers.push((Layer::Grants(agent), granted));
-        grants.append(&mut used);
+    let mut last = None;
+    for actor in &standing.run.fact.chain.actors {
+        // INVARIANT: a chain only narrows, and what is taken from one of its agents is taken from
+        // all. Where one follows itself it is asked once.
+        if last.replace(actor.agent) != Some(actor.agent) {
+            let (granted, used) = ask_grants(world, (actor.agent, standing), &access, now);
+            narrow(Layer::Grants(actor.agent), granted);
+            grants.extend(used);
+        }
     }
-    layers.push((Layer::Mandate, own));
-    let (layer, narrowest) = layers
-        .into_iter()
-        .min_by_key(|(_, reach)| reach.width())
-        .unwrap_or((Layer::Mandate, Reach::Nothing));
+    narrow(Layer::Mandate, own);
     // Where the run's own line says the same, it is the one people know.
     let deciding = if own.width() == narrowest.width() { own } else { narrowest };
     let line = line_of(deciding);

@@ -84,7 +84,6 @@ impl Permit {
 
 /// What the first seven stages let through.
 pub(crate) struct Cleared {
-    pub(crate) operation: Operation,
     pub(crate) announced_bytes: u64,
     pub(crate) live: Arc<LiveRun>,
     pub(crate) standing: Standing,
@@ -138,18 +137,18 @@ impl From<Unspent> for Unmade {
 pub(crate) async fn allow(
     plane: &Plane,
     cleared: Cleared,
-    draft: &mut Draft,
+    draft: &mut Draft<'_>,
 ) -> Result<Permit, Stop> {
     draft.approval = cleared.approval.as_ref().map(|approval| approval.fact.id);
     let mut laps = Laps::start(plane.clock());
-    let durability = Durability::of(draft.operation.class);
+    let durability = Durability::of(draft.operation().class);
     let tier_floor = plane.settings().tier_floor;
     let decision = plane.id();
     let cleared = Arc::new(cleared);
-    let inside = Arc::clone(&cleared);
+    let (inside, operation) = (Arc::clone(&cleared), draft.operation().clone());
     let intended = Event::Decided(Box::new(draft.decided(decision, Answer::Allowed)));
     let recorded = plane.sequencer().submit(durability, move |step| {
-        must_be_unchanged(step, &inside, tier_floor)?;
+        must_be_unchanged(step, (&inside, &operation), tier_floor)?;
         let portion = spend(step, &inside, decision)?;
         consume(step, &inside, decision)?;
         let appended = step.append(&intended)?;
@@ -193,7 +192,11 @@ pub(crate) async fn allow(
 }
 
 // Every fact the decision rests on, at the revision it rests on, and no newer kill.
-fn must_be_unchanged(step: &Step<'_, '_>, cleared: &Cleared, tier_floor: Tier) -> Result<(), Stop> {
+fn must_be_unchanged(
+    step: &Step<'_, '_>,
+    (cleared, operation): (&Cleared, &Operation),
+    tier_floor: Tier,
+) -> Result<(), Stop> {
     let world = &*step.world;
     let standing = &cleared.standing;
     let stands = is_current(world, &*standing.run)
@@ -210,17 +213,22 @@ fn must_be_unchanged(step: &Step<'_, '_>, cleared: &Cleared, tier_floor: Tier) -
             .all(|grant| is_current(world, &**grant) && grant.fact.is_live(step.now))
         && cleared.named.as_ref().is_none_or(|named| is_current(world, &*named.credential))
         && cleared.approval.as_ref().is_none_or(|approval| is_current(world, &**approval));
-    if stands && is_still_covered(step, cleared, tier_floor) { Ok(()) } else { Err(Stop::Stale) }
+    let is_covered = || is_still_covered(step, (cleared, operation), tier_floor);
+    if stands && is_covered() { Ok(()) } else { Err(Stop::Stale) }
 }
 
 // A fact nobody used when the road was walked can forbid by now: a grant with a new `never` or that
 // asks for a firmer tier, or a second connection at the endpoint.
-fn is_still_covered(step: &Step<'_, '_>, cleared: &Cleared, tier_floor: Tier) -> bool {
+fn is_still_covered(
+    step: &Step<'_, '_>,
+    (cleared, operation): (&Cleared, &Operation),
+    tier_floor: Tier,
+) -> bool {
     let (standing, then) = (&cleared.standing, &cleared.mandated);
     if run::must_be_held(step.world, standing, tier_floor, step.now).is_err() {
         return false;
     }
-    let now = mandate::rule(step.world, standing, &cleared.operation, step.now);
+    let now = mandate::rule(step.world, standing, operation, step.now);
     now.is_ok_and(|now| {
         let ids = |grants: &[Arc<Revised<Grant>>]| -> Vec<_> {
             grants.iter().map(|grant| grant.fact.id).collect()
@@ -267,12 +275,13 @@ fn consume(
 }
 
 /// Records a refusal and returns it. If that fails, the refusal is that the log cannot be written.
-pub(crate) async fn refuse(plane: &Plane, draft: &Draft, refusal: Refusal) -> Refusal {
+pub(crate) async fn refuse(plane: &Plane, draft: &Draft<'_>, refusal: Refusal) -> Refusal {
     let answer = Answer::Refused { code: refusal.code, message: refusal.message.clone() };
     count("refused", refusal.code);
     let id = plane.id();
-    let chain = draft.actor.as_ref().map(|actor| (actor.run, actor.chain.clone()));
-    let refused = Event::Decided(Box::new(draft.decided(id, answer)));
+    let record = draft.decided(id, answer);
+    let chain = record.actor.as_ref().map(|actor| (actor.run, actor.chain.clone()));
+    let refused = Event::Decided(Box::new(record));
     let recorded = plane.sequencer().submit(Durability::Read, move |step| {
         let key = match &chain {
             Some((run, chain)) => {
@@ -298,10 +307,11 @@ pub(crate) async fn refuse(plane: &Plane, draft: &Draft, refusal: Refusal) -> Re
 /// An operation whose body was not read cannot be held: an approval would not bind it.
 pub(crate) async fn hold(
     plane: &Plane,
-    draft: &Draft,
+    draft: &Draft<'_>,
     run: Id<Run>,
-    (operation, mut refusal): (Operation, Refusal),
+    mut refusal: Refusal,
 ) -> Refusal {
+    let operation = draft.operation().clone();
     if operation.body == Body::Streamed {
         return refuse(plane, draft, unshowable(&refusal)).await;
     }
@@ -309,7 +319,7 @@ pub(crate) async fn hold(
     count("held", refusal.code);
     let id = plane.id();
     let record = draft.decided(id, answer);
-    let connection = draft.operation.connection.as_ref().map_or("", |name| name.as_str());
+    let connection = draft.connection().map_or("", |name| name.as_str());
     let line = match operation.also.len() {
         0 => operation.line(connection),
         more => format!("{} and {more} more", operation.line(connection)),

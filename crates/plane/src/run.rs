@@ -15,6 +15,7 @@ pub(crate) struct Standing {
     pub(crate) agent: Arc<Revised<Agent>>,
     pub(crate) version: Arc<Revised<AgentVersion>>,
     pub(crate) owner: Arc<Revised<User>>,
+    pub(crate) sponsor: Option<Arc<Revised<User>>>,
     /// The human who answers for it: the owner, or the sponsor if the owner is gone.
     pub(crate) accountable: Arc<Revised<User>>,
     pub(crate) owner_present: bool,
@@ -72,6 +73,7 @@ pub(crate) fn stand(world: &World, run: Id<Run>, now: Timestamp) -> Result<Stand
         agent: Arc::clone(agent),
         version: Arc::clone(version),
         owner: Arc::clone(owner),
+        sponsor: world.users.get(agent.fact.sponsor).cloned(),
         accountable,
         owner_present,
         opener: Arc::clone(opener),

@@ -48,7 +48,8 @@ pub(crate) struct World {
     agents_by_name: HashTrieMapSync<Name, Id<Agent>>,
     connections_by_name: HashTrieMapSync<Name, Id<Connection>>,
     connections_at: HashTrieMapSync<Endpoint, Arc<[Id<Connection>]>>,
-    grants_of: HashTrieMapSync<Id<Agent>, Arc<[Id<Grant>]>>,
+    // The grants themselves, so that a decision looks up one thing and not two.
+    grants_of: HashTrieMapSync<Id<Agent>, Grants>,
     approvals_of: HashTrieMapSync<Id<Run>, Arc<[Id<Approval>]>>,
     children_of: HashTrieMapSync<Id<Run>, Arc<[Id<Run>]>>,
     sealed: HashTrieMapSync<Id<Credential>, Arc<Sealed>>,
@@ -59,6 +60,9 @@ pub(crate) struct World {
     refusals: HashTrieMapSync<Id<Run>, u64>,
     given: HashTrieMapSync<Id<Run>, Arc<[Given]>>,
 }
+
+/// Grants of one agent.
+pub(crate) type Grants = Arc<[Arc<Revised<Grant>>]>;
 
 /// A policy set with the digest every record names it by.
 pub(crate) struct Policies {
@@ -171,10 +175,8 @@ impl World {
         agent: Id<Agent>,
         now: Timestamp,
     ) -> impl Iterator<Item = &Arc<Revised<Grant>>> {
-        let ids = self.grants_of.get(&agent).map_or(&[][..], |ids| ids);
-        ids.iter()
-            .filter_map(|id| self.grants.get(*id))
-            .filter(move |grant| grant.fact.is_live(now))
+        let grants = self.grants_of.get(&agent).map_or(&[][..], |grants| grants);
+        grants.iter().filter(move |grant| grant.fact.is_live(now))
     }
 
     /// The approvals of a run that wait or can still be used.

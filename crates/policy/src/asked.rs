@@ -95,6 +95,11 @@ impl Asked {
         Self(self.0 | other.0)
     }
 
+    /// The facts, one bit each.
+    pub(crate) fn bits(self) -> u32 {
+        self.0
+    }
+
     pub(crate) fn is_about(self, fact: Fact) -> bool {
         self.0 & 1 << fact as u32 != 0
     }

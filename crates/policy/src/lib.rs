@@ -6,11 +6,14 @@
 #![warn(missing_docs)]
 
 mod asked;
+mod brief;
+mod cedar;
 mod error;
 mod facts;
 mod load;
 mod nesting;
 mod ruling;
+mod rulings;
 mod schema;
 mod scope;
 mod set;

@@ -10,10 +10,12 @@ use cedar_policy::{AuthorizationError, Authorizer, Decision, Entities, Policy, P
 use marque_domain::Name;
 
 use crate::asked::Asked;
+use crate::brief::Brief;
 use crate::error::{LoadErrors, printable};
 use crate::facts::{BadFacts, PolicyFacts};
 use crate::load::{self, Objection, Rule};
 use crate::ruling::{RuleId, Ruling};
+use crate::rulings::Rulings;
 use crate::schema::{schema_text, vocabulary};
 use crate::scope::{Index, Scope};
 use crate::slices::{Slice, Slices};
@@ -47,6 +49,7 @@ pub struct PolicySet {
     index: Index,
     open: usize,
     slices: Slices,
+    rulings: Rulings,
     canonical: String,
 }
 
@@ -88,6 +91,7 @@ impl PolicySet {
             index: Index::of(scopes),
             by_id: ids.map(|(place, rule)| (rule.policy.id().clone(), place)).collect(),
             slices: Slices::default(),
+            rulings: Rulings::default(),
             canonical: canonical_text(sources),
             asked: rules.iter().map(|rule| Asked::of(&rule.policy)).collect(),
             rules,
@@ -164,8 +168,8 @@ impl PolicySet {
             // The base policy alone permits: nothing to ask Cedar.
             None => Ok(Ruling::Pass),
             Some(slice) => {
-                let told = facts.for_cedar(action, slice.asked)?;
-                Ok(self.put_to(&slice.policies, told))
+                let brief = Brief::of(facts, (place, action), slice.asked);
+                self.rulings.get(&brief, || Ok(self.put_to(&slice.policies, brief.for_cedar()?)))
             }
         }
     }
@@ -174,9 +178,9 @@ impl PolicySet {
     #[cfg(test)]
     pub(crate) fn evaluate_unsliced(&self, facts: &PolicyFacts<'_>) -> Ruling {
         let places: Vec<usize> = (0..self.rules.len()).collect();
-        let (_, action) = facts.action().unwrap();
+        let brief = Brief::of(facts, facts.action().unwrap(), Asked::EVERYTHING);
         let slice = self.slice(&places).unwrap().unwrap();
-        self.put_to(&slice.policies, facts.for_cedar(action, Asked::EVERYTHING).unwrap())
+        self.put_to(&slice.policies, brief.for_cedar().unwrap())
     }
 
     /// The rules at these places with the base policy; `None` if there are no rules.
@@ -272,6 +276,9 @@ impl fmt::Debug for PolicySet {
     }
 }
 
+#[cfg(test)]
+#[path = "rulings_tests.rs"]
+mod rulings_tests;
 #[cfg(test)]
 #[path = "scale_tests.rs"]
 mod scale_tests;

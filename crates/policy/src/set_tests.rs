@@ -1,6 +1,8 @@
 use marque_domain::{Body, Class, Effect, Name, Service};
 
 use super::{BASE_TEXT, PolicySet};
+use crate::asked::Asked;
+use crate::brief::Brief;
 use crate::testing::{Told, file, ruled, set};
 use crate::{PolicySource, RuleId, Ruling};
 
@@ -191,8 +193,8 @@ fn facts_of_every_kind_fit_the_schema() {
     });
     for told in [Told::default(), delegated, opaque, push, bare] {
         let scene = told.scene();
-        let (_, action) = scene.facts().action().unwrap();
-        scene.facts().checked(action).unwrap();
+        let action = scene.facts().action().unwrap();
+        Brief::of(&scene.facts(), action, Asked::EVERYTHING).checked().unwrap();
     }
 }
 

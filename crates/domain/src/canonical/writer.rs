@@ -11,8 +11,10 @@ use super::NotCanonical;
 
 /// The largest whole number that is exact everywhere.
 const EXACT: i64 = (1 << 53) - 1;
+/// Room for the bytes and the members of most operations.
+const ROOM: usize = 512;
+const MEMBERS: usize = 16;
 
-#[derive(Default)]
 pub(super) struct Writer {
     out: Vec<u8>,
     /// Of every object that has begun and not ended.
@@ -47,6 +49,14 @@ enum Kind {
 }
 
 impl Writer {
+    pub(super) fn new() -> Self {
+        Self {
+            out: Vec::with_capacity(ROOM),
+            members: Vec::with_capacity(MEMBERS),
+            spare: Vec::new(),
+        }
+    }
+
     pub(super) fn finish(self) -> Vec<u8> {
         self.out
     }
@@ -100,6 +110,7 @@ impl Writer {
                 return Err(NotCanonical::custom(told));
             }
             spare.clear();
+            spare.reserve(end - begin);
             for (place, member) in own.iter().enumerate() {
                 if place > 0 {
                     spare.push(b',');

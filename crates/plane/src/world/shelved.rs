@@ -119,7 +119,13 @@ impl Shelved for Grant {
     }
 
     fn place(world: &mut World, revised: Arc<Revised<Self>>) {
-        join(&mut world.grants_of, &revised.fact.agent, revised.fact.id);
+        let agent = revised.fact.agent;
+        let known = world.grants_of.get(&agent).map_or(&[][..], |grants| grants);
+        let is_same = |grant: &Arc<Revised<Self>>| grant.fact.id == revised.fact.id;
+        let place = known.iter().position(is_same).unwrap_or(known.len());
+        let (before, after) = (known.iter().take(place), known.iter().skip(place + 1));
+        let grants = before.chain([&revised]).chain(after).cloned().collect();
+        world.grants_of.insert_mut(agent, grants);
         world.grants.put(revised);
     }
 }

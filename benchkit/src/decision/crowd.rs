@@ -1,6 +1,6 @@
 //! The crowd: many agents with a version and a grant each, written into a store at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use marque_crypto::random::{SystemRandom, bytes};
 use marque_domain::agent::VersionState;
 use marque_domain::grant::GrantState;
 use marque_domain::{
-    Agent, AgentState, AgentVersion, Authority, Connection, Grant, Id, Limits, Permission,
+    Agent, AgentState, AgentVersion, Authority, Connection, Grant, Id, Limits, Permission, Sorted,
     Timestamp, User,
 };
 use marque_plane::Clock as _;
@@ -70,15 +70,15 @@ impl Crowd {
             store.read("crowd", |tx| Ok((tx.all::<User>()?, tx.all::<Connection>()?)))?;
         let owner = users.first().context("alice has claimed the plane")?.fact.id;
         let api = connections.first().context("the connection is registered")?.fact.registered();
-        let read = |lines: &[&str]| -> anyhow::Result<BTreeSet<Permission>> {
-            let mut all = BTreeSet::new();
+        let read = |lines: &[&str]| -> anyhow::Result<Sorted<Permission>> {
+            let mut all = Vec::new();
             for line in lines {
                 all.extend(Permission::parse(line, |_| Some(api.clone()))?);
             }
-            Ok(all)
+            Ok(all.into_iter().collect())
         };
         let authority =
-            Authority { allow: read(&ALLOW)?, ask: read(&ASK)?, never: BTreeSet::new() };
+            Authority { allow: read(&ALLOW)?, ask: read(&ASK)?, never: Sorted::default() };
         Ok(Self { owner, authority, now: SystemClock.now() })
     }
 
@@ -108,7 +108,7 @@ impl Crowd {
             agent,
             given_by: self.owner,
             given_at: self.now,
-            openers: BTreeSet::from([self.owner]),
+            openers: [self.owner].into(),
             authority: self.authority.clone(),
             tier_floor: None,
             user_namespaces: false,

@@ -52,6 +52,7 @@ pub async fn count(measure: &dyn Fn(&mut dyn FnMut()) -> Counted) -> anyhow::Res
             }))?;
         }
     }
+    // Each agent with its version and its grant, as the crowd has them.
     let (few, many) = (scoped(100, 10), scoped(100_000, 10));
     let mut held = Vec::new();
     for (number, case) in [few, many].into_iter().enumerate() {
@@ -72,7 +73,7 @@ pub async fn count(measure: &dyn Fn(&mut dyn FnMut()) -> Counted) -> anyhow::Res
     tell(&json!({ "what": "policy_bytes", "bytes": real(counted.held_bytes) / 10_000.0 }))
 }
 
-// Without what a C library holds for their keys, which `time` measures as well.
+// Without what C libraries hold and what blocks are rounded up to, which `time` measures as well.
 async fn heap_of_runs(
     measure: &dyn Fn(&mut dyn FnMut()) -> Counted,
     directory: &TempDir,

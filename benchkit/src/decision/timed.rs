@@ -137,7 +137,7 @@ pub(super) async fn database_of(
     Ok(copy)
 }
 
-// The anonymous memory of this process, for keys of runs lie on the heap of a C library as well.
+// The anonymous memory of this process, for not all that a run brings is on Rust's heap.
 async fn memory_of_runs(directory: &Path) -> anyhow::Result<()> {
     let database = directory.join("runs.db");
     crowd::settle(&database, 100).await?;

@@ -5,6 +5,7 @@
 //! from the library's generator; times come from the caller.
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_lc_rs::rand;
@@ -32,9 +33,11 @@ const MAX_LABEL_LEN: usize = 48;
 
 /// A certificate authority for one run. Its key dies with the run.
 pub struct InterceptAuthority {
-    label: String,
-    issuer: Issuer<'static, CertificateKey>,
-    leaf_key: CertificateKey,
+    label: Box<str>,
+    // In PKCS#8, for the library's own form takes more; it is read for each leaf anew.
+    key: Secret,
+    // Made with the first leaf: a run that intercepts nothing needs none.
+    leaf_key: OnceLock<CertificateKey>,
     certificate: CertificateDer<'static>,
     starts: Timestamp,
     ends: Timestamp,
@@ -54,10 +57,10 @@ impl InterceptAuthority {
         let certificate = params.self_signed(&key);
         let certificate = certificate.map_err(|_| CryptoError::Library("making an authority"))?;
         Ok(Self {
-            label: label.to_owned(),
+            label: label.into(),
+            key: key.to_secret()?,
+            leaf_key: OnceLock::new(),
             certificate: certificate.der().clone(),
-            issuer: Issuer::new(params, key),
-            leaf_key: CertificateKey::generate()?,
             starts,
             ends,
         })
@@ -66,10 +69,8 @@ impl InterceptAuthority {
     /// All of it, for another server of the same plane: six lines, keys in Base64. Whoever calls
     /// this seals it before it goes anywhere.
     pub fn expose(&self) -> Result<Secret, CryptoError> {
-        let key = |key: &CertificateKey| -> Result<Zeroizing<String>, CryptoError> {
-            Ok(Zeroizing::new(STANDARD.encode(key.to_pkcs8()?.secret_pkcs8_der())))
-        };
-        let (key, leaf_key) = (key(self.issuer.key())?, key(&self.leaf_key)?);
+        let encoded = |key: &Secret| Zeroizing::new(STANDARD.encode(key.expose()));
+        let (key, leaf_key) = (encoded(&self.key), encoded(&self.leaf_key()?.to_secret()?));
         Ok(Secret::from_string(format!(
             "{}\n{}\n{}\n{}\n{}\n{}",
             self.label,
@@ -87,7 +88,7 @@ impl InterceptAuthority {
         let text = std::str::from_utf8(exposed.expose()).map_err(|_| unreadable())?;
         let mut lines = text.split('\n');
         let mut line = || lines.next().ok_or_else(unreadable);
-        let label = line()?.to_owned();
+        let label = line()?.into();
         let mut moment = || -> Result<Timestamp, CryptoError> {
             line()?.parse().map(Timestamp::from_millis).map_err(|_| unreadable())
         };
@@ -96,11 +97,9 @@ impl InterceptAuthority {
             STANDARD.decode(line()?).map(Zeroizing::new).map_err(|_| unreadable())
         };
         let certificate = CertificateDer::from(bytes()?.to_vec());
-        let (key, leaf_key) = (bytes()?, bytes()?);
-        let issuer =
-            Issuer::new(authority_params(&label, starts, ends), CertificateKey::from_pkcs8(&key)?);
-        let leaf_key = CertificateKey::from_pkcs8(&leaf_key)?;
-        Ok(Self { label, issuer, leaf_key, certificate, starts, ends })
+        let key = CertificateKey::from_pkcs8(&bytes()?)?.to_secret()?;
+        let leaf_key = OnceLock::from(CertificateKey::from_pkcs8(&bytes()?)?);
+        Ok(Self { label, key, leaf_key, certificate, starts, ends })
     }
 
     /// The authority's certificate in PEM, for the run's trust bundle.
@@ -129,9 +128,21 @@ impl InterceptAuthority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
-        let certificate = params.signed_by(&self.leaf_key, &self.issuer);
+        let authority = authority_params(&self.label, self.starts, self.ends);
+        let issuer = Issuer::new(authority, CertificateKey::from_pkcs8(self.key.expose())?);
+        let leaf_key = self.leaf_key()?;
+        let certificate = params.signed_by(leaf_key, &issuer);
         let certificate = certificate.map_err(|_| CryptoError::Library("making a leaf"))?;
-        Ok(Leaf { chain: vec![certificate.der().clone()], key: self.leaf_key.to_pkcs8()?, ends })
+        Ok(Leaf { chain: vec![certificate.der().clone()], key: leaf_key.to_pkcs8()?, ends })
+    }
+
+    fn leaf_key(&self) -> Result<&CertificateKey, CryptoError> {
+        if let Some(key) = self.leaf_key.get() {
+            return Ok(key);
+        }
+        // Of two that are made at once the first stays.
+        let key = CertificateKey::generate()?;
+        Ok(self.leaf_key.get_or_init(|| key))
     }
 }
 
@@ -200,8 +211,8 @@ fn params(common_name: &str, starts: Timestamp, ends: Timestamp) -> CertificateP
     params
 }
 
-/// A P-256 key that stays inside the library, which wipes it; rcgen's own would keep it in plain
-/// memory as well.
+/// A P-256 key inside the library, which wipes it; rcgen's own would keep it in plain memory as
+/// well.
 struct CertificateKey(EcdsaKeyPair);
 
 impl CertificateKey {
@@ -215,10 +226,14 @@ impl CertificateKey {
         pair.map(Self).map_err(|_| CryptoError::Library("P-256 import"))
     }
 
-    fn to_pkcs8(&self) -> Result<PrivatePkcs8KeyDer<'static>, CryptoError> {
+    fn to_secret(&self) -> Result<Secret, CryptoError> {
         let document = self.0.to_pkcs8v1();
         let document = document.map_err(|_| CryptoError::Library("P-256 export"))?;
-        Ok(PrivatePkcs8KeyDer::from(document.as_ref().to_vec()))
+        Ok(Secret::from_vec(document.as_ref().to_vec()))
+    }
+
+    fn to_pkcs8(&self) -> Result<PrivatePkcs8KeyDer<'static>, CryptoError> {
+        Ok(PrivatePkcs8KeyDer::from(self.to_secret()?.expose().to_vec()))
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pattern::BadPattern;
 use crate::permission::{Access, Permission};
+use crate::sorted::Sorted;
 
 /// More lines than this, and an authority is refused.
 pub const MAX_LINES: usize = 1_024;
@@ -17,11 +18,11 @@ pub const MAX_LINES: usize = 1_024;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authority {
     /// Goes on without a human.
-    pub allow: BTreeSet<Permission>,
+    pub allow: Sorted<Permission>,
     /// Goes on with one human's approval of exactly this operation.
-    pub ask: BTreeSet<Permission>,
+    pub ask: Sorted<Permission>,
     /// Refused, whatever else is said.
-    pub never: BTreeSet<Permission>,
+    pub never: Sorted<Permission>,
 }
 
 /// What an authority says of one access, from narrowest to widest.
@@ -65,7 +66,7 @@ impl Reach<'_> {
 impl Authority {
     /// What this authority says of `access`.
     pub fn rule(&self, access: &Access<'_>) -> Reach<'_> {
-        let given = |set: &BTreeSet<Permission>| set.iter().any(|line| line.matches(access));
+        let given = |set: &Sorted<Permission>| set.iter().any(|line| line.matches(access));
         match self.restraint(access) {
             Reach::Ask(line) if given(&self.ask) || given(&self.allow) => Reach::Ask(line),
             Reach::Nothing => {
@@ -93,13 +94,19 @@ impl Authority {
     /// stays asked for or forbidden.
     #[must_use]
     pub fn together<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
-        let mut whole = Self::default();
-        for part in parts {
-            whole.allow.extend(part.allow.iter().cloned());
-            whole.ask.extend(part.ask.iter().cloned());
-            whole.never.extend(part.never.iter().cloned());
+        let parts: Vec<&Self> = parts.into_iter().collect();
+        // One alone goes on sharing its lines.
+        if let [only] = parts[..] {
+            return only.clone();
         }
-        whole
+        let all = |of: fn(&Self) -> &Sorted<Permission>| {
+            parts.iter().flat_map(|part| of(part)).cloned().collect()
+        };
+        Self {
+            allow: all(|part| &part.allow),
+            ask: all(|part| &part.ask),
+            never: all(|part| &part.never),
+        }
     }
 
     /// How many lines it has.
@@ -115,15 +122,13 @@ impl Authority {
     /// The same authority with every line left out that another one makes superfluous.
     #[must_use]
     pub fn normal(&self) -> Self {
-        let covered = |set: &BTreeSet<Permission>, line: &Permission| {
+        let covered = |set: &Sorted<Permission>, line: &Permission| {
             set.iter().any(|wider| wider.contains(line))
         };
         let never = minimal(&self.never);
-        let ask = minimal(&self.ask).into_iter().filter(|line| !covered(&never, line)).collect();
-        let allow = minimal(&self.allow)
-            .into_iter()
-            .filter(|line| !covered(&never, line) && !covered(&ask, line))
-            .collect();
+        let ask = minimal(&self.ask).where_holds(|line| !covered(&never, line));
+        let allow =
+            minimal(&self.allow).where_holds(|line| !covered(&never, line) && !covered(&ask, line));
         Self { allow, ask, never }
     }
 }
@@ -133,27 +138,34 @@ impl Authority {
 /// The order of its arguments does not matter, and done twice it changes nothing more. Fails rather
 /// than drop a line.
 pub fn narrow(left: &Authority, right: &Authority) -> Result<Authority, TooComplex> {
-    let never = left.never.union(&right.never).cloned().collect();
+    let never = left.never.iter().chain(&right.never).cloned().collect();
     let mut ask = pairwise(&left.ask, &right.ask)?;
     ask.append(&mut pairwise(&left.ask, &right.allow)?);
     ask.append(&mut pairwise(&left.allow, &right.ask)?);
     let allow = pairwise(&left.allow, &right.allow)?;
     // A line that asks for one spelling also asks for the others that both sides allow.
+    let both_ask: BTreeSet<&Permission> = left.ask.iter().chain(&right.ask).collect();
     for (line, asking) in
-        allow.iter().flat_map(|line| left.ask.union(&right.ask).map(move |asking| (line, asking)))
+        allow.iter().flat_map(|line| both_ask.iter().map(move |asking| (line, *asking)))
     {
         ask.extend(line.touched_by(asking)?);
         if ask.len() > MAX_LINES * 4 {
             return Err(TooComplex::Lines);
         }
     }
+    let (allow, ask) = (allow.into_iter().collect(), ask.into_iter().collect());
     let narrowed = Authority { allow, ask, never }.normal();
     if narrowed.len() > MAX_LINES {
         return Err(TooComplex::Lines);
     }
     // What another line covers was left out, so only now does it matter how large one is.
     narrowed.allow.iter().chain(&narrowed.ask).try_for_each(Permission::require_bounds)?;
-    Ok(narrowed)
+    // Most runs may do all that their grant says, and most children all that their parent may.
+    Ok(Authority {
+        allow: shared(narrowed.allow, [&left.allow, &right.allow]),
+        ask: shared(narrowed.ask, [&left.ask, &right.ask]),
+        never: shared(narrowed.never, [&left.never, &right.never]),
+    })
 }
 
 /// The lines of `wanted` that `ceiling` does not fully cover, as far as can be proved. Empty means
@@ -166,9 +178,17 @@ pub fn beyond<'a>(wanted: &'a Authority, ceiling: &Authority) -> Vec<&'a Permiss
     wanted.allow.iter().chain(&wanted.ask).filter(|line| !covered(line)).collect()
 }
 
+// One of the known sets if it is the same, so that memory holds it once.
+fn shared(lines: Sorted<Permission>, known: [&Sorted<Permission>; 2]) -> Sorted<Permission> {
+    let is_same = |set: &&Sorted<Permission>| {
+        set.len() == lines.len() && set.iter().zip(&lines).all(|(one, other)| one.is_same(other))
+    };
+    known.into_iter().find(is_same).cloned().unwrap_or(lines)
+}
+
 fn pairwise(
-    left: &BTreeSet<Permission>,
-    right: &BTreeSet<Permission>,
+    left: &Sorted<Permission>,
+    right: &Sorted<Permission>,
 ) -> Result<BTreeSet<Permission>, TooComplex> {
     let mut both = BTreeSet::new();
     for (mine, theirs) in
@@ -182,14 +202,14 @@ fn pairwise(
     Ok(both)
 }
 
-fn minimal(set: &BTreeSet<Permission>) -> BTreeSet<Permission> {
+fn minimal(set: &Sorted<Permission>) -> Sorted<Permission> {
     // Of two lines that cover each other the first in order stays.
     let covered = |line: &Permission| {
         set.iter().any(|wider| {
             wider != line && wider.contains(line) && (wider < line || !line.contains(wider))
         })
     };
-    set.iter().filter(|line| !covered(line)).cloned().collect()
+    set.where_holds(|line| !covered(line))
 }
 
 #[cfg(test)]

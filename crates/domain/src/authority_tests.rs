@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::{Authority, Reach, beyond, narrow};
 use crate::connection::Connection;
 use crate::permission::{Access, BadPermission, Permission, Registered};
-use crate::{Id, Service, Timestamp};
+use crate::{Id, Service, Sorted, Timestamp};
 
 fn registered(name: &str) -> Option<Registered> {
     let nth = ["demo", "other", "code"].iter().position(|known| *known == name)?;
@@ -14,7 +14,7 @@ fn registered(name: &str) -> Option<Registered> {
     })
 }
 
-fn lines(text: &[&str]) -> std::collections::BTreeSet<Permission> {
+fn lines(text: &[&str]) -> Sorted<Permission> {
     text.iter().flat_map(|line| Permission::parse(line, registered).unwrap()).collect()
 }
 
@@ -191,9 +191,8 @@ fn any_line() -> impl Strategy<Value = Permission> {
 }
 
 fn any_authority() -> impl Strategy<Value = Authority> {
-    let set = || prop::collection::btree_set(any_line(), 0..4);
-    (set(), set(), prop::collection::btree_set(any_line(), 0..2))
-        .prop_map(|(allow, ask, never)| Authority { allow, ask, never })
+    let set = |most| prop::collection::vec(any_line(), 0..most).prop_map(Sorted::from_iter);
+    (set(4), set(4), set(2)).prop_map(|(allow, ask, never)| Authority { allow, ask, never })
 }
 
 type Asked = (Id<Connection>, &'static str, Vec<String>);
@@ -225,6 +224,17 @@ fn narrowing_again_needs_no_more_room_than_the_first_time() {
     let once = narrow(&asks, &allows).unwrap();
     assert_eq!(once.len(), 2);
     assert_eq!(narrow(&once, &allows).unwrap(), once);
+}
+
+#[test]
+fn a_mandate_of_all_that_is_granted_shares_its_lines() {
+    let granted = authority(&["demo:read /v1/**"], &["demo:DELETE /v1/**"], &["demo:GET /v1/x"]);
+    let ceiling = Authority::together([&granted]).normal();
+    let mandate = narrow(&Authority { never: lines(&[]), ..ceiling.clone() }, &ceiling).unwrap();
+    assert_eq!(mandate, granted);
+    for (one, other) in [(&mandate.allow, &granted.allow), (&mandate.ask, &granted.ask)] {
+        assert_eq!(one.as_ptr(), other.as_ptr());
+    }
 }
 
 proptest! {

@@ -1,7 +1,5 @@
 //! Grants: what a human lets an agent do, until a date.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use crate::agent::Agent;
@@ -9,6 +7,7 @@ use crate::authority::Authority;
 use crate::fact::Fact;
 use crate::id::{Id, Named};
 use crate::run::Tier;
+use crate::sorted::Sorted;
 use crate::time::Timestamp;
 use crate::user::User;
 
@@ -24,7 +23,7 @@ pub struct Grant {
     /// When.
     pub given_at: Timestamp,
     /// Who may open runs under it.
-    pub openers: BTreeSet<Id<User>>,
+    pub openers: Sorted<Id<User>>,
     /// What it allows, asks for and forbids.
     pub authority: Authority,
     /// How firmly every run of the agent must at least be held as long as this grant is live,

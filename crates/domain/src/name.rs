@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,17 +34,17 @@ pub enum BadName {
 /// What an agent or a connection is called: a DNS label, so that it fits every place a name goes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Name(String);
+pub struct Name(Arc<str>);
 
 /// What a human is called, such as `alice` or `alice@example.com`. Case is kept, and counts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct UserName(String);
+pub struct UserName(Arc<str>);
 
 /// The outside reason for a run: a kind, a colon, and a reference, such as `issue:acme/web#42`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct TaskRef(String);
+pub struct TaskRef(Arc<str>);
 
 impl FromStr for Name {
     type Err = BadName;
@@ -54,7 +55,7 @@ impl FromStr for Name {
             && text.bytes().all(|byte| inner(byte) || byte == b'-')
             && !text.starts_with('-')
             && !text.ends_with('-');
-        if holds { Ok(Self(text.to_owned())) } else { Err(BadName::Label(clip(text))) }
+        if holds { Ok(Self(text.into())) } else { Err(BadName::Label(clip(text))) }
     }
 }
 
@@ -64,7 +65,7 @@ impl FromStr for UserName {
     fn from_str(text: &str) -> Result<Self, BadName> {
         let holds = (1..=128).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._@+-".contains(&byte));
-        if holds { Ok(Self(text.to_owned())) } else { Err(BadName::User(clip(text))) }
+        if holds { Ok(Self(text.into())) } else { Err(BadName::User(clip(text))) }
     }
 }
 
@@ -81,7 +82,7 @@ impl FromStr for TaskRef {
             && text
                 .split_once(':')
                 .is_some_and(|(kind, rest)| kind_holds(kind) && !rest.is_empty());
-        if holds { Ok(Self(text.to_owned())) } else { Err(BadName::Task(clip(text))) }
+        if holds { Ok(Self(text.into())) } else { Err(BadName::Task(clip(text))) }
     }
 }
 
@@ -154,19 +155,19 @@ impl TryFrom<String> for TaskRef {
 
 impl From<Name> for String {
     fn from(name: Name) -> Self {
-        name.0
+        name.0.as_ref().to_owned()
     }
 }
 
 impl From<UserName> for String {
     fn from(name: UserName) -> Self {
-        name.0
+        name.0.as_ref().to_owned()
     }
 }
 
 impl From<TaskRef> for String {
     fn from(task: TaskRef) -> Self {
-        task.0
+        task.0.as_ref().to_owned()
     }
 }
 

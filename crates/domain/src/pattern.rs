@@ -6,6 +6,7 @@
 //! A slash at the end makes no difference: many servers serve `/v1/keys/` as `/v1/keys`, and a line
 //! that forbids one would otherwise be slipped by the other.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -17,17 +18,19 @@ pub const MAX_ANY: usize = 3;
 const MAX_BYTES: usize = 2_048;
 const MAX_STEPS: usize = 20_000;
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Segment {
-    Literal(String),
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Segment<'a> {
+    Literal(&'a str),
     One,
     Any,
 }
 
 /// A pattern over resources such as `/v1/invoices/*` or `refs/heads/agent/**`, in canonical form.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+///
+/// Held as its text, which is a fifth of what its segments would take.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Pattern(Vec<Segment>);
+pub struct Pattern(Box<str>);
 
 /// Why a text is not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,13 +71,13 @@ impl Pattern {
                 "**" => Segment::Any,
                 "" if place != 0 && place != last => return Err(BadPattern::EmptySegment(shown())),
                 literal if literal.contains('*') => return Err(BadPattern::InnerWildcard(shown())),
-                literal => Segment::Literal(literal.to_owned()),
+                literal => Segment::Literal(literal),
             });
         }
-        if is_slash_at_end(&segments, |last| *last == Segment::Literal(String::new())) {
+        if segments.len() > 2 && segments.last() == Some(&Segment::Literal("")) {
             segments.pop();
         }
-        let pattern = Self(canonical(segments));
+        let pattern = Self::of(&segments);
         pattern.require_bounds().map_err(|_| BadPattern::TooLarge(shown()))?;
         Ok(pattern)
     }
@@ -100,12 +103,14 @@ impl Pattern {
     }
 
     fn matches_by(&self, resource: &str, same: fn(&str, &str) -> bool) -> bool {
-        let mut parts: Vec<&str> = resource.split('/').collect();
-        if is_slash_at_end(&parts, |last| last.is_empty()) {
-            parts.pop();
-        }
-        parts.len() <= MAX_SEGMENTS
-            && greedy(&self.0, &parts, |one, part| match one {
+        let slashes = resource.bytes().filter(|byte| *byte == b'/').count();
+        // `/` alone is the root, not a slash at the end.
+        let (resource, slashes) = match resource.strip_suffix('/') {
+            Some(rest) if slashes > 1 => (rest, slashes - 1),
+            _ => (resource, slashes),
+        };
+        slashes < MAX_SEGMENTS
+            && greedy(self.segments(), resource.split('/'), |one, part| match one {
                 Segment::Literal(text) => same(text, part),
                 Segment::One => true,
                 Segment::Any => false,
@@ -114,8 +119,8 @@ impl Pattern {
 
     /// Whether every resource that matches `other` is proved to match this pattern too.
     pub fn contains(&self, other: &Self) -> bool {
-        greedy(&self.0, &other.0, |mine, theirs| match (mine, theirs) {
-            (Segment::Literal(mine), Segment::Literal(theirs)) => mine == theirs,
+        greedy(self.segments(), other.segments(), |mine, theirs| match (mine, theirs) {
+            (Segment::Literal(mine), Segment::Literal(theirs)) => mine == *theirs,
             (Segment::One, Segment::Literal(_) | Segment::One) => true,
             // Only a `**` of ours can stand for a `**` of theirs.
             _ => false,
@@ -137,14 +142,15 @@ impl Pattern {
         self.intersect_by(other, str::eq_ignore_ascii_case)
     }
 
-    fn intersect_by(
-        &self,
-        other: &Self,
+    fn intersect_by<'a>(
+        &'a self,
+        other: &'a Self,
         same: fn(&str, &str) -> bool,
     ) -> Result<Vec<Self>, BadPattern> {
         let (prefix, found) = (Vec::new(), Vec::new());
         let mut meeting = Meeting { same, prefix, found, steps_left: MAX_STEPS };
-        meeting.walk(&self.0, &other.0);
+        let segments = |pattern: &'a Self| pattern.segments().collect::<Vec<_>>();
+        meeting.walk(&segments(self), &segments(other));
         let mut found = meeting.found;
         if meeting.steps_left == 0 {
             return Err(BadPattern::TooLarge(format!("{self}` and `{other}")));
@@ -162,21 +168,53 @@ impl Pattern {
     }
 
     fn is_within_bounds(&self) -> bool {
-        let any = self.0.iter().filter(|segment| **segment == Segment::Any).count();
-        self.0.len() <= MAX_SEGMENTS && any <= MAX_ANY
+        let any = self.segments().filter(|segment| *segment == Segment::Any).count();
+        self.segments().count() <= MAX_SEGMENTS && any <= MAX_ANY
+    }
+
+    // At least one of them, as no text is empty.
+    fn of(segments: &[Segment<'_>]) -> Self {
+        let words: Vec<&str> = canonical(segments).into_iter().map(Segment::word).collect();
+        Self(words.join("/").into())
+    }
+
+    fn segments(&self) -> impl Iterator<Item = Segment<'_>> + Clone {
+        self.0.split('/').map(|word| match word {
+            "*" => Segment::One,
+            "**" => Segment::Any,
+            literal => Segment::Literal(literal),
+        })
     }
 }
 
-// `/` alone is the root, not a slash at the end.
-fn is_slash_at_end<T>(segments: &[T], is_empty: impl Fn(&T) -> bool) -> bool {
-    segments.len() > 2 && segments.last().is_some_and(is_empty)
+impl<'a> Segment<'a> {
+    fn word(self) -> &'a str {
+        match self {
+            Self::Literal(text) => text,
+            Self::One => "*",
+            Self::Any => "**",
+        }
+    }
+}
+
+// By their segments, where a wildcard comes after every literal.
+impl Ord for Pattern {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.segments().cmp(other.segments())
+    }
+}
+
+impl PartialOrd for Pattern {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 // Within a run of wildcards only the number of `*` and the presence of `**` count.
-fn canonical(segments: Vec<Segment>) -> Vec<Segment> {
+fn canonical<'a>(segments: &[Segment<'a>]) -> Vec<Segment<'a>> {
     let mut out = Vec::with_capacity(segments.len());
     let mut any = false;
-    for segment in segments {
+    for segment in segments.iter().copied() {
         match segment {
             Segment::Any => any = true,
             Segment::One => out.push(Segment::One),
@@ -195,48 +233,49 @@ fn canonical(segments: Vec<Segment>) -> Vec<Segment> {
 }
 
 // Glob matching with one backtrack point: a later `**` can always take over from an earlier one.
-fn greedy<T>(pattern: &[Segment], subject: &[T], fits: impl Fn(&Segment, &T) -> bool) -> bool {
-    let (mut at, mut place) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    while let Some(item) = subject.get(place) {
-        match pattern.get(at) {
+fn greedy<'a, T>(
+    mut pattern: impl Iterator<Item = Segment<'a>> + Clone,
+    mut subject: impl Iterator<Item = T> + Clone,
+    fits: impl Fn(Segment<'a>, &T) -> bool,
+) -> bool {
+    // What follows the last `**`, and from where it has not been tried.
+    let mut retry = None;
+    loop {
+        let before = subject.clone();
+        let Some(item) = subject.next() else { break };
+        match pattern.next() {
             Some(Segment::Any) => {
-                retry = Some((at + 1, place));
-                at += 1;
+                subject = before;
+                retry = Some((pattern.clone(), subject.clone()));
             }
-            Some(segment) if fits(segment, item) => {
-                at += 1;
-                place += 1;
+            Some(segment) if fits(segment, &item) => {}
+            _ => {
+                let Some((after, from)) = &mut retry else { return false };
+                from.next();
+                (pattern, subject) = (after.clone(), from.clone());
             }
-            _ => match retry {
-                Some((after, from)) => {
-                    retry = Some((after, from + 1));
-                    (at, place) = (after, from + 1);
-                }
-                None => return false,
-            },
         }
     }
-    pattern.iter().skip(at).all(|segment| *segment == Segment::Any)
+    pattern.all(|segment| segment == Segment::Any)
 }
 
 // Walks two patterns at once; every branch consumes a segment of one of them, so it ends.
-struct Meeting {
+struct Meeting<'a> {
     // Of two literals that are the same, the left one's spelling is kept.
     same: fn(&str, &str) -> bool,
-    prefix: Vec<Segment>,
+    prefix: Vec<Segment<'a>>,
     found: Vec<Pattern>,
     steps_left: usize,
 }
 
-impl Meeting {
-    fn walk(&mut self, left: &[Segment], right: &[Segment]) {
+impl<'a> Meeting<'a> {
+    fn walk(&mut self, left: &[Segment<'a>], right: &[Segment<'a>]) {
         if self.steps_left == 0 {
             return;
         }
         self.steps_left -= 1;
         match (left.split_first(), right.split_first()) {
-            (None, None) => self.found.push(Pattern(canonical(self.prefix.clone()))),
+            (None, None) => self.found.push(Pattern::of(&self.prefix)),
             (Some((Segment::Any, rest)), None) => self.walk(rest, right),
             (None, Some((Segment::Any, rest))) => self.walk(left, rest),
             (Some((Segment::Any, left_rest)), Some((Segment::Any, right_rest))) => {
@@ -247,23 +286,23 @@ impl Meeting {
             }
             (Some((Segment::Any, rest)), Some((segment, right_rest))) => {
                 self.walk(rest, right);
-                self.step(segment, left, right_rest);
+                self.step(*segment, left, right_rest);
             }
             (Some((segment, left_rest)), Some((Segment::Any, rest))) => {
                 self.walk(left, rest);
-                self.step(segment, left_rest, right);
+                self.step(*segment, left_rest, right);
             }
             (Some((mine, left_rest)), Some((theirs, right_rest))) => match (mine, theirs) {
                 (Segment::Literal(a), Segment::Literal(b)) if !(self.same)(a, b) => {}
-                (Segment::Literal(_), _) => self.step(mine, left_rest, right_rest),
-                (_, segment) => self.step(segment, left_rest, right_rest),
+                (Segment::Literal(_), _) => self.step(*mine, left_rest, right_rest),
+                (_, segment) => self.step(*segment, left_rest, right_rest),
             },
             (Some(_), None) | (None, Some(_)) => {}
         }
     }
 
-    fn step(&mut self, segment: &Segment, left: &[Segment], right: &[Segment]) {
-        self.prefix.push(segment.clone());
+    fn step(&mut self, segment: Segment<'a>, left: &[Segment<'a>], right: &[Segment<'a>]) {
+        self.prefix.push(segment);
         self.walk(left, right);
         self.prefix.pop();
     }
@@ -271,17 +310,7 @@ impl Meeting {
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, segment) in self.0.iter().enumerate() {
-            if place > 0 {
-                f.write_str("/")?;
-            }
-            f.write_str(match segment {
-                Segment::Literal(text) => text,
-                Segment::One => "*",
-                Segment::Any => "**",
-            })?;
-        }
-        Ok(())
+        f.write_str(&self.0)
     }
 }
 
@@ -295,7 +324,7 @@ impl TryFrom<String> for Pattern {
 
 impl From<Pattern> for String {
     fn from(pattern: Pattern) -> Self {
-        pattern.to_string()
+        pattern.0.into()
     }
 }
 

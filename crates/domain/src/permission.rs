@@ -2,10 +2,12 @@
 //!
 //! A parsed permission is bound to the connection's id; its name is kept only to print it.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::connection::Connection;
 use crate::id::Id;
@@ -19,8 +21,12 @@ pub struct Permission {
     connection: Id<Connection>,
     // A label for people. Authority binds to the id, so equality and order ignore it.
     label: Name,
-    operation: String,
-    resource: Vec<Pattern>,
+    // Out of the vocabulary, as long as it is in it.
+    #[serde(deserialize_with = "known_word")]
+    operation: Cow<'static, str>,
+    // Shared by the lines that are made of this one.
+    #[serde(serialize_with = "each_pattern", deserialize_with = "all_patterns")]
+    resource: Arc<[Pattern]>,
     // Whether the service may take spellings that differ in case for one resource. It follows from
     // the connection, so equality and order ignore it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -132,7 +138,7 @@ impl Permission {
                 known: known.collect::<Vec<_>>().join(", "),
             });
         }
-        let resource: Vec<Pattern> =
+        let resource: Arc<[Pattern]> =
             parts.iter().map(|part| Pattern::parse(part)).collect::<Result<_, _>>()?;
         let fitting: Vec<_> = kinds.iter().filter(|kind| kind.parts.len() == parts.len()).collect();
         if let (Some(kind), true) = (kinds.first(), fitting.is_empty()) {
@@ -147,7 +153,7 @@ impl Permission {
         let (mut meant, mut misfit) = (Vec::new(), None);
         for kind in fitting {
             match check(kind, &parts, &registered) {
-                Ok(()) => meant.push(Self::new(kind, &registered, resource.clone())),
+                Ok(()) => meant.push(Self::new(kind, &registered, Arc::clone(&resource))),
                 Err(error) => misfit = misfit.or(Some(error)),
             }
         }
@@ -157,11 +163,11 @@ impl Permission {
         }
     }
 
-    fn new(kind: &OperationKind, registered: &Registered, resource: Vec<Pattern>) -> Self {
+    fn new(kind: &OperationKind, registered: &Registered, resource: Arc<[Pattern]>) -> Self {
         Self {
             connection: registered.id,
             label: registered.name.clone(),
-            operation: kind.name.to_owned(),
+            operation: Cow::Borrowed(kind.name),
             resource,
             any_case: registered.service.may_fold_case(),
         }
@@ -170,8 +176,9 @@ impl Permission {
     /// Every operation on every resource of a connection.
     pub fn everything(registered: &Registered) -> Result<Vec<Self>, BadPattern> {
         let any = Pattern::parse("**")?;
-        let permission =
-            |kind: &OperationKind| Self::new(kind, registered, vec![any.clone(); kind.parts.len()]);
+        let permission = |kind: &OperationKind| {
+            Self::new(kind, registered, vec![any.clone(); kind.parts.len()].into())
+        };
         Ok(registered.service.operations().iter().map(permission).collect())
     }
 
@@ -213,7 +220,11 @@ impl Permission {
     /// Whether everything `other` covers is proved to be covered by this permission.
     pub fn contains(&self, other: &Self) -> bool {
         self.is_about(other)
-            && self.resource.iter().zip(&other.resource).all(|(mine, theirs)| mine.contains(theirs))
+            && self
+                .resource
+                .iter()
+                .zip(&*other.resource)
+                .all(|(mine, theirs)| mine.contains(theirs))
     }
 
     /// The permissions that together cover exactly what both cover.
@@ -243,7 +254,7 @@ impl Permission {
             return Ok(Vec::new());
         }
         let mut combined = vec![Vec::new()];
-        for (mine, theirs) in self.resource.iter().zip(&other.resource) {
+        for (mine, theirs) in self.resource.iter().zip(&*other.resource) {
             let both = intersect(mine, theirs)?;
             let extended = |prefix: &Vec<Pattern>| {
                 let prefix = prefix.clone();
@@ -251,8 +262,17 @@ impl Permission {
             };
             combined = combined.iter().flat_map(extended).collect();
         }
-        let permission = |resource| Self { resource, ..self.clone() };
+        let permission = |resource: Vec<Pattern>| {
+            let is_mine = resource == *self.resource;
+            let resource = if is_mine { Arc::clone(&self.resource) } else { resource.into() };
+            Self { resource, ..self.clone() }
+        };
         Ok(combined.into_iter().map(permission).collect())
+    }
+
+    /// Whether they do not differ in what equality ignores either.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self == other && self.label == other.label && self.any_case == other.any_case
     }
 
     fn is_about(&self, other: &Self) -> bool {
@@ -278,6 +298,21 @@ fn check(
     };
     let mut named = kind.parts.iter().zip(parts);
     named.try_for_each(|(named, part)| named.check(part).map_err(|why| misfit(part, why)))
+}
+
+// What an older or newer vocabulary has is kept as it is written.
+fn known_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'static, str>, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    let known = Service::ALL.into_iter().find_map(|service| service.operation(&word));
+    Ok(known.map_or(Cow::Owned(word), |kind| Cow::Borrowed(kind.name)))
+}
+
+fn each_pattern<S: Serializer>(resource: &[Pattern], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(resource)
+}
+
+fn all_patterns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[Pattern]>, D::Error> {
+    Vec::deserialize(deserializer).map(Arc::from)
 }
 
 impl PartialEq for Permission {

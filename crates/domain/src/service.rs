@@ -91,6 +91,9 @@ const NET: &[OperationKind] =
     &[OperationKind { name: "connect", class: Class::Unclassified, parts: &[Part::Host] }];
 
 impl Service {
+    /// Every service.
+    pub const ALL: [Self; 3] = [Self::Http, Self::Git, Self::Net];
+
     /// Every operation of this service.
     pub fn operations(self) -> &'static [OperationKind] {
         match self {

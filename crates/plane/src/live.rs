@@ -44,7 +44,7 @@ pub struct LiveRun {
     /// The server that opened it, where servers share a store.
     pub(crate) home: Arc<str>,
     pub(crate) secret_hash: Digest,
-    kept: Option<KeptLive>,
+    kept: Option<Box<KeptLive>>,
     /// Made of what was kept.
     is_remade: bool,
     given_before: Arc<[Given]>,
@@ -153,7 +153,7 @@ impl LiveRun {
             intercept: STANDARD.encode(sealed.to_bytes()),
             given: Vec::new(),
         };
-        Ok(Self { kept: Some(kept), ..self })
+        Ok(Self { kept: Some(Box::new(kept)), ..self })
     }
 
     /// What an earlier or another server made of a run with [`LiveRun::for_kin`].
@@ -172,12 +172,12 @@ impl LiveRun {
         let birth = Birth { run, root, launcher, session, secret_hash };
         let home = kept.home.as_str().into();
         let new = Self::new(birth, intercept, home);
-        Ok(Self { kept: Some(kept), is_remade: true, given_before, ..new })
+        Ok(Self { kept: Some(Box::new(kept)), is_remade: true, given_before, ..new })
     }
 
     /// The text that [`LiveRun::of_kin`] makes it of, if it is kept.
     pub(crate) fn kept(&self, given: &[Given]) -> Option<String> {
-        let kept = KeptLive { given: given.to_vec(), ..self.kept.clone()? };
+        let kept = KeptLive { given: given.to_vec(), ..self.kept.as_deref()?.clone() };
         serde_json::to_string(&kept).ok()
     }
 

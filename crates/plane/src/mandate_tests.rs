@@ -1,8 +1,6 @@
 //! Stage 3 against worlds made by hand: grants of several humans, agents and connections.
 
-use std::collections::BTreeSet;
-
-use marque_domain::{Authority, Grant, Id, Permission, Refusal};
+use marque_domain::{Authority, Grant, Id, Permission, Refusal, Sorted};
 
 use super::{Mandated, rule};
 use crate::run::stand;
@@ -14,13 +12,13 @@ fn asked(scene: &Scene) -> Result<Mandated, Refusal> {
     rule(&world, &standing, &scene.operation(), NOW).map_err(|uncovered| uncovered.refusal)
 }
 
-fn line(scene: &Scene, text: &str) -> BTreeSet<Permission> {
+fn line(scene: &Scene, text: &str) -> Sorted<Permission> {
     let registered = scene.connection.registered();
     Permission::parse(text, |_| Some(registered.clone())).unwrap().into_iter().collect()
 }
 
 fn grant_of(scene: &Scene, number: u8, authority: Authority) -> Grant {
-    let openers = BTreeSet::from([scene.sponsor.id]);
+    let openers = Sorted::from([scene.sponsor.id]);
     Grant { id: id(number), openers, authority, ..scene.grant.clone() }
 }
 
@@ -33,7 +31,7 @@ fn the_scene_is_allowed_as_it_stands() {
 #[test]
 fn a_grant_that_does_not_name_who_opened_the_run_gives_it_nothing() {
     let mut scene = Scene::new();
-    scene.grant.openers = BTreeSet::from([scene.sponsor.id]);
+    scene.grant.openers = Sorted::from([scene.sponsor.id]);
     assert_eq!(asked(&scene).err().unwrap().code.text(), "refused.mandate.nothing_allows");
 }
 

@@ -1,6 +1,6 @@
 //! A scene for unit tests: one run with everything it stands on, to be changed before it is asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ impl Scene {
                 agent: id(3),
                 given_by: owner.id,
                 given_at: NOW,
-                openers: BTreeSet::from([owner.id]),
+                openers: [owner.id].into(),
                 authority: authority.clone(),
                 tier_floor: None,
                 user_namespaces: false,

@@ -24,23 +24,27 @@ pub(crate) struct Scope {
 /// share one key, so that the number of keys grows with the policies, not with the agents.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    agents: HashMap<String, usize>,
-    connections: HashMap<String, usize>,
-    by_names: HashMap<(Option<usize>, Option<usize>), Vec<Head>>,
+    agents: HashMap<Box<str>, u32>,
+    connections: HashMap<Box<str>, u32>,
+    by_names: HashMap<Names, Box<[Head]>>,
 }
+
+/// The numbers of an agent and a connection, where a head names them. Small, as there is one for
+/// nearly every policy.
+type Names = (Option<u32>, Option<u32>);
 
 #[derive(Debug)]
 struct Head {
-    policy: usize,
-    actions: Option<Vec<usize>>,
+    policy: u32,
+    actions: Option<Box<[usize]>>,
 }
 
 /// Everything about a request that decides which heads match it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
-    agent: Option<usize>,
+    agent: Option<u32>,
     action: usize,
-    connection: Option<usize>,
+    connection: Option<u32>,
 }
 
 impl Scope {
@@ -93,12 +97,15 @@ impl Index {
     /// The index of these scopes; a policy is known by its place among them.
     pub(crate) fn of(scopes: impl IntoIterator<Item = Scope>) -> Self {
         let mut index = Self::default();
-        for (policy, scope) in scopes.into_iter().enumerate() {
+        let mut by_names: HashMap<Names, Vec<Head>> = HashMap::new();
+        for (policy, scope) in (0..).zip(scopes) {
             let agent = scope.agent.map(|name| number(&mut index.agents, name));
             let connection = scope.connection.map(|name| number(&mut index.connections, name));
-            let heads = index.by_names.entry((agent, connection)).or_default();
-            heads.push(Head { policy, actions: scope.actions });
+            let actions = scope.actions.map(Vec::into_boxed_slice);
+            by_names.entry((agent, connection)).or_default().push(Head { policy, actions });
         }
+        index.by_names =
+            by_names.into_iter().map(|(names, heads)| (names, heads.into_boxed_slice())).collect();
         index
     }
 
@@ -119,16 +126,17 @@ impl Index {
         let heads = names.iter().filter_map(|names| self.by_names.get(names)).flatten();
         let mut found: Vec<usize> = heads
             .filter(|head| head.actions.as_ref().is_none_or(|all| all.contains(&key.action)))
-            .map(|head| head.policy)
+            .filter_map(|head| usize::try_from(head.policy).ok())
             .collect();
         found.sort_unstable();
         found
     }
 }
 
-fn number(known: &mut HashMap<String, usize>, name: String) -> usize {
-    let next = known.len();
-    *known.entry(name).or_insert(next)
+// Of one policy at most two names, and there are 20,000 policies at most.
+fn number(known: &mut HashMap<Box<str>, u32>, name: String) -> u32 {
+    let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
+    *known.entry(name.into()).or_insert(next)
 }
 
 #[cfg(test)]

@@ -235,7 +235,7 @@ fn object(rules: &[&Rule]) -> Ruling {
     for rule in rules {
         match &rule.objection {
             Objection::Ask(words) => asking.push((rule.id.clone(), words.as_str())),
-            Objection::Forbid(words) => forbidding.push((rule.id.clone(), words.as_str())),
+            Objection::Forbid(words) => forbidding.push((rule.id.clone(), &**words)),
         }
     }
     if !forbidding.is_empty() {

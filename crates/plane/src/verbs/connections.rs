@@ -290,12 +290,13 @@ fn read_ceiling(lines: &[String], registered: &Registered) -> Result<Authority, 
         let allow = everything.map_err(|error| AdminError::invalid(&error))?;
         return Ok(Authority { allow: allow.into_iter().collect(), ..Authority::default() });
     }
-    let mut ceiling = Authority::default();
+    let mut allow = Vec::new();
     for line in lines {
         let line = format!("{}:{line}", registered.name);
         let parsed = Permission::parse(&line, |_| Some(registered.clone()));
-        ceiling.allow.extend(parsed.map_err(|error| AdminError::invalid(&error))?);
+        allow.extend(parsed.map_err(|error| AdminError::invalid(&error))?);
     }
+    let ceiling = Authority { allow: allow.into_iter().collect(), ..Authority::default() };
     Ok(ceiling.normal())
 }
 

@@ -1,10 +1,9 @@
 //! Grants: giving an agent its standing ceiling, and taking it away.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use marque_domain::grant::GrantState;
-use marque_domain::{Grant, Id, User, Verb};
+use marque_domain::{Grant, Id, Sorted, User, Verb};
 
 use super::agents::find_agent;
 use super::{Detailed, changed, lines};
@@ -25,10 +24,10 @@ impl Plane {
         spec: GrantSpec,
     ) -> Result<GrantView, AdminError> {
         let (by, plane) = (Self::by(who), self.clone());
-        let mut openers: BTreeSet<Id<User>> =
+        let mut openers: Sorted<Id<User>> =
             spec.openers.iter().map(|name| self.user_named(name)).collect::<Result<_, _>>()?;
         if openers.is_empty() {
-            openers.insert(by.id);
+            openers = [by.id].into();
         }
         self.change(who, move |step| {
             let agent = find_agent(step.world, spec.agent.as_str())?;

@@ -1,9 +1,7 @@
 //! Lines: permissions as humans write them, read against the connections there are.
 
-use std::collections::BTreeSet;
-
 use marque_domain::authority::MAX_LINES;
-use marque_domain::{Authority, Permission};
+use marque_domain::{Authority, Permission, Sorted};
 
 use crate::error::{AdminError, AdminKind};
 use crate::spec::Lines;
@@ -23,25 +21,25 @@ pub(crate) fn read(world: &World, lines: &Lines) -> Result<Authority, AdminError
     Ok(authority.normal())
 }
 
-fn read_set(world: &World, lines: &[String]) -> Result<BTreeSet<Permission>, AdminError> {
+fn read_set(world: &World, lines: &[String]) -> Result<Sorted<Permission>, AdminError> {
     let find = |name: &str| {
         let connection = world.connection_named(&name.parse().ok()?)?;
         connection.fact.is_live().then(|| connection.fact.registered())
     };
-    let mut permissions = BTreeSet::new();
+    let mut permissions = Vec::new();
     for line in lines {
         let parsed = Permission::parse(line, find).map_err(|error| AdminError::invalid(&error))?;
         permissions.extend(parsed);
     }
-    Ok(permissions)
+    Ok(permissions.into_iter().collect())
 }
 
 /// How lines are printed.
-pub(crate) fn print(lines: &BTreeSet<Permission>) -> Vec<String> {
+pub(crate) fn print(lines: &[Permission]) -> Vec<String> {
     lines.iter().map(ToString::to_string).collect()
 }
 
 /// How lines stand in an entry: one text.
-pub(crate) fn joined(lines: &BTreeSet<Permission>) -> String {
+pub(crate) fn joined(lines: &[Permission]) -> String {
     print(lines).join("; ")
 }

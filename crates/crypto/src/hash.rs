@@ -7,7 +7,7 @@ use marque_domain::Digest;
 
 /// The digest of `content`.
 pub fn sha256(content: &[u8]) -> Digest {
-    sha256_of(&[content])
+    of_bytes(digest(&SHA256, content).as_ref())
 }
 
 /// The digest of all `parts` one after the other, with nothing between them.
@@ -48,10 +48,12 @@ impl Hasher {
 
     /// The digest of all pieces.
     pub fn finish(self) -> Digest {
-        let digest = self.0.finish();
-        let bytes = <[u8; 32]>::try_from(digest.as_ref());
-        Digest::from_bytes(bytes.expect("invariant: a SHA-256 digest is 32 bytes"))
+        of_bytes(self.0.finish().as_ref())
     }
+}
+
+fn of_bytes(bytes: &[u8]) -> Digest {
+    Digest::from_bytes(bytes.try_into().expect("invariant: a SHA-256 digest is 32 bytes"))
 }
 
 impl Default for Hasher {

@@ -26,7 +26,6 @@ use crate::body::Upload;
 use crate::refuse::{Stop, Style};
 use crate::relay::{Cut, Relay};
 use crate::session::Session;
-use crate::tally;
 
 /// The body of an answer: ours, or the upstream's.
 type Reply = Either<Own, Relay>;
@@ -68,7 +67,7 @@ fn reply(
         Err(Stop::Told(notice, rest)) => {
             // Failures were counted with the outcome of their act.
             if notice.kind() != "failed" {
-                tally::ended(session.door, notice.kind());
+                session.shared.tally.ended(session.door, notice.kind());
             }
             let rest = rest.map(|rest| (rest, session.shared.tasks.clone()));
             Ok(notice.response(style).map(|text| Either::Left(Own { text, rest })))

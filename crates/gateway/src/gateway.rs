@@ -25,6 +25,7 @@ use crate::leaf::Leaves;
 use crate::places::Places;
 use crate::pool::Pool;
 use crate::session::Session;
+use crate::tally::Tally;
 
 /// How long the door rests when the system has no descriptor left for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -125,6 +126,7 @@ pub(crate) struct Shared {
     pub(crate) places: Places,
     pub(crate) pool: Pool,
     pub(crate) injected: Injected,
+    pub(crate) tally: Tally,
     pub(crate) captured: CapturedRuns,
     /// Runs whose end somebody waits for.
     attended: Mutex<HashSet<Id<Run>>>,
@@ -145,6 +147,7 @@ impl Shared {
             places: Places::new(&gateway.settings),
             pool: Pool::new(shutdown.clone()),
             injected: Injected::default(),
+            tally: Tally::new(),
             captured: CapturedRuns::default(),
             settings: gateway.settings,
             leaves: Leaves::new(provider),

@@ -27,7 +27,7 @@ use crate::pace::Pace;
 use crate::pool::Pool;
 use crate::refuse::{Notice, Stop};
 use crate::session::{InFlight, Session};
-use crate::tally;
+use crate::tally::ANSWERED;
 
 /// The connection ends here, without an answer or in the middle of one.
 #[derive(Debug, Error)]
@@ -99,8 +99,9 @@ impl Act {
             lease.saw_push(look);
         }
         let (sent_bytes, received_bytes) = (self.progress.sent_bytes(), self.received_bytes);
-        tally::ended(self.in_flight.session().door, word(&outcome));
-        tally::crossed(sent_bytes, received_bytes);
+        let session = self.in_flight.session();
+        session.shared.tally.ended(session.door, word(&outcome));
+        session.shared.tally.crossed(sent_bytes, received_bytes);
         lease.finish(outcome, Crossed { sent_bytes, received_bytes, redacted: self.redacted });
     }
 }
@@ -342,7 +343,7 @@ impl Body for Relay {
 
 fn word(outcome: &Outcome) -> &'static str {
     match outcome {
-        Outcome::Answered { .. } => "answered",
+        Outcome::Answered { .. } => ANSWERED,
         Outcome::Failed { .. } => "failed",
         Outcome::Abandoned => "abandoned",
         Outcome::Cut => "cut",

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::gateway::Shared;
 use crate::places::{RunPlace, StrangerPlace};
 use crate::refuse::Notice;
-use crate::tally::{self, Door};
+use crate::tally::Door;
 
 /// What is known of one client connection.
 pub(crate) struct Session {
@@ -109,7 +109,7 @@ impl Session {
 
 fn place_in(shared: &Arc<Shared>, door: Door, live: &Arc<LiveRun>) -> Result<RunPlace, Notice> {
     let place = shared.places.of_tree(live.root);
-    let place = place.inspect_err(|_| tally::ended(door, "crowded"))?;
+    let place = place.inspect_err(|_| shared.tally.ended(door, "crowded"))?;
     shared.attend(live);
     Ok(place)
 }
@@ -127,7 +127,7 @@ impl InFlight {
     pub(crate) fn new(session: &Arc<Session>) -> Self {
         // A request and its act overlap; they are one request.
         if session.in_flight.fetch_add(1, Ordering::Relaxed) == 0 {
-            tally::entered();
+            session.shared.tally.entered();
         }
         Self(Arc::clone(session))
     }
@@ -141,7 +141,7 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         if self.0.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
-            tally::left();
+            self.0.shared.tally.left();
         }
     }
 }

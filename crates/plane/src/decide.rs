@@ -46,7 +46,7 @@ pub(crate) async fn decide(plane: &Plane, ask: Ask) -> Result<Permit, Refusal> {
             Ok(cleared) => match draft.hold.take() {
                 Some(hold) if cleared.approval.is_none() => {
                     let run = cleared.standing.run.fact.id;
-                    return Err(record::hold(plane, &draft, run, hold).await);
+                    return Err(Box::pin(record::hold(plane, &draft, run, hold)).await);
                 }
                 _ => match record::allow(plane, cleared, &mut draft).await {
                     Ok(permit) => return Ok(permit),
@@ -85,7 +85,7 @@ fn walk(
 ) -> Result<Cleared, Refusal> {
     let operation = &ask.operation;
     let now = draft.now;
-    let mut laps = Laps::start(plane.clock());
+    let mut laps = Laps::start(plane.stopwatch());
 
     let live = caller::prove(world, plane.machine_key(), &ask.presented)?;
     laps.passed(Stage::Caller);

@@ -19,6 +19,7 @@ use marque_domain::{
 use marque_policy::PolicySet;
 use marque_store::Store;
 use marque_tlog::{KeyName, VerifierKey};
+use metrics::Counter;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,6 +31,7 @@ use crate::clock::Clock;
 use crate::decide::{self, Ask, Preview};
 use crate::error::{AdminError, AdminKind};
 use crate::git::GitSigner;
+use crate::laps::StageTimes;
 use crate::live::{Birth, Kin, LiveRun};
 use crate::log_key::LogSigner;
 use crate::record::{self, Permit};
@@ -123,6 +125,8 @@ pub(crate) struct Inner {
     pub(crate) log_name: KeyName,
     pub(crate) humans: Humans,
     pub(crate) tasks: TaskTracker,
+    pub(crate) stages: StageTimes,
+    pub(crate) allowed: Counter,
     pub(crate) stopping: CancellationToken,
     pub(crate) proxy: OnceLock<SocketAddr>,
     pub(crate) kin: Kin,
@@ -454,6 +458,11 @@ impl Plane {
     /// A new id of this moment.
     pub(crate) fn id<K: Named>(&self) -> Id<K> {
         Id::new(self.now(), marque_crypto::random::bytes(self.random()))
+    }
+
+    /// What measures the stages of the road.
+    pub(crate) fn stopwatch(&self) -> (&dyn Clock, &StageTimes) {
+        (self.clock(), &self.inner.stages)
     }
 
     /// Starts a task that the plane waits for when it stops.

@@ -140,7 +140,7 @@ pub(crate) async fn allow(
     draft: &mut Draft<'_>,
 ) -> Result<Permit, Stop> {
     draft.approval = cleared.approval.as_ref().map(|approval| approval.fact.id);
-    let mut laps = Laps::start(plane.clock());
+    let mut laps = Laps::start(plane.stopwatch());
     let durability = Durability::of(draft.operation().class);
     let tier_floor = plane.settings().tier_floor;
     let decision = plane.id();
@@ -177,7 +177,7 @@ pub(crate) async fn allow(
         return Err(Stop::Stale);
     }
     laps.passed(Stage::Record);
-    metrics::counter!("marque_decisions_total", "answer" => "allowed").increment(1);
+    plane.inner().allowed.increment(1);
     Ok(Permit {
         decision,
         index: appended.index,

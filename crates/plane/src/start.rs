@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::caller::{Decoy, Humans};
 use crate::failure::Failure;
 use crate::git::{self, GitSigner};
+use crate::laps::StageTimes;
 use crate::live::Kin;
 use crate::log_key;
 use crate::plane::{Inner, Parts, Plane, Settings};
@@ -157,6 +158,8 @@ impl Plane {
             log_name,
             humans: Humans::new(Arc::clone(&decoy)),
             tasks: TaskTracker::new(),
+            stages: StageTimes::new(),
+            allowed: metrics::counter!("marque_decisions_total", "answer" => "allowed"),
             stopping: CancellationToken::new(),
             proxy: OnceLock::new(),
             kin,

@@ -102,7 +102,9 @@ impl Step<'_, '_> {
         if matches!(key, MeterKey::Run(run) if self.world.runs.get(run).is_none()) {
             return Ok(());
         }
-        if let Some(kept) = key.kept().filter(|_| limits_of(self.world, key).counts()) {
+        if limits_of(self.world, key).counts()
+            && let Some(kept) = key.kept()
+        {
             self.tx.put_meter(&kept, &meter)?;
         }
         self.set_meter(key, meter);

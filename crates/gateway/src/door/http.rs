@@ -26,7 +26,6 @@ use crate::read_ahead::ReadAhead;
 use crate::refuse::Notice;
 use crate::relay::Cut;
 use crate::session::{InFlight, Session};
-use crate::tally;
 
 /// How long a client may take from one answer to the end of the next request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -131,7 +130,7 @@ where
             None
         }
         (false, Some(notice), _) => {
-            tally::ended(session.door, notice.kind());
+            session.shared.tally.ended(session.door, notice.kind());
             last_word(io.into_inner(), session, &notice.raw()).await;
             None
         }

@@ -35,4 +35,5 @@ mod road;
 mod simulated;
 mod tiers;
 mod trust;
+mod turns;
 mod twins;

@@ -71,6 +71,32 @@ pub(crate) fn a_batch_may_run_twice_and_counts_once(home: &Home) {
     assert_eq!(read(&store, |tx| tx.log_size()), 1);
 }
 
+pub(crate) fn a_batch_of_kept_commands_runs_once_and_one_that_is_not_kept_makes_it_run_again(
+    home: &Home,
+) {
+    let store = home.open();
+    let mut writer = store.writer().unwrap();
+    let mut hopes = Vec::new();
+    writer
+        .batch(|batch| {
+            hopes.push(batch.is_hopeful());
+            batch.attempt(|tx| append(tx, 0, started()))?
+        })
+        .unwrap();
+    assert_eq!(hopes, [true], "nothing was undone");
+    hopes.clear();
+    writer
+        .batch(|batch| {
+            hopes.push(batch.is_hopeful());
+            batch.attempt(|tx| append(tx, 1, started()))??;
+            assert_eq!(batch.attempt(|_| Err::<(), _>(Refused))?, Err(Refused));
+            batch.attempt(|tx| append(tx, 2, started()))?
+        })
+        .unwrap();
+    assert_eq!(hopes, [true, false]);
+    assert_eq!(read(&store, |tx| tx.log_size()), 3, "what ran twice counts once");
+}
+
 pub(crate) fn a_commit_that_fails_leaves_nothing_and_the_next_one_works(home: &Home) {
     let store = home.open_failing(Faults { fail_commit: Some(2), ..Faults::default() });
     write(&store, |tx| append(tx, 0, started())).unwrap();

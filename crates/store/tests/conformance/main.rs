@@ -77,6 +77,7 @@ promises! {
         a_batch_that_fails_leaves_nothing
         a_batch_that_panics_leaves_nothing
         a_batch_may_run_twice_and_counts_once
+        a_batch_of_kept_commands_runs_once_and_one_that_is_not_kept_makes_it_run_again
         a_commit_that_fails_leaves_nothing_and_the_next_one_works
         reopening_shows_everything_committed
         a_second_writer_is_refused_until_the_first_is_gone

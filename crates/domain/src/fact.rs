@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::id::{Id, Named};
 
@@ -31,8 +31,8 @@ impl<T: Fact> Revised<T> {
 }
 
 /// Names one revision of one fact: `<id>@<revision>`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct FactRef {
     /// The fact's id, as printed.
     pub id: String,
@@ -73,9 +73,9 @@ impl TryFrom<String> for FactRef {
     }
 }
 
-impl From<FactRef> for String {
-    fn from(reference: FactRef) -> Self {
-        reference.to_string()
+impl Serialize for FactRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -40,6 +40,8 @@ pub struct BadId {
 // Crockford base 32, as the ULID specification fixes it.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const ULID_CHARS: usize = 26;
+/// The longest prefix, in bytes.
+const PREFIX_MAX: usize = 8;
 
 impl<K: Named> Id<K> {
     /// A new id. `random` must be fresh: two ids of one millisecond differ only in it.
@@ -64,9 +66,14 @@ impl<K: Named> fmt::Display for Id<K> {
             let value = usize::try_from(self.number() >> (5 * place) & 31).unwrap_or(0);
             *digit = ALPHABET.get(value).copied().unwrap_or(b'0');
         }
-        f.write_str(K::PREFIX)?;
-        f.write_str("_")?;
-        f.write_str(str::from_utf8(&digits).map_err(|_| fmt::Error)?)
+        // In one piece: whoever gathers it makes room once.
+        let mut text = [b'_'; PREFIX_MAX + 1 + ULID_CHARS];
+        let (prefix, rest) = text.split_at_mut(K::PREFIX.len());
+        prefix.copy_from_slice(K::PREFIX.as_bytes());
+        let end = K::PREFIX.len() + 1 + ULID_CHARS;
+        rest.iter_mut().skip(1).zip(digits).for_each(|(to, from)| *to = from);
+        let text = text.get(..end).and_then(|text| str::from_utf8(text).ok());
+        f.write_str(text.ok_or(fmt::Error)?)
     }
 }
 

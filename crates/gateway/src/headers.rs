@@ -45,10 +45,7 @@ pub(crate) fn strip<'a>(headers: &mut HeaderMap, slots: impl Iterator<Item = &'a
         })
         .collect();
     let wants_trailers = wants_trailers(headers);
-    remove_where(headers, |name| {
-        let folded = folded(name);
-        hop::is_stripped(&folded) || slots.contains(&folded)
-    });
+    remove_folded(headers, |name| hop::is_stripped(name) || slots.iter().any(|slot| slot == name));
     headers.remove(HOST);
     limit_codings(headers);
     if wants_trailers {
@@ -89,7 +86,13 @@ fn wants_trailers(headers: &HeaderMap) -> bool {
 /// A name as servers that read fields from the environment see it (RFC 3875 §4.1.18): there a
 /// hyphen, and to some of them any other mark, is `_`, so names of several spellings are one.
 fn folded(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+    let mut folded = String::with_capacity(name.len());
+    fold(name, &mut folded);
+    folded
+}
+
+fn fold(name: &str, folded: &mut String) {
+    folded.extend(name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }));
 }
 
 /// The parameters of an operation for the fields that will be sent on (threat 127).
@@ -134,7 +137,7 @@ pub(crate) fn address(
         value.set_sensitive(true);
         // The connection may have been registered after the request was stripped.
         let slot = folded(name.as_str());
-        remove_where(headers, |name| folded(name) == slot);
+        remove_folded(headers, |name| name == slot);
         headers.insert(name, value);
     }
     Some(())
@@ -144,7 +147,7 @@ pub(crate) fn address(
 pub(crate) fn strip_response(headers: &mut HeaderMap) {
     let announced = announced_trailers(headers);
     hop::strip_response(headers);
-    remove_where(headers, |name| folded(name).starts_with("marque_"));
+    remove_folded(headers, |name| name.starts_with("marque_"));
     if let Some(announced) = announced {
         headers.insert(TRAILER, announced);
     }
@@ -163,7 +166,17 @@ fn announced_trailers(headers: &HeaderMap) -> Option<HeaderValue> {
     if passed.is_empty() { None } else { HeaderValue::from_str(&passed.join(", ")).ok() }
 }
 
-fn remove_where(headers: &mut HeaderMap, is_dropped: impl Fn(&str) -> bool) {
+// By their folded names.
+fn remove_folded(headers: &mut HeaderMap, is_dropped: impl Fn(&str) -> bool) {
+    let mut folded = String::with_capacity(64);
+    remove_where(headers, |name| {
+        folded.clear();
+        fold(name, &mut folded);
+        is_dropped(&folded)
+    });
+}
+
+fn remove_where(headers: &mut HeaderMap, mut is_dropped: impl FnMut(&str) -> bool) {
     let dropped: Vec<HeaderName> =
         headers.keys().filter(|name| is_dropped(name.as_str())).cloned().collect();
     for name in dropped {

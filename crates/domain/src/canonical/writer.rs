@@ -3,6 +3,7 @@
 //! Members are written as they come and put in order when their object ends.
 
 use std::cmp::Ordering;
+use std::fmt::{self, Write as _};
 
 use serde::ser::{self, Error as _};
 use serde::{Serialize, Serializer};
@@ -12,7 +13,7 @@ use super::NotCanonical;
 /// The largest whole number that is exact everywhere.
 const EXACT: i64 = (1 << 53) - 1;
 /// Room for the bytes and the members of most operations.
-const ROOM: usize = 512;
+const ROOM: usize = 1_000;
 const MEMBERS: usize = 16;
 
 pub(super) struct Writer {
@@ -21,6 +22,8 @@ pub(super) struct Writer {
     members: Vec<Member>,
     /// Room to put members in order.
     spare: Vec<u8>,
+    /// Room to spell what is shown.
+    shown: String,
 }
 
 /// Where one member is: `"name":value`, without the comma.
@@ -54,6 +57,7 @@ impl Writer {
             out: Vec::with_capacity(ROOM),
             members: Vec::with_capacity(MEMBERS),
             spare: Vec::new(),
+            shown: String::new(),
         }
     }
 
@@ -88,7 +92,7 @@ impl Writer {
 
     /// RFC 8785 §3.2.3: the members since `first`, by the UTF-16 code units of their names.
     fn put_in_order(&mut self, first: usize) -> Result<(), NotCanonical> {
-        let Self { out, members, spare } = self;
+        let Self { out, members, spare, .. } = self;
         let own = members.get_mut(first..).unwrap_or_default();
         let (Some(begin), Some(end)) =
             (own.first().map(|one| one.begin), own.last().map(|one| one.end))
@@ -209,7 +213,7 @@ impl Compound<'_> {
 }
 
 impl ser::Error for NotCanonical {
-    fn custom<T: std::fmt::Display>(message: T) -> Self {
+    fn custom<T: fmt::Display>(message: T) -> Self {
         Self::Json(serde_json::Error::custom(message))
     }
 }
@@ -277,6 +281,15 @@ impl<'a> Serializer for &'a mut Writer {
     // RFC 8785 §3.2.2.2: serde_json escapes exactly the characters the scheme names.
     fn serialize_str(self, value: &str) -> Result<(), NotCanonical> {
         Ok(serde_json::to_writer(&mut self.out, value)?)
+    }
+
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), NotCanonical> {
+        let mut shown = std::mem::take(&mut self.shown);
+        shown.clear();
+        let spelled = write!(shown, "{value}").map_err(NotCanonical::custom);
+        let written = spelled.and_then(|()| self.serialize_str(&shown));
+        self.shown = shown;
+        written
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), NotCanonical> {

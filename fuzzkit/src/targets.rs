@@ -7,8 +7,10 @@ mod greeting;
 mod head;
 mod http1;
 mod http2;
+mod jose;
 mod lfs;
 mod note;
+mod oauth;
 mod object;
 mod policy;
 mod proof;
@@ -35,15 +37,17 @@ const fn row(name: &'static str, mutations: u32, check: fn(&[u8])) -> Target {
 }
 
 /// Every target, by name.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 20] = [
     row("dns", 80_000, dns::check),
     row("fetch", 40_000, fetch::check),
     row("greeting", 80_000, greeting::check),
     row("head", 40_000, head::check),
     row("http1", 40_000, http1::check),
     row("http2", 40_000, http2::check),
+    row("jose", 16_000, jose::check),
     row("lfs", 40_000, lfs::check),
     row("note", 8_000, note::check),
+    row("oauth", 40_000, oauth::check),
     row("object", 40_000, object::check),
     row("policy", 1_600, policy::check),
     row("proof", 8_000, proof::check),

@@ -43,6 +43,11 @@ fn http2_holds() {
 }
 
 #[test]
+fn jose_holds() {
+    run("jose");
+}
+
+#[test]
 fn lfs_holds() {
     run("lfs");
 }
@@ -50,6 +55,11 @@ fn lfs_holds() {
 #[test]
 fn note_holds() {
     run("note");
+}
+
+#[test]
+fn oauth_holds() {
+    run("oauth");
 }
 
 #[test]

@@ -10,9 +10,11 @@ use crate::intercept::{InterceptAuthority, Leaf};
 use crate::key_file::KeyMaterial;
 use crate::key_ring::KeyRing;
 use crate::machine::{MachineHashKey, MachineSecret};
+use crate::proof_key::ProofKey;
 use crate::seal::FileKeyManager;
 use crate::secret::Secret;
-use crate::sign::{LogKey, TokenKey};
+use crate::sign::LogKey;
+use crate::token_key::TokenKey;
 
 /// Has one implementation for every type and a second one for those that are `$bound`, so that
 /// naming it without saying which is ambiguous, hence a compile error, exactly if the bound holds.
@@ -31,11 +33,11 @@ macro_rules! never {
 #[test]
 fn threat_152_no_type_that_holds_a_secret_can_be_printed_serialised_or_silently_copied() {
     never!(Debug: Secret, MachineSecret, MachineHashKey, KeyMaterial, FileKeyManager, LogKey,
-        TokenKey, KeyRing<TokenKey>, PassphraseHash, InterceptAuthority, Leaf, GitKey);
+        TokenKey, KeyRing<TokenKey>, PassphraseHash, InterceptAuthority, Leaf, GitKey, ProofKey);
     never!(Display: Secret, MachineSecret, MachineHashKey, KeyMaterial, FileKeyManager, LogKey,
-        TokenKey, KeyRing<TokenKey>, PassphraseHash, InterceptAuthority, Leaf, GitKey);
+        TokenKey, KeyRing<TokenKey>, PassphraseHash, InterceptAuthority, Leaf, GitKey, ProofKey);
     never!(Serialize: Secret, MachineSecret, MachineHashKey, KeyMaterial, FileKeyManager, LogKey,
-        TokenKey, KeyRing<TokenKey>, PassphraseHash, InterceptAuthority, Leaf, GitKey);
+        TokenKey, KeyRing<TokenKey>, PassphraseHash, InterceptAuthority, Leaf, GitKey, ProofKey);
     never!(Clone: Secret, MachineSecret, MachineHashKey, KeyMaterial, FileKeyManager, LogKey,
-        TokenKey, KeyRing<TokenKey>, InterceptAuthority, Leaf, GitKey);
+        TokenKey, KeyRing<TokenKey>, InterceptAuthority, Leaf, GitKey, ProofKey);
 }

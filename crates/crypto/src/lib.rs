@@ -5,6 +5,7 @@
 //! Nothing here reads a clock; only [`key_file`] touches the disk.
 #![warn(missing_docs)]
 
+mod ecdsa;
 pub mod error;
 pub mod factor;
 pub mod git_key;
@@ -13,10 +14,13 @@ pub mod intercept;
 pub mod key_file;
 pub mod key_ring;
 pub mod machine;
+pub mod proof_key;
+pub mod public_key;
 pub mod random;
 pub mod seal;
 pub mod secret;
 pub mod sign;
+pub mod token_key;
 
 pub use error::CryptoError;
 pub use random::{Random, SystemRandom};

@@ -56,12 +56,13 @@ pub(crate) async fn serve(
     idle_exit: Option<Duration>,
 ) -> anyhow::Result<Exit> {
     let signals = Signals::listen()?;
+    // ORDER: before anything that looks up what it counts with.
+    let metrics = Metrics::install()?;
     let database = Database::of(config, &context.environment, &context.data)?;
     let (plane, mut memory, _lock) = open(context, config, &database)?;
     let shutdown = CancellationToken::new();
     let Listeners { proxy, admin, hand_over } = Listeners::open(context, config).await?;
     plane.set_proxy_address(config.server.proxy_address.map_or_else(|| proxy.local_addr(), Ok)?);
-    let metrics = Metrics::install()?;
     let api = Api::new(plane.clone(), metrics.clone(), shutdown.clone());
     let (handing, handed) = mpsc::channel::<HandedDoors>(HANDED_MAX);
 

@@ -61,6 +61,7 @@ impl<K: Named> Id<K> {
 
 impl<K: Named> fmt::Display for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const { assert!(K::PREFIX.len() <= PREFIX_MAX, "a prefix has no room") };
         let mut digits = [0; ULID_CHARS];
         for (place, digit) in digits.iter_mut().rev().enumerate() {
             let value = usize::try_from(self.number() >> (5 * place) & 31).unwrap_or(0);

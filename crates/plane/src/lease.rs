@@ -110,6 +110,11 @@ impl Lease {
         let Crossed { sent_bytes, received_bytes, redacted } = crossed;
         let tier = self.plane.world().runs.get(run).map(|run| run.fact.tier);
         let git = self.pushed.take();
+        if git.as_ref().is_some_and(|look| !look.findings.is_empty()) {
+            metrics::counter!("marque_git_flagged_pushes_total").increment(1);
+        }
+        // What the run's next call is judged by is not left lying.
+        let is_urgent = git.is_some() || self.allowance.is_some();
         let event = Event::Outcome {
             decision,
             run,
@@ -122,7 +127,7 @@ impl Lease {
         };
         let settling = Arc::new(Settling { decision, event, spent_bytes });
         // ORDER: what lies aside may overtake what is queued, as its own intent may be.
-        if self.is_in_doubt {
+        if self.is_in_doubt || is_urgent {
             self.plane.spawn(self.plane.clone().settle_in_turn(settling, None));
         } else {
             self.plane.settle(settling);
@@ -165,7 +170,9 @@ impl Plane {
         let is_first = self.sequencer().leave(
             move |step| inside.record(step),
             move |failure| {
-                let later = plane.clone().settle_in_turn(settling, Some(failure));
+                // Where too much lay there already, nothing has failed yet.
+                let failed = (!matches!(failure, Failure::Overloaded)).then_some(failure);
+                let later = plane.clone().settle_in_turn(settling, failed);
                 plane.inner().tasks.spawn_on(later, &runtime);
             },
         );
@@ -213,7 +220,6 @@ fn count_findings(step: &mut Step<'_, '_>, event: &Event) {
     if look.findings.is_empty() {
         return;
     }
-    metrics::counter!("marque_git_flagged_pushes_total").increment(1);
     let Some(run) = step.world.runs.get(*run).map(Arc::clone) else { return };
     run.fact.chain.actors.iter().for_each(|one| step.count_refusal(one.run));
 }

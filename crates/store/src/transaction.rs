@@ -6,8 +6,8 @@ use crate::error::StoreError;
 use crate::session::{Mode, Session};
 use crate::value::{Row, Value};
 
-/// How often a transaction may run when the engine asks for it again.
-const ATTEMPTS: u32 = 3;
+/// How often a transaction may run when the engine asks for it again, or a batch hoped in vain.
+const ATTEMPTS: u32 = 4;
 
 /// An open transaction. Sees what is committed and what it wrote itself.
 pub struct Tx<'a> {
@@ -109,7 +109,7 @@ impl<'a> Tx<'a> {
 }
 
 /// Runs `body` in a transaction and commits; undoes everything if it fails or panics. Runs it
-/// again, at most three times, if the engine answers that others were in the way.
+/// again, at most four times, if the engine answers that others were in the way.
 pub(crate) fn run<R>(
     session: &mut dyn Session,
     mode: Mode,

@@ -20,17 +20,22 @@ pub(super) fn serve(turns: &Turns, queue: &Receiver<Message>, store: &Store) {
     let _ends = Ends(turns);
     let mut again = Again::default();
     let idle = if store.is_shared() { LOOK } else { IDLE };
+    // Whether more lay aside than one batch takes.
+    let mut has_more = false;
     loop {
-        let received = queue.recv_timeout(idle);
-        let is_idle = matches!(received, Err(RecvTimeoutError::Timeout)) && !turns.has_passed();
+        let received = queue.recv_timeout(if has_more { Duration::ZERO } else { idle });
+        let is_quiet = matches!(received, Err(RecvTimeoutError::Timeout)) && !has_more;
+        let is_idle = is_quiet && !turns.has_passed();
         let is_over = matches!(received, Err(RecvTimeoutError::Disconnected));
         let queued: Vec<_> =
             received.into_iter().chain(queue.try_iter()).filter_map(run).take(BATCH).collect();
         let Some(mut guard) = turns.core() else { break };
         let Some(core) = guard.as_mut() else { break };
         let count = queued.len();
-        // ORDER: what lay aside before a command was queued is in its batch, or in one before.
+        // ORDER: what lay aside before a command was queued is in its batch, or in one before, if
+        // it was not more than a batch.
         let mut batch = turns.aside.take(BATCH);
+        has_more = batch.len() == BATCH;
         batch.extend(queued);
         if batch.is_empty() {
             if is_over {

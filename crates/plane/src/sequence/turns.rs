@@ -17,6 +17,8 @@ use crate::failure::Failure;
 /// Commands of each kind, queued and aside, that share a transaction at most.
 pub(super) const BATCH: usize = 512;
 
+/// Of what lies aside, what whoever commits by itself takes along at most.
+const TAKEN_ALONG: usize = 64;
 /// Batches of others after which the thread looks after the write-ahead log.
 const TENDED_AFTER: usize = 64;
 
@@ -68,7 +70,7 @@ impl Turns {
         if self.queued.load(Ordering::Acquire) > 0 {
             return Err(command);
         }
-        let mut batch = self.aside.take(BATCH);
+        let mut batch = self.aside.take(TAKEN_ALONG);
         batch.push(command);
         core.commit(batch);
         drop(guard);
@@ -101,8 +103,12 @@ impl Turns {
 
     /// Ends all turns.
     pub(super) fn end(&self) {
+        let is_poisoned = self.core.is_poisoned();
         let core = self.core.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Core { mut syncers, backfill, .. }) = core {
+        if let Some(Core { mut syncers, backfill, writing, .. }) = core {
+            if is_poisoned {
+                writing.note(&Err(Failure::Stopped));
+            }
             syncers.stop();
             backfill.stop();
         }

@@ -1,8 +1,9 @@
 //! The sequencer: the only place that assigns an index, changes a fact, or publishes a world.
 //!
-//! Commands queue; the committer takes what has gathered, runs each in a savepoint of one
-//! transaction, commits, publishes, and answers. What must be on disk before it is answered waits
-//! for a syncer. `docs/decisions/0001-sequencer-group-commit.md` holds the figures and the rules.
+//! Whoever asks while nobody else is at it commits its command itself; the others queue, and the
+//! committer's thread takes what has gathered. A batch is one transaction: it commits, publishes,
+//! and answers. What must be on disk before it is answered waits for a syncer. Decisions 0001 and
+//! 0025 in `docs/decisions` hold the figures and the rules.
 
 mod aside;
 mod backfill;

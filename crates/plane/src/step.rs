@@ -1,4 +1,4 @@
-//! One step: what a command may do inside its savepoint.
+//! One step: what a command may do in its turn of a transaction.
 //!
 //! It changes the world and the store together and appends entries. If it fails, all three are put
 //! back. It may run twice, so it must not touch anything else.
@@ -29,7 +29,7 @@ const RECORDED_PER_MINUTE: u32 = 600;
 
 /// What one command works with.
 pub(crate) struct Step<'a, 'tx> {
-    /// The store, inside the command's savepoint.
+    /// The store, in the command's turn.
     pub(crate) tx: &'a mut Tx<'tx>,
     /// The facts as they stand, every earlier command of the batch included.
     pub(crate) world: &'a mut World,

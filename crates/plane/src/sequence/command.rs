@@ -22,12 +22,12 @@ impl Durability {
     }
 }
 
-/// The command undid itself; its savepoint is to be rolled back.
+/// The command is not kept; what it did is to be rolled back.
 pub(super) struct Undo;
 
 /// One queued change.
 pub(super) trait Command: Send {
-    /// Runs in a savepoint; may be called again if the transaction has to be repeated.
+    /// Runs in its turn of a transaction; may be called again if that has to be repeated.
     fn run(&mut self, step: &mut Step<'_, '_>) -> Result<(), Undo>;
     /// What its answer waits for.
     fn durability(&self) -> Durability;

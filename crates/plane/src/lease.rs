@@ -203,7 +203,8 @@ impl Plane {
             }
         };
         // The intent stays open; a restart marks it unknown.
-        tracing::error!(decision = %settling.decision, %failure, "an outcome could not be recorded");
+        let decision = settling.decision;
+        tracing::error!(%decision, %failure, "an outcome could not be recorded");
     }
 }
 

@@ -61,7 +61,7 @@ async fn a_stop_records_what_still_waits() {
     assert_eq!(outcomes(&plane), vec![ANSWERED; 40], "no outcome is unknown");
 }
 
-// Some are committed by whoever asks, others by the committer's thread: the log is one all the same.
+// Some are committed by whoever asks, others by the committer's thread: the log is one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn those_who_ask_at_once_and_those_who_ask_alone_share_one_log() {
     let home = FilePlane::new();

@@ -10,21 +10,11 @@ use marque_wire::jose::{Jwk, JwkSet, TokenClass, Unsigned, Unverified};
 use marque_wire::oauth::AccessTokenClaims;
 use serde_json::Value;
 
-const CLASSES: [TokenClass; 7] = [
-    TokenClass::AccessToken,
-    TokenClass::DpopProof,
-    TokenClass::ClientAssertion,
-    TokenClass::IdToken,
-    TokenClass::Assertion,
-    TokenClass::Introspection,
-    TokenClass::StatusList,
-];
-
 static KEY: LazyLock<ProofKey> = LazyLock::new(|| ProofKey::generate().unwrap());
 
 pub(super) fn check(data: &[u8]) {
     keys(data);
-    for class in CLASSES {
+    for class in TokenClass::ALL {
         if let Ok(token) = Unverified::parse(class, data) {
             let _ = token.claimed_issuer();
             assert!(token.verify(KEY.public()).is_err(), "it verifies, and nobody signed it");
@@ -33,7 +23,7 @@ pub(super) fn check(data: &[u8]) {
     let mut lines = data.splitn(2, |byte| *byte == b'\n');
     let (header, claims) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
     let token = signed(header, claims);
-    for class in CLASSES {
+    for class in TokenClass::ALL {
         let verified =
             Unverified::parse(class, &token).and_then(|token| token.verify(KEY.public()));
         if let Ok(verified) = verified {

@@ -26,6 +26,17 @@ pub enum TokenClass {
 }
 
 impl TokenClass {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::AccessToken,
+        Self::DpopProof,
+        Self::ClientAssertion,
+        Self::IdToken,
+        Self::Assertion,
+        Self::Introspection,
+        Self::StatusList,
+    ];
+
     /// Longest token of this class, in bytes.
     pub const fn max_bytes(self) -> usize {
         match self {

@@ -2,16 +2,6 @@
 
 use super::*;
 
-const CLASSES: [TokenClass; 7] = [
-    TokenClass::AccessToken,
-    TokenClass::DpopProof,
-    TokenClass::ClientAssertion,
-    TokenClass::IdToken,
-    TokenClass::Assertion,
-    TokenClass::Introspection,
-    TokenClass::StatusList,
-];
-
 fn key() -> ProofKey {
     ProofKey::generate().unwrap()
 }
@@ -147,14 +137,14 @@ fn threats_9_18_and_19_no_extension_no_encryption_and_no_other_form_is_read() {
 fn threat_10_a_token_of_one_class_is_none_of_another() {
     let key = key();
     let claims = serde_json::Map::new();
-    for written in CLASSES {
+    for written in TokenClass::ALL {
         let unsigned = match written {
             TokenClass::DpopProof => Unsigned::proof(key.public(), &claims),
             class => Unsigned::new(class, key.public().algorithm(), "k", &claims),
         };
         let signature = key.sign(unsigned.signing_input()).unwrap();
         let token = unsigned.finish(&signature).unwrap();
-        for class in CLASSES {
+        for class in TokenClass::ALL {
             let read = Unverified::parse(class, token.expose()).err();
             // Nothing but its claims and its issuer tells an ID token from another assertion.
             let is_same = written.typ() == class.typ()
@@ -163,7 +153,7 @@ fn threat_10_a_token_of_one_class_is_none_of_another() {
         }
     }
     let untyped = signed(r#"{"alg":"ES256"}"#, "{}", &key);
-    for class in CLASSES {
+    for class in TokenClass::ALL {
         let may_be_absent = matches!(
             class,
             TokenClass::ClientAssertion | TokenClass::IdToken | TokenClass::Assertion
@@ -242,7 +232,7 @@ fn threat_20_length_depth_and_number_are_bounded() {
     assert_eq!(claims(&many), Err(BadJose::Claims(BadJson::TooMany(4096))));
     let header = format!(r#"{{"alg":"ES256","a":{}1{}}}"#, "[".repeat(9), "]".repeat(9));
     assert_eq!(verdict(&header), Err(BadJose::Header(BadJson::TooDeep(4))));
-    for class in CLASSES {
+    for class in TokenClass::ALL {
         let token = vec![b'a'; class.max_bytes() + 1];
         let parsed = Unverified::parse(class, &token).err();
         assert_eq!(parsed, Some(BadJose::TooLong(class.max_bytes())));

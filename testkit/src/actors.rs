@@ -25,7 +25,7 @@ static PIDS: AtomicU32 = AtomicU32::new(10_000);
 /// A human with a passphrase, at a terminal that is locked until they unlock it.
 #[derive(Clone)]
 pub struct Human {
-    plane: TestPlane,
+    pub(crate) plane: TestPlane,
     name: &'static str,
     peer: Peer,
 }
@@ -274,6 +274,7 @@ pub fn run_of(agent: &str) -> RunSpec {
 /// A child run of the agent that asks, with all it may have.
 pub fn child() -> RunSpec {
     RunSpec {
+        keys: None,
         agent: None,
         task: None,
         on_behalf_of: None,
@@ -299,6 +300,7 @@ pub fn asking(ask: &[&str]) -> Lines {
 /// A connection of that name to [`HOST`], which takes a bearer token.
 pub fn connection(name: &str) -> ConnectionSpec {
     ConnectionSpec {
+        tokens: None,
         name: name.parse().unwrap(),
         service: Service::Http,
         hosts: vec![HOST.to_owned()],

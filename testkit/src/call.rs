@@ -37,6 +37,7 @@ pub fn push(repository: &str, refs: &[(&str, &str, &str)]) -> Call {
     let parameters =
         refs.iter().map(|(name, old, new)| (format!("ref.{name}"), format!("update {old} {new}")));
     let operation = Operation {
+        over: None,
         service: Service::Git,
         name: first.name,
         class: first.class,
@@ -61,6 +62,7 @@ impl Call {
     pub fn new(method: &str, path: &str) -> Self {
         let kind = Service::Http.operation(method);
         let operation = Operation {
+            over: None,
             service: Service::Http,
             name: method.to_owned(),
             class: kind.map_or(Class::Unclassified, |kind| kind.class),

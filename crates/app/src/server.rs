@@ -152,6 +152,7 @@ fn open(
     let parts = parts(keys, policies, &memory);
     let signer = Arc::clone(&parts.log_key);
     let settings = Settings {
+        oauth: None,
         trust_domain: config.server.trust_domain.clone(),
         approval_ttl: config.approval.ttl.0,
         max_run_ttl: config.run.max_ttl.0,

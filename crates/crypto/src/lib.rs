@@ -5,6 +5,7 @@
 //! Nothing here reads a clock; only [`key_file`] touches the disk.
 #![warn(missing_docs)]
 
+pub mod client_certificate;
 mod ecdsa;
 pub mod error;
 pub mod factor;

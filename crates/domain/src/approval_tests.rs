@@ -15,6 +15,7 @@ fn asked() -> Approval {
         run: Id::new(NOW, [2; 10]),
         digest: Digest::from_bytes([3; 32]),
         operation: Operation {
+            over: None,
             service: Service::Http,
             name: "POST".to_owned(),
             class: Class::Write,

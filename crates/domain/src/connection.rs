@@ -15,6 +15,7 @@ use crate::name::Name;
 use crate::permission::Registered;
 use crate::service::Service;
 use crate::time::Timestamp;
+use crate::token::TokenTarget;
 use crate::user::User;
 
 /// A governed tie to one upstream.
@@ -48,6 +49,9 @@ pub struct Connection {
     /// What of its answers reaches a run.
     #[serde(default, skip_serializing_if = "Answers::is_strict")]
     pub answers: Answers,
+    /// What tokens for it are like, where that is not as usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Box<TokenTarget>>,
     /// What this connection must never carry or hold, in its owner's words.
     pub never_holds: Option<String>,
     /// Who registered it.

@@ -14,6 +14,7 @@ use crate::run::{Run, Tier};
 use crate::service::{Class, Service};
 use crate::stage::Code;
 use crate::time::Timestamp;
+use crate::token::TokenRecord;
 use crate::trust::{TrustInputs, TrustScore};
 
 /// One decision, as the log keeps it. Enough to replay it: every fact by revision, every counter
@@ -48,6 +49,9 @@ pub struct Decision {
     pub approval: Option<Id<Approval>>,
     /// The credential that served, by revision. Never its value.
     pub credential: Option<FactRef>,
+    /// The token it was about: minted, or how it was to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Box<TokenRecord>>,
 }
 
 /// How a decision came out.

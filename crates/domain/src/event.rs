@@ -16,6 +16,7 @@ use crate::limits::is_zero;
 use crate::name::{Name, TaskRef, UserName};
 use crate::run::{Closing, Run, Tier};
 use crate::time::Timestamp;
+use crate::token::AccessToken;
 use crate::user::User;
 
 /// An event at its index. Its canonical bytes are the leaf of the Merkle tree.
@@ -98,6 +99,15 @@ pub enum Event {
         old_key: String,
         /// The public key that signs from then on.
         new_key: String,
+    },
+    /// A client took a token back.
+    TokenRevoked {
+        /// Which.
+        token: Id<AccessToken>,
+        /// Of which run.
+        run: Id<Run>,
+        /// The client, by its id.
+        by: String,
     },
     /// The road answered. For a yes this is the intent, durable before the act.
     Decided(Box<Decision>),
@@ -242,6 +252,24 @@ pub enum Verb {
     /// Killed a run, an agent's runs, or all.
     #[serde(rename = "killed")]
     Killed,
+    /// Registered a client of the token service.
+    #[serde(rename = "client.added")]
+    ClientAdded,
+    /// Stopped a client.
+    #[serde(rename = "client.suspended")]
+    ClientSuspended,
+    /// Restarted a client.
+    #[serde(rename = "client.resumed")]
+    ClientResumed,
+    /// Ended a client.
+    #[serde(rename = "client.retired")]
+    ClientRetired,
+    /// Took a token back.
+    #[serde(rename = "token.revoked")]
+    TokenRevoked,
+    /// Moved the keys of tokens on.
+    #[serde(rename = "token_key.rotated")]
+    TokenKeyRotated,
     /// Loaded another policy set.
     #[serde(rename = "policy.loaded")]
     PolicyLoaded,
@@ -321,6 +349,7 @@ impl Event {
             Self::GitSigned(_) => "git_signed",
             Self::GitRefused(_) => "git_refused",
             Self::GitKeyRotated { .. } => "git_key_rotated",
+            Self::TokenRevoked { .. } => "token_revoked",
             Self::Decided(_) => "decided",
             Self::Outcome { .. } => "outcome",
         }
@@ -330,7 +359,9 @@ impl Event {
     pub fn run(&self) -> Option<Id<Run>> {
         match self {
             Self::RunOpened(opened) => Some(opened.run),
-            Self::RunClosed { run, .. } | Self::Outcome { run, .. } => Some(*run),
+            Self::RunClosed { run, .. }
+            | Self::Outcome { run, .. }
+            | Self::TokenRevoked { run, .. } => Some(*run),
             Self::Decided(decision) => decision.actor.as_ref().map(|actor| actor.run),
             Self::GitSigned(signed) => Some(signed.run),
             Self::GitRefused(refused) => Some(refused.run),

@@ -14,6 +14,7 @@ fn alice() -> UserRef {
 
 fn decision() -> Decision {
     Decision {
+        token: None,
         id: Id::new(NOW, [2; 10]),
         at: Timestamp::from_millis(1),
         answer: Answer::Refused { code: Code::NothingAllows, message: "nothing".to_owned() },

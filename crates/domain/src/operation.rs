@@ -5,9 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::connection::Endpoint;
+use crate::connection::{Connection, Endpoint};
 use crate::digest::Digest;
-use crate::service::{Class, Service};
+use crate::id::Id;
+use crate::service::{Class, Service, TOKEN};
 
 /// One recognised request. Two requests with equal operations have the same effect upstream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub struct Operation {
     pub scheme: String,
     /// Where it goes.
     pub endpoint: Endpoint,
+    /// The connection that the request itself names. `None` where the endpoint says which serves it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Id<Connection>>,
     /// Everything else that identifies the effect, such as `query`, and each header sent on.
     pub parameters: BTreeMap<String, String>,
     /// What is known of the body.
@@ -145,7 +149,8 @@ impl EffectRef<'_> {
 
 impl fmt::Display for EffectRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.name, self.resource.join(" "))
+        f.write_str(self.name)?;
+        self.resource.iter().try_for_each(|part| write!(f, " {part}"))
     }
 }
 
@@ -154,7 +159,10 @@ impl fmt::Display for Operation {
         let resource = self.resource.join(" ");
         match self.service {
             Service::Net => write!(f, "connect {}", self.endpoint),
-            Service::Http => {
+            _ if self.name == TOKEN => {
+                write!(f, "token for {}", self.parameters.get("resource").map_or("", |named| named))
+            }
+            Service::Http | Service::Resource => {
                 write!(f, "{} {}://{}{resource}", self.name, self.scheme, self.endpoint)
             }
             Service::Git => {

@@ -9,6 +9,7 @@ use crate::service::{Class, Service};
 
 fn push() -> Operation {
     Operation {
+        over: None,
         service: Service::Git,
         name: "git.push".to_owned(),
         class: Class::Write,

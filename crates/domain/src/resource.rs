@@ -16,6 +16,12 @@ pub enum Part {
     Ref,
     /// A push option by its key, such as `ci.skip`.
     PushOption,
+    /// A scope of a token, such as `invoices:read` (RFC 6749 §3.3).
+    Scope,
+    /// A tool by its name, such as `create_issue`.
+    Tool,
+    /// A table with its schema, such as `public.invoices`.
+    Table,
 }
 
 impl Part {
@@ -27,6 +33,7 @@ impl Part {
             Self::Repository => check_repository(text),
             Self::Ref => check_ref(text),
             Self::PushOption => check_push_option(text),
+            Self::Scope | Self::Tool | Self::Table => check_name(text),
         }
     }
 }
@@ -108,6 +115,18 @@ fn check_push_option(text: &str) -> Result<(), &'static str> {
     }
     if text.starts_with("refs/") {
         return Err("a push option is a key such as `ci.skip`, not a ref");
+    }
+    Ok(())
+}
+
+// Such a name is compared byte for byte: what is not plain could look like another.
+fn check_name(text: &str) -> Result<(), &'static str> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+    if !text.bytes().all(is_plain) {
+        return Err("a scope, a tool or a table is named in visible ASCII without quotes");
+    }
+    if text.contains("//") || text.starts_with('/') || text.ends_with('/') {
+        return Err("a scope, a tool or a table has no empty segment between slashes");
     }
     Ok(())
 }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::agent::{Agent, AgentVersion};
 use crate::authority::Authority;
 use crate::chain::ActorChain;
+use crate::client::Client;
+use crate::digest::Digest;
 use crate::fact::Fact;
 use crate::id::{Id, Named};
 use crate::limits::Limits;
@@ -41,12 +43,33 @@ pub struct Run {
     /// Whether it may make user namespaces; a captured run only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub user_namespaces: bool,
+    /// How it stands to the token service, where that is more than its launcher's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oauth: Option<Box<RunClient>>,
     /// When it was opened.
     pub opened_at: Timestamp,
     /// When it ends by itself.
     pub expires_at: Timestamp,
     /// Whether it is over.
     pub state: RunState,
+}
+
+/// How a run stands to the token service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunClient {
+    /// The registered client it was opened by; it has no launcher then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Id<Client>>,
+    /// Of a run that came to be by an exchange: the run that presented the other one's token. It
+    /// ends with both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presenter: Option<Id<Run>>,
+    /// What tells it from other runs of that client: the job or the person it was opened for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Digest>,
+    /// Its own public keys, a JWK set (RFC 7517 §5) of one key or a few.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<String>,
 }
 
 /// How a run is held, from weakest to strongest.
@@ -104,6 +127,21 @@ impl Run {
     /// Whether it may act at `now`.
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.state == RunState::Open && now < self.expires_at
+    }
+
+    /// The registered client that opened it.
+    pub fn client(&self) -> Option<Id<Client>> {
+        self.oauth.as_ref().and_then(|oauth| oauth.client)
+    }
+
+    /// The run that presented another one's token to have this one.
+    pub fn presenter(&self) -> Option<Id<Self>> {
+        self.oauth.as_ref().and_then(|oauth| oauth.presenter)
+    }
+
+    /// Whether no process of its own holds it: it ends with its time, its client or its parents.
+    pub fn is_detached(&self) -> bool {
+        self.client().is_some() || self.presenter().is_some()
     }
 
     /// Ends it for good.

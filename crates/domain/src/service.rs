@@ -35,6 +35,9 @@ pub enum Service {
     Git,
     /// Bytes to a host that no connection serves; contents unseen.
     Net,
+    /// A resource server: it verifies tokens of ours itself, and nothing is forwarded to it (RFC 6749
+    /// §1.1). The operations are what a token for it can say.
+    Resource,
 }
 
 /// One operation a recogniser knows.
@@ -52,6 +55,15 @@ pub struct OperationKind {
 pub const SOCKET_OPENING: &str = "websocket";
 /// One message that is sent on an open WebSocket.
 pub const SOCKET_MESSAGE: &str = "websocket.send";
+
+/// Holding a token for a connection, whatever the token says (RFC 6749 §1.4).
+pub const TOKEN: &str = "token";
+/// One scope of a token (RFC 6749 §3.3).
+pub const SCOPE: &str = "scope";
+
+const fn token() -> OperationKind {
+    OperationKind { name: TOKEN, class: Class::Unclassified, parts: &[] }
+}
 
 const fn http(name: &'static str, class: Class) -> OperationKind {
     OperationKind { name, class, parts: &[Part::Path] }
@@ -75,6 +87,8 @@ const HTTP: &[OperationKind] = &[
     // what `GET` of the same path would do (threat 90).
     http(SOCKET_OPENING, Class::Unclassified),
     http(SOCKET_MESSAGE, Class::Unclassified),
+    // Whoever holds one can call from outside the run's own doors (threat 98).
+    token(),
 ];
 
 // A deleted ref may be the last name of its commits, so it cannot be counted on to come back.
@@ -85,14 +99,39 @@ const GIT: &[OperationKind] = &[
     git("git.option", Class::Write, &[Part::Repository, Part::PushOption]),
     git("lfs.write", Class::Write, &[Part::Repository]),
     git("lfs.lock", Class::Write, &[Part::Repository]),
+    token(),
 ];
 
 const NET: &[OperationKind] =
     &[OperationKind { name: "connect", class: Class::Unclassified, parts: &[Part::Host] }];
 
+const fn sql(name: &'static str, class: Class) -> OperationKind {
+    OperationKind { name, class, parts: &[Part::Table] }
+}
+
+// What the types of `authorization_details` speak of (RFC 9396 §2), and scopes.
+const RESOURCE: &[OperationKind] = &[
+    token(),
+    OperationKind { name: SCOPE, class: Class::Unclassified, parts: &[Part::Scope] },
+    OperationKind { name: "tool.call", class: Class::Unclassified, parts: &[Part::Tool] },
+    http("GET", Class::Read),
+    http("HEAD", Class::Read),
+    http("OPTIONS", Class::Read),
+    http("POST", Class::Write),
+    http("PUT", Class::Write),
+    http("PATCH", Class::Write),
+    http("DELETE", Class::Write),
+    git("git.push", Class::Write, &[Part::Repository, Part::Ref]),
+    git("git.delete", Class::Admin, &[Part::Repository, Part::Ref]),
+    sql("select", Class::Read),
+    sql("insert", Class::Write),
+    sql("update", Class::Write),
+    sql("delete", Class::Write),
+];
+
 impl Service {
     /// Every service.
-    pub const ALL: [Self; 3] = [Self::Http, Self::Git, Self::Net];
+    pub const ALL: [Self; 4] = [Self::Http, Self::Git, Self::Net, Self::Resource];
 
     /// Every operation of this service.
     pub fn operations(self) -> &'static [OperationKind] {
@@ -100,6 +139,7 @@ impl Service {
             Self::Http => HTTP,
             Self::Git => GIT,
             Self::Net => NET,
+            Self::Resource => RESOURCE,
         }
     }
 
@@ -123,7 +163,7 @@ impl Service {
     /// Whether the service may take two spellings that differ in case for one resource: git servers
     /// on file systems that ignore case do (threat 116).
     pub fn may_fold_case(self) -> bool {
-        self == Self::Git
+        matches!(self, Self::Git | Self::Resource)
     }
 }
 
@@ -133,6 +173,7 @@ impl fmt::Display for Service {
             Self::Http => "http",
             Self::Git => "git",
             Self::Net => "net",
+            Self::Resource => "resource",
         })
     }
 }

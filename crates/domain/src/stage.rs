@@ -78,6 +78,12 @@ pub enum Code {
     /// The run is captured, and what came in did not come through a door of it.
     #[serde(rename = "refused.caller.door")]
     CallerDoor,
+    /// A client, its token or its proof of possession does not hold.
+    #[serde(rename = "refused.caller.proof")]
+    CallerProof,
+    /// The proof was used before.
+    #[serde(rename = "refused.caller.replayed")]
+    CallerReplayed,
     /// The run ended by itself.
     #[serde(rename = "refused.run.closed")]
     RunClosed,
@@ -117,6 +123,12 @@ pub enum Code {
     /// The operation is held, but its body is too large to be approved.
     #[serde(rename = "refused.mandate.body_too_large")]
     BodyTooLarge,
+    /// No connection is what the token is asked for.
+    #[serde(rename = "refused.mandate.no_target")]
+    NoTarget,
+    /// It goes beyond the token that is presented or exchanged.
+    #[serde(rename = "refused.mandate.beyond_token")]
+    BeyondToken,
     /// A policy forbids it.
     #[serde(rename = "refused.policy.forbidden")]
     PolicyForbids,
@@ -157,10 +169,12 @@ pub enum Code {
 
 impl Code {
     /// Every code, for documentation and coverage tests.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 32] = [
         Self::CallerMissing,
         Self::CallerUnknown,
         Self::CallerDoor,
+        Self::CallerProof,
+        Self::CallerReplayed,
         Self::RunClosed,
         Self::RunExpired,
         Self::RunKilled,
@@ -174,6 +188,8 @@ impl Code {
         Self::MandateNeedsApproval,
         Self::AmbiguousConnection,
         Self::BodyTooLarge,
+        Self::NoTarget,
+        Self::BeyondToken,
         Self::PolicyForbids,
         Self::PolicyNeedsApproval,
         Self::PolicyError,
@@ -191,7 +207,11 @@ impl Code {
     /// The stage that refuses with it.
     pub const fn stage(self) -> Stage {
         match self {
-            Self::CallerMissing | Self::CallerUnknown | Self::CallerDoor => Stage::Caller,
+            Self::CallerMissing
+            | Self::CallerUnknown
+            | Self::CallerDoor
+            | Self::CallerProof
+            | Self::CallerReplayed => Stage::Caller,
             Self::RunClosed
             | Self::RunExpired
             | Self::RunKilled
@@ -204,7 +224,9 @@ impl Code {
             | Self::Never
             | Self::MandateNeedsApproval
             | Self::AmbiguousConnection
-            | Self::BodyTooLarge => Stage::Mandate,
+            | Self::BodyTooLarge
+            | Self::NoTarget
+            | Self::BeyondToken => Stage::Mandate,
             Self::PolicyForbids | Self::PolicyNeedsApproval | Self::PolicyError => Stage::Policy,
             Self::BelowFloor | Self::TrustNeedsApproval => Stage::Trust,
             Self::RateSpent | Self::CallsSpent | Self::BytesSpent => Stage::Limits,

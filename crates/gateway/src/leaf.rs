@@ -29,6 +29,8 @@ const MARGIN: Duration = Duration::from_secs(60);
 pub(crate) enum LeafError {
     #[error(transparent)]
     Authority(#[from] CryptoError),
+    #[error("the run has no authority to intercept with")]
+    NoAuthority,
     #[error("the certificate cannot be used: {0}")]
     Tls(#[from] rustls::Error),
 }
@@ -84,7 +86,8 @@ impl Leaves {
         host: &Host,
         now: Timestamp,
     ) -> Result<(ServerConfig, Timestamp), LeafError> {
-        let leaf = run.intercept.leaf(&certified(host), now)?;
+        let authority = run.intercept.as_ref().ok_or(LeafError::NoAuthority)?;
+        let leaf = authority.leaf(&certified(host), now)?;
         let key = PrivateKeyDer::Pkcs8(leaf.expose_key());
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()?

@@ -71,6 +71,10 @@ pub(crate) fn name(world: &World, connection: &Connection) -> Result<Option<Name
 /// Opens the credential a permit is for, and nothing else.
 #[expect(clippy::disallowed_methods, reason = "the broker is where credentials are opened")]
 pub fn open(plane: &Plane, permit: Permit) -> Result<Opened, Refusal> {
+    if permit.is_for_token() {
+        let message = "the permit is for signing a token";
+        return Err(Refusal::new(Code::NoCredential, message, "report this as a fault of Marque"));
+    }
     let (connection, named, lease) = permit.redeem(plane);
     // ORDER: first whether a pause kept a kill from being heard, for what was heard has cut.
     plane.must_hear()?;

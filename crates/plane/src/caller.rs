@@ -19,6 +19,7 @@ pub use peer::{Peer, ProcessKey, TerminalSession};
 
 use crate::doors::DoorProof;
 use crate::live::LiveRun;
+use crate::oauth::BoundProof;
 use crate::world::World;
 
 /// What came with a request to prove who asks.
@@ -34,6 +35,9 @@ pub enum Presented {
     },
     /// That the request came in through a door of a captured run.
     Door(DoorProof),
+    /// That a client of the token service proved itself, or a token of ours was presented by whom it
+    /// is bound to.
+    Bound(Box<BoundProof>),
 }
 
 impl Presented {
@@ -41,7 +45,8 @@ impl Presented {
     #[must_use]
     pub fn duplicate(&self) -> Self {
         match self {
-            Self::Nothing => Self::Nothing,
+            // A proof of possession is good for one request.
+            Self::Nothing | Self::Bound(_) => Self::Nothing,
             Self::Door(proof) => Self::Door(proof.duplicate()),
             Self::RunSecret { run, secret } => {
                 Self::RunSecret { run: run.clone(), secret: secret.duplicate() }
@@ -129,10 +134,8 @@ pub(crate) fn identify(
         Presented::RunSecret { run, secret } => world
             .caller(&machine::hash(key, secret.expose()))
             .filter(|live| run.parse() == Ok(live.run)),
-        // That very run, not what a restart made of it.
-        Presented::Door(proof) => {
-            world.live(proof.live().run).filter(|live| Arc::ptr_eq(live, proof.live()))
-        }
+        Presented::Door(proof) => is_itself(world, proof.live()),
+        Presented::Bound(proof) => is_itself(world, proof.live()),
     };
     if let Some(cut) = found.filter(|live| live.is_cancelled() && is_open(world, live.run)) {
         let message = format!("run `{}` was cut; the log cannot say so yet", cut.run);
@@ -146,6 +149,10 @@ pub(crate) fn identify(
             "the run is over, or the server was restarted: start it again with `marque run`",
         )
     })
+}
+
+fn is_itself<'a>(world: &'a World, live: &Arc<LiveRun>) -> Option<&'a Arc<LiveRun>> {
+    world.live(live.run).filter(|known| Arc::ptr_eq(known, live))
 }
 
 fn is_open(world: &World, run: Id<Run>) -> bool {

@@ -46,7 +46,8 @@ pub(crate) async fn decide(plane: &Plane, ask: Ask) -> Result<Permit, Refusal> {
             Ok(cleared) => match draft.hold.take() {
                 Some(hold) if cleared.approval.is_none() => {
                     let run = cleared.standing.run.fact.id;
-                    return Err(Box::pin(record::hold(plane, &draft, run, hold)).await);
+                    let uses = ask.presented.uses();
+                    return Err(Box::pin(record::hold(plane, &draft, (run, uses), hold)).await);
                 }
                 _ => match record::allow(plane, cleared, &mut draft).await {
                     Ok(permit) => return Ok(permit),
@@ -59,11 +60,20 @@ pub(crate) async fn decide(plane: &Plane, ask: Ask) -> Result<Permit, Refusal> {
             },
             Err(refusal) => refusal,
         };
-        return Err(record::refuse(plane, &draft, refusal).await);
+        return Err(record::refuse(plane, &draft, ask.presented.uses(), refusal).await);
     }
     let message = "the facts of this decision kept changing while it was made";
     let refusal = Refusal::new(Code::FactsChanged, message, "try again");
-    Err(record::refuse(plane, &draft, refusal).await)
+    Err(record::refuse(plane, &draft, ask.presented.uses(), refusal).await)
+}
+
+/// Refuses somebody who could not be told before there was anything to decide.
+pub(crate) async fn refuse_stranger(
+    plane: &Plane,
+    operation: &Operation,
+    refusal: Refusal,
+) -> Refusal {
+    record::refuse(plane, &Draft::new(operation, plane.now()), &[], refusal).await
 }
 
 /// What [`decide`] would answer now. Records nothing and gives nothing.
@@ -93,11 +103,13 @@ fn walk(
     let standing = run::stand_held(world, live.run, plane.settings().tier_floor, now);
     let standing = standing.inspect_err(|_| draft.asked_by(world, live.run))?;
     draft.stood(&standing);
+    ask.presented.must_still_hold(world, now)?;
     laps.passed(Stage::Run);
 
     let mandated = mandate::rule(world, &standing, operation, now);
     let mandated = mandated.map_err(|uncovered| draft.left_uncovered(*uncovered))?;
     draft.covered_by(&mandated);
+    ask.presented.must_cover(operation)?;
     laps.passed(Stage::Mandate);
 
     let inputs = trust::inputs(world, &standing);
@@ -128,6 +140,23 @@ fn walk(
     // ORDER: a hold is answered last of all, so that no human is asked for what would be refused
     // anyway. An approval lifts a hold and nothing else.
     let approval = draft.hold.as_ref().and_then(|_| draft.approved(world, &standing, now));
+    let token = ask
+        .presented
+        .minting()
+        .map(|minting| minting.claims(world, (&standing, &mandated), approval.as_deref(), now));
+    let token = token.transpose()?;
+    draft.mints(token.as_deref());
+    let (uses, rests_on) = (ask.presented.uses().to_vec(), ask.presented.rests_on());
     let announced_bytes = ask.announced_bytes;
-    Ok(Cleared { announced_bytes, live, standing, mandated, named, approval })
+    Ok(Cleared {
+        announced_bytes,
+        live,
+        standing,
+        mandated,
+        named,
+        approval,
+        token,
+        uses,
+        rests_on,
+    })
 }

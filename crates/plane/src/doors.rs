@@ -79,7 +79,7 @@ impl Plane {
     pub fn must_launch(&self, peer: &Peer) -> Result<(), AdminError> {
         let process = peer.process();
         let world = self.world();
-        if process.is_some() && world.all_live().any(|live| Some(live.launcher) == process) {
+        if process.is_some() && world.all_live().any(|live| live.launcher == process) {
             return Ok(());
         }
         Err(not_the_launcher())
@@ -92,10 +92,10 @@ impl Plane {
         let Some(run) = world.runs.get(door.live().run) else { return false };
         let is_of_chain = |live: &LiveRun| {
             // Runs of one launcher cannot be told apart by descent.
-            live.launcher == door.live().launcher
+            (live.launcher.is_some() && live.launcher == door.live().launcher)
                 || run.fact.chain.actors.iter().any(|actor| actor.run == live.run)
         };
-        world.all_live().filter(|live| peer.is_inside(&live.launcher)).all(|live| is_of_chain(live))
+        world.all_live().filter(|live| live.holds(peer)).all(|live| is_of_chain(live))
     }
 
     /// The run's launcher hands over doors of a captured run.

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use marque_domain::decision::{ActorSummary, OperationSummary};
 use marque_domain::{
     Agent, AgentVersion, Answer, Approval, Connection, Credential, Decision, Digest, Fact, FactRef,
-    Id, Meter, Name, Operation, Refusal, Revised, Run, Timestamp, TrustInputs, TrustScore, User,
-    canonical_bytes,
+    Id, Meter, Name, Operation, Refusal, Revised, Run, Timestamp, TokenRecord, TrustInputs,
+    TrustScore, User, canonical_bytes,
 };
 
 use crate::broker::Named;
 use crate::mandate::{Mandated, Uncovered};
+use crate::oauth::Mint;
 use crate::run::Standing;
 use crate::world::{Grants, World};
 
@@ -35,6 +36,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) hold: Option<Refusal>,
     pub(crate) approval: Option<Id<Approval>>,
     credential: Option<Arc<Revised<Credential>>>,
+    token: Option<Box<TokenRecord>>,
 }
 
 /// Who asks, and who is behind it, whether they still may or not.
@@ -132,6 +134,7 @@ impl<'a> Draft<'a> {
             hold: None,
             approval: None,
             credential: None,
+            token: None,
         }
     }
 
@@ -199,6 +202,11 @@ impl<'a> Draft<'a> {
         open.find(|approval| approval.fact.serves(run, self.digest, now)).cloned()
     }
 
+    /// Notes which token would be signed.
+    pub(crate) fn mints(&mut self, token: Option<&Mint>) {
+        self.token = token.map(|token| Box::new(token.record()));
+    }
+
     /// Notes that a human must answer first. The first stage that says so is the one that is told.
     pub(crate) fn hold(&mut self, hold: Option<Refusal>) {
         self.hold = self.hold.take().or(hold);
@@ -226,6 +234,7 @@ impl<'a> Draft<'a> {
             meter: self.meter,
             approval: self.approval,
             credential,
+            token: self.token.clone(),
         }
     }
 

@@ -161,6 +161,10 @@ fn operation_of(decision: &Decision) -> Operation {
         resource: asked.resource.clone(),
         scheme: scheme.to_owned(),
         endpoint: Endpoint { host: host.to_owned(), port: port.parse().unwrap_or(0) },
+        // Whoever asks for a token names the connection.
+        over: decision.token.as_ref().and_then(|_| {
+            decision.facts.iter().find_map(|fact| fact.id.parse::<Id<Connection>>().ok())
+        }),
         parameters: query.into_iter().collect(),
         body: match asked.body {
             BodyKind::Empty => Body::Empty,

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::Injection;
-use crate::caller::{ProcessKey, TerminalSession};
+use crate::caller::{Peer, ProcessKey, TerminalSession};
 use crate::log_key::LogSigner;
 
 /// The table a sealed authority is bound to.
@@ -35,9 +35,10 @@ pub struct LiveRun {
     /// The run at the root of its tree: itself, or the first of its chain.
     pub root: Id<Run>,
     /// Signs the leaves of this run's intercepted hosts; its key leaves memory only sealed.
-    pub intercept: InterceptAuthority,
+    /// None of a run that no process of this machine holds: it has no door here.
+    pub intercept: Option<InterceptAuthority>,
     /// The process that opened it. Whatever descends from it is inside the run.
-    pub launcher: ProcessKey,
+    pub launcher: Option<ProcessKey>,
     /// The terminal a human opened it from. That terminal's unlock is void until the launcher says
     /// that no process of the run is left there.
     pub session: Option<TerminalSession>,
@@ -58,7 +59,7 @@ pub struct LiveRun {
 pub(crate) struct Birth {
     pub(crate) run: Id<Run>,
     pub(crate) root: Id<Run>,
-    pub(crate) launcher: ProcessKey,
+    pub(crate) launcher: Option<ProcessKey>,
     pub(crate) session: Option<TerminalSession>,
     pub(crate) secret_hash: Digest,
 }
@@ -108,9 +109,11 @@ impl Given {
 struct KeptLive {
     root: Id<Run>,
     home: String,
-    launcher: ProcessKey,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    launcher: Option<ProcessKey>,
     session: Option<TerminalSession>,
     secret_hash: Digest,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     intercept: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     given: Vec<Given>,
@@ -118,7 +121,7 @@ struct KeptLive {
 
 impl LiveRun {
     /// Of a run that only this server knows.
-    pub(crate) fn new(birth: Birth, intercept: InterceptAuthority, home: Arc<str>) -> Self {
+    pub(crate) fn new(birth: Birth, intercept: Option<InterceptAuthority>, home: Arc<str>) -> Self {
         let Birth { run, root, launcher, session, secret_hash } = birth;
         Self {
             run,
@@ -142,31 +145,33 @@ impl LiveRun {
     pub(crate) fn for_kin(self, kin: &Kin, random: &dyn Random) -> Result<Self, CryptoError> {
         let row = self.run.to_string();
         let binding = Binding { table: LIVE_TABLE, row: &row, revision: 1 };
-        let exposed = self.intercept.expose()?;
-        let sealed = seal::seal(&*kin.key_manager, random, &binding, &exposed)?;
+        let intercept = match &self.intercept {
+            Some(intercept) => {
+                let exposed = intercept.expose()?;
+                let sealed = seal::seal(&*kin.key_manager, random, &binding, &exposed)?;
+                STANDARD.encode(sealed.to_bytes())
+            }
+            None => String::new(),
+        };
         let kept = KeptLive {
             root: self.root,
             home: self.home.to_string(),
             launcher: self.launcher,
             session: self.session,
             secret_hash: self.secret_hash,
-            intercept: STANDARD.encode(sealed.to_bytes()),
+            intercept,
             given: Vec::new(),
         };
         Ok(Self { kept: Some(Box::new(kept)), ..self })
     }
 
     /// What an earlier or another server made of a run with [`LiveRun::for_kin`].
-    #[expect(clippy::disallowed_methods, reason = "what it opens is an authority, no credential")]
     pub(crate) fn of_kin(run: Id<Run>, text: &str, kin: &Kin) -> Result<Self, String> {
         let mut kept: KeptLive = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let sealed = STANDARD.decode(&kept.intercept).map_err(|error| error.to_string())?;
-        let sealed = Sealed::from_bytes(&sealed).map_err(|error| error.to_string())?;
-        let row = run.to_string();
-        let binding = Binding { table: LIVE_TABLE, row: &row, revision: 1 };
-        let exposed = seal::open(&*kin.key_manager, &binding, &sealed);
-        let exposed = exposed.map_err(|error| error.to_string())?;
-        let intercept = InterceptAuthority::restore(&exposed).map_err(|error| error.to_string())?;
+        let intercept = match kept.intercept.as_str() {
+            "" => None,
+            sealed => Some(open_authority(run, sealed, kin)?),
+        };
         let given_before = std::mem::take(&mut kept.given).into();
         let KeptLive { root, launcher, session, secret_hash, .. } = kept;
         let birth = Birth { run, root, launcher, session, secret_hash };
@@ -189,6 +194,11 @@ impl LiveRun {
     /// What calls of the run were given before this server knew it.
     pub(crate) fn given_before(&self) -> &Arc<[Given]> {
         &self.given_before
+    }
+
+    /// Whether a process is inside the run, by descent from its launcher.
+    pub(crate) fn holds(&self, peer: &Peer) -> bool {
+        self.launcher.as_ref().is_some_and(|launcher| peer.is_inside(launcher))
     }
 
     /// Whether the run was cut.
@@ -232,9 +242,10 @@ impl LiveRun {
         let _same = self.searched.set(given);
     }
 
-    /// Whether an earlier server of that name opened it, and its launcher has not come since.
+    /// Whether an earlier server of that name opened it, and its launcher has not come since. Nobody
+    /// comes for a run without one.
     pub(crate) fn is_awaited(&self, replica: &str) -> bool {
-        self.is_remade && *self.home == *replica && !self.was_held()
+        self.launcher.is_some() && self.is_remade && *self.home == *replica && !self.was_held()
     }
 
     /// Cuts everything that runs under it. Called by the sequencer once the closing entry is
@@ -243,4 +254,15 @@ impl LiveRun {
     pub(crate) fn cut(&self) {
         self.cancel.cancel();
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "what it opens is an authority, no credential")]
+fn open_authority(run: Id<Run>, sealed: &str, kin: &Kin) -> Result<InterceptAuthority, String> {
+    let sealed = STANDARD.decode(sealed).map_err(|error| error.to_string())?;
+    let sealed = Sealed::from_bytes(&sealed).map_err(|error| error.to_string())?;
+    let row = run.to_string();
+    let binding = Binding { table: LIVE_TABLE, row: &row, revision: 1 };
+    let exposed = seal::open(&*kin.key_manager, &binding, &sealed);
+    let exposed = exposed.map_err(|error| error.to_string())?;
+    InterceptAuthority::restore(&exposed).map_err(|error| error.to_string())
 }

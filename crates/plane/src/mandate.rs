@@ -64,7 +64,9 @@ pub(crate) fn rule(
     now: Timestamp,
 ) -> Result<Mandated, Box<Uncovered>> {
     let serving = world.connections_at(&operation.endpoint).filter(|found| {
-        found.fact.service == operation.service && found.fact.transport.scheme() == operation.scheme
+        found.fact.service == operation.service
+            && found.fact.transport.scheme() == operation.scheme
+            && operation.over.is_none_or(|named| named == found.fact.id)
     });
     let mut verdicts: Vec<_> = serving
         .map(|connection| (connection, ask_effects((world, standing), connection, operation, now)))
@@ -302,7 +304,7 @@ fn unspoken(connection: &Connection, operation: &Operation) -> Refusal {
     let add = format!("`marque connection add NAME --host {}`", operation.endpoint);
     let remedy = match spoken {
         Service::Git => format!("use git, or have a human register an `http` connection: {add}"),
-        Service::Http | Service::Net => {
+        Service::Http | Service::Net | Service::Resource => {
             format!("have a human register a connection for `{}`: {add}", operation.service)
         }
     };

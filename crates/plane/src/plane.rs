@@ -34,6 +34,7 @@ use crate::git::GitSigner;
 use crate::laps::StageTimes;
 use crate::live::{Birth, Kin, LiveRun};
 use crate::log_key::LogSigner;
+use crate::oauth::{Asserted, OAuthSettings, VerifiedTokens};
 use crate::record::{self, Permit};
 use crate::seen::Seen;
 use crate::sequence::{BEHIND_MAX, Durability, LOST, Sequencer};
@@ -78,6 +79,8 @@ pub struct Settings {
     pub trust_floor: u8,
     /// How firmly every run must at least be held.
     pub tier_floor: Tier,
+    /// The token service; off if `None`.
+    pub oauth: Option<OAuthSettings>,
 }
 
 /// What runs commit as.
@@ -105,6 +108,7 @@ impl Default for Settings {
             max_depth: marque_domain::chain::DEFAULT_DEPTH,
             trust_floor: 0,
             tier_floor: Tier::Advisory,
+            oauth: None,
         }
     }
 }
@@ -138,6 +142,10 @@ pub(crate) struct Inner {
     pub(crate) is_lost: watch::Sender<bool>,
     /// Whether the other servers go on without this one.
     pub(crate) deposed: CancellationToken,
+    /// Assertions that were used and are not in the store yet.
+    pub(crate) asserted: Arc<Asserted>,
+    /// Tokens whose signature was verified.
+    pub(crate) verified: VerifiedTokens,
 }
 
 impl Plane {
@@ -307,7 +315,7 @@ impl Plane {
     /// that must not turn what it left behind into a human's process.
     pub fn run_of(&self, peer: &Peer) -> Option<Id<Run>> {
         let world = self.world();
-        let mut inside = world.all_live().filter(|live| peer.is_inside(&live.launcher));
+        let mut inside = world.all_live().filter(|live| live.holds(peer));
         inside.next().map(|live| live.run)
     }
 
@@ -375,11 +383,12 @@ impl Plane {
     pub(crate) fn live(
         &self,
         birth: Birth,
-        intercept: InterceptAuthority,
+        intercept: Option<InterceptAuthority>,
         tier: Tier,
     ) -> Result<LiveRun, AdminError> {
         let live = LiveRun::new(birth, intercept, Arc::clone(&self.inner.kin.replica));
-        if !self.inner.store.is_shared() && tier != Tier::Captured {
+        let outlives = tier == Tier::Captured || live.launcher.is_none();
+        if !self.inner.store.is_shared() && !outlives {
             return Ok(live);
         }
         let kept = live.for_kin(&self.inner.kin, self.random());

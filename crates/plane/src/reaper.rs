@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use marque_domain::{Approval, Closing, Id, Run, RunState, Timestamp};
+use marque_domain::{AccessToken, Approval, Closing, Id, Run, RunState, Timestamp};
 
 use crate::failure::Failure;
 use crate::plane::Plane;
@@ -19,6 +19,8 @@ use crate::world::World;
 const EVERY: Duration = Duration::from_millis(250);
 /// How long a closed run still tells its callers why they are refused.
 const REMEMBERED: Duration = Duration::from_secs(600);
+/// Revocations forgotten at once.
+const REVOKED_AT_ONCE: usize = 1_000;
 /// Closed runs remembered at most.
 const MOST_REMEMBERED: usize = 10_000;
 
@@ -27,6 +29,9 @@ pub(crate) fn start(plane: &Plane) {
     let (reaped, stopping) = (plane.clone(), plane.inner().stopping.clone());
     plane.spawn(async move {
         while stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+            if let Err(failure) = reaped.tend_token_keys().await {
+                tracing::warn!(%failure, "the keys of tokens could not be moved on");
+            }
             if let Err(failure) = reap(&reaped).await {
                 tracing::warn!(%failure, "expired runs could not be closed; they are refused");
             }
@@ -71,6 +76,7 @@ fn settle(step: &mut Step<'_, '_>, due: &Due) -> Result<(), Failure> {
     for run in &due.forgotten {
         step.bury(*run);
     }
+    due.revoked.iter().for_each(|token| step.forget_revoked(*token));
     Ok(())
 }
 
@@ -83,6 +89,8 @@ struct Due {
     cut: Vec<Id<Run>>,
     lapsed: Vec<Id<Approval>>,
     forgotten: Vec<Id<Run>>,
+    // Tokens that were taken back and are over by now.
+    revoked: Vec<Id<AccessToken>>,
 }
 
 impl Due {
@@ -92,6 +100,7 @@ impl Due {
             && self.cut.is_empty()
             && self.lapsed.is_empty()
             && self.forgotten.is_empty()
+            && self.revoked.is_empty()
     }
 }
 
@@ -112,6 +121,7 @@ fn due(world: &World, now: Timestamp) -> Due {
     }
     let over = world.approvals.all().filter(|approval| now >= approval.fact.until);
     due.lapsed.extend(over.map(|approval| approval.fact.id));
+    due.revoked = world.tokens.revoked_in_vain(now, REVOKED_AT_ONCE);
     if closed.len() > MOST_REMEMBERED {
         closed.sort_unstable();
         let surplus = closed.len() - MOST_REMEMBERED;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marque_domain::{
-    Answer, Approval, Body, Code, Connection, Decision, Digest, Event, Grant, Id, Operation,
-    Refusal, Revised, Run, Stage, Tier,
+    AccessToken, Answer, Approval, Body, Code, Connection, Decision, Digest, Event, Grant, Id,
+    Operation, Refusal, Revised, Run, Stage, Tier,
 };
 use marque_store::Intent;
 
@@ -24,12 +24,13 @@ use crate::laps::Laps;
 use crate::lease::Lease;
 use crate::live::LiveRun;
 use crate::mandate::{self, Mandated};
+use crate::oauth::{Mint, Use};
 use crate::plane::Plane;
 use crate::run::{self, Standing};
 use crate::sequence::Durability;
 use crate::spending::{self, Spending, Unspent};
-use crate::step::Step;
-use crate::world::{MeterKey, Shelved, World};
+use crate::step::{Appended, Step};
+use crate::world::{MeterKey, Shelved, Unusable, World};
 
 /// The unforgeable right to one act. Neither `Clone` nor `Deserialize`; consumed by value.
 ///
@@ -46,6 +47,7 @@ pub struct Permit {
     connection: Arc<Revised<Connection>>,
     named: Option<Named>,
     portion: Option<u64>,
+    token: Option<Box<Mint>>,
 }
 
 impl Permit {
@@ -74,6 +76,16 @@ impl Permit {
         self.run_revision
     }
 
+    /// The token it is for, and whose run that is of; `None` of a permit for anything else.
+    pub(crate) fn mint(self) -> Option<(Box<Mint>, Arc<LiveRun>)> {
+        self.token.map(|token| (token, self.live))
+    }
+
+    /// Whether it is for signing a token.
+    pub(crate) fn is_for_token(&self) -> bool {
+        self.token.is_some()
+    }
+
     pub(crate) fn redeem(self, plane: &Plane) -> (Arc<Revised<Connection>>, Option<Named>, Lease) {
         let allowance =
             self.portion.map(|portion| Allowance::new(plane.clone(), self.decision, portion));
@@ -90,6 +102,12 @@ pub(crate) struct Cleared {
     pub(crate) mandated: Mandated,
     pub(crate) named: Option<Named>,
     pub(crate) approval: Option<Arc<Revised<Approval>>>,
+    /// The token to be signed, where it is about one.
+    pub(crate) token: Option<Box<Mint>>,
+    /// What is good once, and used by this.
+    pub(crate) uses: Vec<Use>,
+    /// Tokens of ours that it rests on: none of them may be taken back.
+    pub(crate) rests_on: Vec<Id<AccessToken>>,
 }
 
 /// Why there is no permit after all.
@@ -149,21 +167,20 @@ pub(crate) async fn allow(
     let intended = Event::Decided(Box::new(draft.decided(decision, Answer::Allowed)));
     let recorded = plane.sequencer().submit(durability, move |step| {
         must_be_unchanged(step, (&inside, &operation), tier_floor)?;
+        use_all(step, &inside.uses)?;
         let portion = spend(step, &inside, decision)?;
         consume(step, &inside, decision)?;
         let appended = step.append(&intended)?;
-        let run = inside.standing.run.fact.id;
-        let intent =
-            Intent { decision, run, index: appended.index, replica: step.replica.to_owned() };
-        step.tx.open_intent(&intent).map_err(Failure::from)?;
-        give(step, &inside);
+        if inside.token.is_none() {
+            intend(step, &inside, (decision, appended))?;
+        }
         Ok::<_, Unmade>((appended, portion))
     });
     let (appended, portion) = match heard(plane, recorded).await {
         Ok(recorded) => recorded,
         Err(Unmade::Stop(stop)) => return Err(stop),
         Err(Unmade::Failed(failure)) => {
-            if matches!(failure, Failure::InDoubt | Failure::Silent) {
+            if cleared.token.is_none() && matches!(failure, Failure::InDoubt | Failure::Silent) {
                 // It may be on record all the same. Then its lease says that nothing came of it.
                 drop(Lease::in_doubt(plane.clone(), Arc::clone(&cleared.live), decision));
             }
@@ -173,7 +190,9 @@ pub(crate) async fn allow(
     if cleared.live.is_cancelled() {
         // The run was cut while its entry waited for the disk. A lease says how the act went: it
         // did not. The road then says why.
-        drop(Lease::new(plane.clone(), Arc::clone(&cleared.live), decision, None));
+        if cleared.token.is_none() {
+            drop(Lease::new(plane.clone(), Arc::clone(&cleared.live), decision, None));
+        }
         return Err(Stop::Stale);
     }
     laps.passed(Stage::Record);
@@ -188,6 +207,7 @@ pub(crate) async fn allow(
         connection: Arc::clone(&cleared.mandated.connection),
         named: cleared.named.clone(),
         portion,
+        token: cleared.token.clone(),
     })
 }
 
@@ -212,7 +232,8 @@ fn must_be_unchanged(
             .iter()
             .all(|grant| is_current(world, &**grant) && grant.fact.is_live(step.now))
         && cleared.named.as_ref().is_none_or(|named| is_current(world, &*named.credential))
-        && cleared.approval.as_ref().is_none_or(|approval| is_current(world, &**approval));
+        && cleared.approval.as_ref().is_none_or(|approval| is_current(world, &**approval))
+        && cleared.rests_on.iter().all(|token| world.tokens.revoked_until(*token).is_none());
     let is_covered = || is_still_covered(step, (cleared, operation), tier_floor);
     if stands && is_covered() { Ok(()) } else { Err(Stop::Stale) }
 }
@@ -251,7 +272,44 @@ fn spend(
     let run = &cleared.standing.run.fact;
     let connection = &cleared.mandated.connection.fact;
     let spending = Spending { run, connection, announced_bytes: cleared.announced_bytes };
+    if cleared.token.is_some() {
+        // Its entry is all there is to it: nothing flows, and nothing is settled later.
+        spending::once(step, &spending)?;
+        return Ok(None);
+    }
     Ok(spending::begin(step, decision, &spending)?)
+}
+
+// What a crash between this and the outcome leaves behind, and what the permit opens.
+fn intend(
+    step: &mut Step<'_, '_>,
+    cleared: &Cleared,
+    (decision, appended): (Id<Decision>, Appended),
+) -> Result<(), Unmade> {
+    let run = cleared.standing.run.fact.id;
+    let replica = step.replica.to_owned();
+    let intent = Intent { decision, run, index: appended.index, replica };
+    step.tx.open_intent(&intent).map_err(Failure::from)?;
+    give(step, cleared);
+    Ok(())
+}
+
+// What is good once is used by this, whether it was for a yes or a no.
+fn use_all(step: &mut Step<'_, '_>, uses: &[Use]) -> Result<(), Stop> {
+    uses.iter().try_for_each(|one| step.use_once(one.digest, one.until)).map_err(|unusable| {
+        Stop::Refused(match unusable {
+            Unusable::Again => Refusal::new(
+                Code::CallerReplayed,
+                "the proof that came with the request was used before",
+                "make a new one for each request",
+            ),
+            Unusable::Full => Refusal::new(
+                Code::Overloaded,
+                "too many proofs were used lately to remember one more",
+                "wait a minute and try again",
+            ),
+        })
+    })
 }
 
 // What the permit opens must not come back in an answer, not after a restart of the server either.
@@ -275,14 +333,24 @@ fn consume(
 }
 
 /// Records a refusal and returns it. If that fails, the refusal is that the log cannot be written.
-pub(crate) async fn refuse(plane: &Plane, draft: &Draft<'_>, refusal: Refusal) -> Refusal {
+pub(crate) async fn refuse(
+    plane: &Plane,
+    draft: &Draft<'_>,
+    uses: &[Use],
+    refusal: Refusal,
+) -> Refusal {
     let answer = Answer::Refused { code: refusal.code, message: refusal.message.clone() };
     count("refused", refusal.code);
     let id = plane.id();
     let record = draft.decided(id, answer);
     let chain = record.actor.as_ref().map(|actor| (actor.run, actor.chain.clone()));
     let refused = Event::Decided(Box::new(record));
+    let uses = uses.to_vec();
     let recorded = plane.sequencer().submit(Durability::Read, move |step| {
+        // Used up by a no as well; one that was used before is refused anyway.
+        for one in &uses {
+            let _again = step.use_once(one.digest, one.until);
+        }
         let key = match &chain {
             Some((run, chain)) => {
                 chain.actors.iter().for_each(|one| step.count_refusal(one.run));
@@ -308,12 +376,12 @@ pub(crate) async fn refuse(plane: &Plane, draft: &Draft<'_>, refusal: Refusal) -
 pub(crate) async fn hold(
     plane: &Plane,
     draft: &Draft<'_>,
-    run: Id<Run>,
+    (run, uses): (Id<Run>, &[Use]),
     mut refusal: Refusal,
 ) -> Refusal {
     let operation = draft.operation().clone();
     if operation.body == Body::Streamed {
-        return refuse(plane, draft, unshowable(&refusal)).await;
+        return refuse(plane, draft, uses, unshowable(&refusal)).await;
     }
     let answer = Answer::Held { code: refusal.code, message: refusal.message.clone() };
     count("held", refusal.code);
@@ -326,7 +394,9 @@ pub(crate) async fn hold(
     };
     let (reason, digest, ttl) =
         (refusal.message.clone(), draft.digest, plane.settings().approval_ttl);
+    let uses = uses.to_vec();
     let recorded = plane.sequencer().submit(Durability::Disk, move |step| {
+        use_all(step, &uses)?;
         let question =
             Question { run, digest, operation: &operation, line: &line, reason: &reason, ttl };
         let (approval, is_new) = question.ask(step)?;
@@ -337,7 +407,7 @@ pub(crate) async fn hold(
         }
         let decided = Decision { approval: Some(approval), ..record.clone() };
         step.append(Event::Decided(Box::new(decided)))?;
-        Ok::<_, Failure>((approval, Some(id)))
+        Ok::<_, Unmade>((approval, Some(id)))
     });
     match heard(plane, recorded).await {
         Ok((approval, decision)) => {
@@ -347,7 +417,9 @@ pub(crate) async fn hold(
             ));
             Refusal { approval: Some(approval), decision, ..refusal }
         }
-        Err(failure) => unwritable(&failure),
+        Err(Unmade::Stop(Stop::Refused(refusal))) => refusal,
+        Err(Unmade::Stop(Stop::Stale)) => unwritable(&Failure::Overloaded),
+        Err(Unmade::Failed(failure)) => unwritable(&failure),
     }
 }
 

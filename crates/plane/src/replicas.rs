@@ -175,7 +175,9 @@ pub(crate) fn close_behind(
         })?;
     }
     for run in held_by(step, replica) {
-        if runs == Runs::LeaveReturning && step.world.may_return(run) {
+        let is_left = runs == Runs::LeaveReturning && step.world.may_return(run);
+        // A run that no server holds is not lost with one.
+        if is_left || step.world.runs.get(run).is_some_and(|run| run.fact.is_detached()) {
             continue;
         }
         close_tree(step, run, Closing::Orphaned, None)?;

@@ -2,15 +2,16 @@
 
 use marque_domain::decision::ActorSummary;
 use marque_domain::{
-    Agent, AgentVersion, Approval, Connection, Grant, Id, Limits, Name, Run, RunState, Slot,
-    Timestamp, Transport, User, UserName, portion,
+    Agent, AgentVersion, Approval, Client, Connection, Grant, Id, Limits, Name, Run, RunState,
+    Slot, Timestamp, Transport, User, UserName, portion,
 };
 
 use crate::plane::Plane;
 use crate::trust;
-use crate::verbs::lines;
+use crate::verbs::{clients, lines};
 use crate::view::{
-    AgentView, ApprovalView, BudgetView, ConnectionView, GrantView, RunView, StatusView,
+    AgentView, ApprovalView, BudgetView, ClientView, ConnectionView, GrantView, RunView,
+    StatusView, TokenTargetView,
 };
 use crate::world::{MeterKey, World};
 
@@ -97,6 +98,37 @@ impl Show<'_> {
             never_holds: connection.never_holds.clone(),
             state: if connection.is_live() { "live" } else { "removed" }.to_owned(),
             added_at: connection.added_at,
+            tokens: connection.tokens.as_deref().map(|target| TokenTargetView {
+                audience: target.audience.clone(),
+                algorithm: target.algorithm.clone(),
+                bearer: target.bearer,
+                served_by: target.served_by.map(|agent| self.agent_name(agent)),
+                asks_by: match (&target.keys, &target.secret) {
+                    (Some(_), _) => "private_key_jwt",
+                    (None, Some(_)) => "client_secret_basic",
+                    (None, None) => "none",
+                }
+                .to_owned(),
+                secret: None,
+            }),
+        }
+    }
+
+    pub(crate) fn client(&self, client: &Client) -> ClientView {
+        ClientView {
+            id: client.id,
+            name: client.name.clone(),
+            agent: self.agent_name(client.agent),
+            proof: clients::kind(&client.proof).to_owned(),
+            task: client.task.clone(),
+            allow: lines::print(&client.mandate.allow),
+            ask: lines::print(&client.mandate.ask),
+            never: lines::print(&client.mandate.never),
+            run_ttl_secs: client.run_ttl_secs,
+            endpoint_audience_until: client.endpoint_audience_until,
+            added_by: self.user(client.added_by),
+            added_at: client.added_at,
+            state: client.state.word().to_owned(),
         }
     }
 

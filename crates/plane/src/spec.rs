@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use marque_domain::client::ClientKeys;
 use marque_domain::connection::Rotation;
 use marque_domain::{
     Answers, Digest, Limits, Name, Service, Slot, TaskRef, Tier, Timestamp, UserName,
@@ -78,6 +79,9 @@ pub struct ConnectionSpec {
     /// What of its answers reaches a run.
     #[serde(default)]
     pub answers: Answers,
+    /// What tokens for it are like.
+    #[serde(default)]
+    pub tokens: Option<TokenTargetSpec>,
     /// What it must never hold, in words.
     pub never_holds: Option<String>,
 }
@@ -143,6 +147,60 @@ pub struct RunSpec {
     /// How firmly its mandate asks that it be held; it is not opened otherwise.
     #[serde(default)]
     pub tier_floor: Option<Tier>,
+    /// Public keys of its own, a JWK set: it asks the token service for tokens with assertions that
+    /// one of them signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<String>,
+}
+
+/// A new client of the token service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientSpec {
+    /// Its name, for ever.
+    pub name: Name,
+    /// The agent it runs.
+    pub agent: Name,
+    /// What it proves itself by.
+    pub proof: ClientKeys,
+    /// For what its runs are opened; named after each where there is none.
+    #[serde(default)]
+    pub task: Option<TaskRef>,
+    /// What each of its runs may do; all its agent's grants allow if empty.
+    #[serde(default)]
+    pub mandate: Lines,
+    /// What each of its runs may spend.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How long each of its runs may last, in seconds.
+    pub run_ttl_secs: u64,
+    /// Until when its assertions may name the token endpoint as their audience.
+    #[serde(default)]
+    pub endpoint_audience_until: Option<Timestamp>,
+}
+
+/// What tokens for a connection are like.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenTargetSpec {
+    /// What they are for: the address of the resource server. For a `resource` connection alone.
+    #[serde(default)]
+    pub audience: Option<String>,
+    /// `ES256` or `RS256`; ES256 if not named.
+    #[serde(default)]
+    pub algorithm: Option<String>,
+    /// Whether a token may be bound to no key.
+    #[serde(default)]
+    pub bearer: bool,
+    /// The agent that serves it, and so may exchange tokens that came for it.
+    #[serde(default)]
+    pub served_by: Option<Name>,
+    /// The public keys with which it asks about tokens, a JWK set.
+    #[serde(default)]
+    pub keys: Option<String>,
+    /// Whether it asks with a secret instead, which is shown once.
+    #[serde(default)]
+    pub secret: bool,
 }
 
 /// What to kill.
@@ -153,6 +211,8 @@ pub enum KillTarget {
     Run(String),
     /// Every run of an agent, by name, and their children.
     Agent(Name),
+    /// Every run of the agents of a person, by name.
+    Owner(UserName),
     /// Every run there is.
     All,
 }

@@ -59,6 +59,18 @@ pub(crate) fn begin(
     Ok(portion)
 }
 
+/// Spends one call of which nothing flows and nothing is settled.
+pub(crate) fn once(step: &mut Step<'_, '_>, spending: &Spending<'_>) -> Result<(), Unspent> {
+    let Spending { run, connection, .. } = *spending;
+    let reserved = limits::reserve(step.world, run, connection, 0, step.now);
+    let Reserved { meters, portion, .. } = reserved.map_err(Unspent::Over)?;
+    for (key, meter) in meters {
+        let holding = Holding::default().and(portion.unwrap_or(0), &meter);
+        step.put_meter(key, meter.settled(&holding, 0)).map_err(Unspent::Failed)?;
+    }
+    Ok(())
+}
+
 /// Reserves more for a call under way; nothing is done where that is refused.
 pub(crate) fn more(
     step: &mut Step<'_, '_>,

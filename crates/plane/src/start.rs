@@ -10,6 +10,7 @@ use std::fmt::Display;
 use std::sync::{Arc, OnceLock};
 
 use marque_crypto::random;
+use marque_crypto::token_key::TokenAlgorithm;
 use marque_domain::Digest;
 use marque_store::{Store, StoreError, Tx};
 use marque_tlog::{Checkpoint, HashSource, KeyChain, KeyName, VerifierKey};
@@ -23,6 +24,7 @@ use crate::git::{self, GitSigner};
 use crate::laps::StageTimes;
 use crate::live::Kin;
 use crate::log_key;
+use crate::oauth::{SigningKey, TokenKeys, VerifiedTokens};
 use crate::plane::{Inner, Parts, Plane, Settings};
 use crate::replicas::Runs;
 use crate::seen::{self, Gap};
@@ -146,6 +148,9 @@ impl Plane {
         if found > 0 {
             tracing::warn!(intents = found, "acts without a known outcome were marked unknown");
         }
+        if settings.oauth.is_some() {
+            have_token_key(&mut committer, &parts)?;
+        }
         let awaits_until = parts.clock.elapsed().saturating_add(returning::GRACE);
         let decoy = Arc::new(Decoy::new(parts.factor_cost));
         let plane = Self::from_inner(Inner {
@@ -167,6 +172,8 @@ impl Plane {
             awaits_until,
             is_lost: watch::Sender::new(false),
             deposed: CancellationToken::new(),
+            asserted: Arc::default(),
+            verified: VerifiedTokens::default(),
         });
         plane.inner().tasks.spawn_blocking(move || decoy.prepare().is_some());
         returning::sit_again(&plane);
@@ -222,6 +229,20 @@ impl Begun {
         let policies = Arc::new(Policies { set: Arc::clone(&parts.policies), digest });
         load::load(store, policies, &kin(store, parts))
     }
+}
+
+// The first key of tokens signs at once: nobody has cached an earlier set.
+fn have_token_key(committer: &mut Committer, parts: &Parts) -> Result<(), StartError> {
+    let sealing = (&*parts.key_manager, &*parts.random);
+    let first = SigningKey::generate(TokenAlgorithm::Es256, sealing);
+    let first = first.map_err(|error| StartError::Damaged(error.to_string()))?;
+    committer.commit_alone(move |step| {
+        if step.world.tokens.keys().is_none() {
+            step.set_token_keys(TokenKeys::first(Arc::clone(&first), step.now));
+        }
+        Ok::<_, Failure>(())
+    })?;
+    Ok(())
 }
 
 // Checkpoints signed by another key would read as a fork to whoever kept an older one.

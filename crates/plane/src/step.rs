@@ -9,8 +9,8 @@ use std::sync::Arc;
 use marque_crypto::Random;
 use marque_crypto::seal::Sealed;
 use marque_domain::{
-    Credential, Decision, Digest, Event, Id, Limits, LogEntry, Meter, Revised, Run, Slot,
-    Timestamp, limits,
+    AccessToken, Credential, Decision, Digest, Event, Id, Limits, LogEntry, Meter, Revised, Run,
+    Slot, Timestamp, limits,
 };
 use marque_store::Tx;
 use marque_tlog::{Frontier, leaf_hash};
@@ -20,9 +20,10 @@ use crate::broker::Named;
 use crate::failure::Failure;
 use crate::limits::limits_of;
 use crate::live::{Given, LiveRun};
+use crate::oauth::TokenKeys;
 use crate::spending::Held;
 use crate::told::{Change, Changes, Kept};
-use crate::world::{MeterKey, Shelved, World};
+use crate::world::{MeterKey, Shelved, Unusable, World};
 
 /// Entries of one kind that anybody can cause, in a minute.
 const RECORDED_PER_MINUTE: u32 = 600;
@@ -166,6 +167,36 @@ impl Step<'_, '_> {
             self.world.give(run, Given::new(&named.credential, slot, &named.sealed));
             self.changes.note_kept(Kept::Live(run), true);
         }
+    }
+
+    /// Uses something that is good once, and remembers it until then.
+    pub(crate) fn use_once(&mut self, digest: Digest, until: Timestamp) -> Result<(), Unusable> {
+        self.world.tokens.must_be_new(digest, self.now)?;
+        for over in self.world.tokens.used_up(self.now) {
+            self.world.tokens.forget_used(over);
+            self.changes.note_kept(Kept::Once(over), true);
+        }
+        self.world.tokens.put_used(digest, until);
+        self.changes.note_kept(Kept::Once(digest), true);
+        Ok(())
+    }
+
+    /// Takes a token back, which would be good until then.
+    pub(crate) fn revoke_token(&mut self, token: Id<AccessToken>, until: Timestamp) {
+        self.world.tokens.revoke(token, until);
+        self.changes.note_kept(Kept::Revoked(token), true);
+    }
+
+    /// Forgets that a token was taken back, which is over by now.
+    pub(crate) fn forget_revoked(&mut self, token: Id<AccessToken>) {
+        self.world.tokens.forget_revoked(token);
+        self.changes.note_kept(Kept::Revoked(token), true);
+    }
+
+    /// Signs tokens with these keys from now on.
+    pub(crate) fn set_token_keys(&mut self, keys: TokenKeys) {
+        self.world.tokens.set_keys(Arc::new(keys));
+        self.changes.note_kept(Kept::TokenKeys, true);
     }
 
     /// Drops what is left of a run that was closed a while ago.

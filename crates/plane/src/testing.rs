@@ -77,6 +77,7 @@ impl Scene {
     /// `GET /v1/items`.
     pub(crate) fn operation(&self) -> Operation {
         Operation {
+            over: None,
             service: Service::Http,
             name: "GET".to_owned(),
             class: Class::Read,
@@ -136,6 +137,7 @@ fn agent(owner: &User, sponsor: &User) -> Agent {
 
 fn connection(owner: &User) -> Connection {
     Connection {
+        tokens: None,
         id: id(5),
         name: "api".parse().unwrap(),
         service: Service::Http,
@@ -158,6 +160,7 @@ fn connection(owner: &User) -> Connection {
 
 fn run(owner: &User, mandate: Authority) -> Run {
     Run {
+        oauth: None,
         id: id(7),
         agent: id(3),
         version: id(4),

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use marque_domain::{Credential, Decision, Digest, FactRef, Id, Run};
+use marque_domain::{AccessToken, Credential, Decision, Digest, FactRef, Id, Run};
 use serde::{Deserialize, Serialize};
 
 use crate::world::{MeterKey, World};
@@ -17,7 +17,7 @@ use crate::world::{MeterKey, World};
 /// The format in which servers tell each other what they did. A server reads what is told in its
 /// own and in the one before, so that they can be restarted with a new release one by one;
 /// `docs/development/release.md` says what a new format may change.
-pub(crate) const SPEAKS: u64 = 1;
+pub(crate) const SPEAKS: u64 = 2;
 
 /// One thing that changed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +45,12 @@ pub(crate) enum Kept {
     Refusals(Id<Run>),
     /// The living side of a run.
     Live(Id<Run>),
+    /// The keys that sign tokens.
+    TokenKeys,
+    /// A token that was taken back.
+    Revoked(Id<AccessToken>),
+    /// A proof or an assertion that was used, by its digest.
+    Once(Digest),
 }
 
 /// The changes of a batch, in order.
@@ -132,6 +138,9 @@ impl fmt::Display for Kept {
             Self::Held(decision) => write!(f, "held {decision}"),
             Self::Refusals(run) => write!(f, "refusals {run}"),
             Self::Live(run) => write!(f, "live {run}"),
+            Self::TokenKeys => f.write_str("token_keys all"),
+            Self::Revoked(token) => write!(f, "revoked {token}"),
+            Self::Once(digest) => write!(f, "once {digest}"),
         }
     }
 }
@@ -147,6 +156,9 @@ impl FromStr for Kept {
             "held" => rest.parse().ok().map(Self::Held),
             "refusals" => rest.parse().ok().map(Self::Refusals),
             "live" => rest.parse().ok().map(Self::Live),
+            "token_keys" => (rest == "all").then_some(Self::TokenKeys),
+            "revoked" => rest.parse().ok().map(Self::Revoked),
+            "once" => rest.parse().ok().map(Self::Once),
             _ => None,
         }
         .ok_or_else(unknown)
@@ -227,11 +239,14 @@ mod tests {
             Kept::Held(Id::new(at, [3; 10])),
             Kept::Refusals(run),
             Kept::Live(run),
+            Kept::TokenKeys,
+            Kept::Revoked(Id::new(at, [4; 10])),
+            Kept::Once(marque_domain::Digest::from_bytes([5; 32])),
         ];
         for key in keys {
             assert_eq!(key.to_string().parse::<Kept>().unwrap(), key);
         }
-        for bad in ["", "meter", "meter nobody", "live agt_1", "other run_1"] {
+        for bad in ["", "meter", "meter nobody", "live agt_1", "other run_1", "token_keys x"] {
             assert!(bad.parse::<Kept>().is_err(), "`{bad}` was read");
         }
     }

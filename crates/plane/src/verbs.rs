@@ -6,6 +6,7 @@
 pub(crate) mod agents;
 pub(crate) mod approvals;
 pub(crate) mod claim;
+pub(crate) mod clients;
 pub(crate) mod connections;
 pub(crate) mod grants;
 pub(crate) mod keys;
@@ -13,6 +14,8 @@ pub(crate) mod kill;
 pub(crate) mod limits;
 pub(crate) mod lines;
 pub(crate) mod runs;
+pub(crate) mod targets;
+pub(crate) mod token_keys;
 
 use std::collections::BTreeMap;
 

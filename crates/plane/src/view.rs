@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use marque_domain::decision::ActorSummary;
 use marque_domain::{
-    Actor, Agent, Approval, Connection, Credential, Decision, Digest, FactRef, GitIdentity, Grant,
-    Id, Limits, LogEntry, Name, Run, TaskRef, Tier, Timestamp, User, UserName,
+    Actor, Agent, Approval, Client, Connection, Credential, Decision, Digest, FactRef, GitIdentity,
+    Grant, Id, Limits, LogEntry, Name, Run, TaskRef, Tier, Timestamp, User, UserName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -164,6 +164,59 @@ pub struct ConnectionView {
     pub state: String,
     /// Since when.
     pub added_at: Timestamp,
+    /// What tokens for it are like, where that is not as usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenTargetView>,
+}
+
+/// What tokens for a connection are like.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TokenTargetView {
+    /// What they are for; the gateway's own address of the connection if absent.
+    pub audience: Option<String>,
+    /// `ES256` or `RS256`.
+    pub algorithm: String,
+    /// Whether one may be bound to no key.
+    pub bearer: bool,
+    /// The agent that serves it.
+    pub served_by: Option<Name>,
+    /// How it asks about tokens: `private_key_jwt`, `client_secret_basic` or `none`.
+    pub asks_by: String,
+    /// The secret with which it asks, when it was just made, and never again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+/// A client of the token service, with names for ids.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ClientView {
+    /// Which: its `client_id`.
+    pub id: Id<Client>,
+    /// Called what.
+    pub name: Name,
+    /// The agent it runs.
+    pub agent: Name,
+    /// How it proves itself: `private_key_jwt`, `self_signed_tls_client_auth`, `tls_client_auth` or
+    /// `jwt-bearer`.
+    pub proof: String,
+    /// For what its runs are opened.
+    pub task: Option<TaskRef>,
+    /// Lines that go on by themselves.
+    pub allow: Vec<String>,
+    /// Lines that ask.
+    pub ask: Vec<String>,
+    /// Lines that never are.
+    pub never: Vec<String>,
+    /// How long each of its runs may last, in seconds.
+    pub run_ttl_secs: u64,
+    /// Until when its assertions may name the token endpoint as their audience.
+    pub endpoint_audience_until: Option<Timestamp>,
+    /// Who registered it.
+    pub added_by: UserName,
+    /// When.
+    pub added_at: Timestamp,
+    /// `active`, `suspended` or `retired`.
+    pub state: String,
 }
 
 /// A grant, with names for ids.

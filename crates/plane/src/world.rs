@@ -4,19 +4,21 @@
 
 mod follow;
 mod shelved;
+mod tokens;
 
 use std::sync::Arc;
 
 use marque_crypto::seal::Sealed;
 use marque_domain::{
-    Agent, AgentVersion, Approval, Connection, Credential, Decision, Digest, Endpoint, Grant, Id,
-    Meter, Name, Period, Revised, Run, Tier, Timestamp, User, UserName,
+    Agent, AgentVersion, Approval, Client, Connection, Credential, Decision, Digest, Endpoint,
+    Grant, Id, Meter, Name, Period, Revised, Run, Tier, Timestamp, User, UserName,
 };
 use marque_policy::PolicySet;
 use rpds::HashTrieMapSync;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use shelved::Shelved;
+pub(crate) use tokens::{Tokens, Unusable};
 
 use crate::live::{GIVEN_MAX, Given, LiveRun};
 use crate::shelf::Shelf;
@@ -41,12 +43,17 @@ pub(crate) struct World {
     pub(crate) runs: Shelf<Run>,
     /// Approvals that wait or can still be used.
     pub(crate) approvals: Shelf<Approval>,
+    /// Clients of the token service, retired ones too.
+    pub(crate) clients: Shelf<Client>,
+    /// What the token service knows beside the facts.
+    pub(crate) tokens: Tokens,
     /// The policy set in force.
     pub(crate) policies: Arc<Policies>,
     /// The key that signs the log; none before the claim.
     pub(crate) log_key: Option<Digest>,
     agents_by_name: HashTrieMapSync<Name, Id<Agent>>,
     connections_by_name: HashTrieMapSync<Name, Id<Connection>>,
+    clients_by_name: HashTrieMapSync<Name, Id<Client>>,
     connections_at: HashTrieMapSync<Endpoint, Arc<[Id<Connection>]>>,
     // The grants themselves, so that a decision looks up one thing and not two.
     grants_of: HashTrieMapSync<Id<Agent>, Grants>,
@@ -127,10 +134,13 @@ impl World {
             grants: Shelf::default(),
             runs: Shelf::default(),
             approvals: Shelf::default(),
+            clients: Shelf::default(),
+            tokens: Tokens::default(),
             policies,
             log_key: None,
             agents_by_name: HashTrieMapSync::new_sync(),
             connections_by_name: HashTrieMapSync::new_sync(),
+            clients_by_name: HashTrieMapSync::new_sync(),
             connections_at: HashTrieMapSync::new_sync(),
             grants_of: HashTrieMapSync::new_sync(),
             approvals_of: HashTrieMapSync::new_sync(),
@@ -153,6 +163,11 @@ impl World {
     /// The connection of that name, removed or not.
     pub(crate) fn connection_named(&self, name: &Name) -> Option<&Arc<Revised<Connection>>> {
         self.connections_by_name.get(name).and_then(|id| self.connections.get(*id))
+    }
+
+    /// The client of that name, retired or not.
+    pub(crate) fn client_named(&self, name: &Name) -> Option<&Arc<Revised<Client>>> {
+        self.clients_by_name.get(name).and_then(|id| self.clients.get(*id))
     }
 
     /// The user of that name.
@@ -240,10 +255,10 @@ impl World {
     }
 
     /// Whether a run may outlive its server: its proof is its doors, which its launcher can hand
-    /// over again. Where a proxy's secret proves it, nobody says who took the port meanwhile.
+    /// over again, or nobody holds it. Where a proxy's secret proves it, nobody says who took the port meanwhile.
     pub(crate) fn may_return(&self, run: Id<Run>) -> bool {
-        let is_captured = self.runs.get(run).is_some_and(|run| run.fact.tier == Tier::Captured);
-        is_captured && self.outlives(run)
+        let can_be_proven = |run: &Run| run.tier == Tier::Captured || run.is_detached();
+        self.runs.get(run).is_some_and(|run| can_be_proven(&run.fact)) && self.outlives(run)
     }
 
     /// The credentials that calls of a run were given, newest last, where that is kept.
@@ -312,6 +327,9 @@ impl World {
         self.approvals_of.remove_mut(&run);
         self.children_of.remove_mut(&run);
         self.meters.remove_mut(&MeterKey::Refusals(run));
+        if let Some(buried) = self.runs.get(run) {
+            self.tokens.forget_run(&buried.fact);
+        }
         self.runs.forget(run);
     }
 }

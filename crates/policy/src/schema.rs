@@ -11,7 +11,7 @@ use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, Schema
 use marque_domain::service::OperationKind;
 use marque_domain::{Class, Service};
 
-const SERVICES: [Service; 3] = [Service::Http, Service::Git, Service::Net];
+const SERVICES: [Service; 4] = Service::ALL;
 const CLASSES: [Class; 4] = [Class::Read, Class::Write, Class::Admin, Class::Unclassified];
 
 const TYPES: &str = r#"  // A human.

@@ -111,6 +111,7 @@ impl Told {
     fn run(&self) -> Run {
         let actor = Actor { agent: id(), run: id() };
         Run {
+            oauth: None,
             id: id(),
             agent: id(),
             version: id(),
@@ -133,6 +134,7 @@ impl Told {
 
     fn connection(&self) -> Connection {
         Connection {
+            tokens: None,
             id: id(),
             name: self.connection.parse().unwrap(),
             service: self.service,
@@ -157,6 +159,7 @@ impl Told {
         let kind = self.service.operation(&self.operation);
         let query = self.query.iter().map(|query| ("query".to_owned(), query.clone()));
         Operation {
+            over: None,
             service: self.service,
             name: self.operation.clone(),
             class: kind.map_or(Class::Unclassified, |kind| kind.class),

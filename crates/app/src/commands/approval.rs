@@ -107,6 +107,7 @@ mod tests {
         let parameters: BTreeMap<String, String> =
             parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let operation = Operation {
+            over: None,
             service: Service::Git,
             name: "git.push".to_owned(),
             class: Class::Write,

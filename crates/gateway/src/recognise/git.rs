@@ -88,6 +88,7 @@ struct About {
 impl About {
     fn new(seen: &Seen<'_>, repo: RepoName) -> Self {
         let common = Operation {
+            over: None,
             service: Recogniser::Git,
             name: "repo.read".to_owned(),
             class: Class::Read,

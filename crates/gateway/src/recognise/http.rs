@@ -36,6 +36,7 @@ fn operation(seen: &Seen<'_>) -> Option<Operation> {
         resource: vec![path],
     });
     Some(Operation {
+        over: None,
         service: Service::Http,
         name: kind.name.to_owned(),
         class: kind.class,

@@ -7,6 +7,7 @@ use marque_domain::{Body, Class, Endpoint, Operation, Service};
 /// The operation `connect host:port`.
 pub(crate) fn connect(scheme: &str, endpoint: &Endpoint) -> Operation {
     Operation {
+        over: None,
         service: Service::Net,
         name: "connect".to_owned(),
         class: Class::Unclassified,

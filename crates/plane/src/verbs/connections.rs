@@ -13,7 +13,7 @@ use marque_domain::{
 use marque_wire::host::Authority as HostAndPort;
 use marque_wire::http1::hop::HELD_BACK;
 
-use super::{Detailed, changed, limits};
+use super::{Detailed, changed, limits, targets};
 use crate::broker::CREDENTIAL_TABLE;
 use crate::caller::Acting;
 use crate::error::{AdminError, AdminKind};
@@ -37,12 +37,17 @@ impl Plane {
         let (by, plane) = (Self::by(who), self.clone());
         must_fit(&spec, secret.as_ref())?;
         let draft = self.draft_connection(&spec, &by)?;
+        let made = self.target_of(&spec).await?;
+        let made = made.map(Arc::new);
         let secret = secret.map(Arc::new);
         self.change(who, move |step| {
             let mut connection = Connection { id: step.id(), added_at: step.now, ..draft.clone() };
             connection.ceiling = read_ceiling(&spec.ceiling, &connection.registered())?;
             if step.world.connection_named(&connection.name).is_some() {
                 return Err(taken(&connection));
+            }
+            if let Some(made) = &made {
+                connection.tokens = Some(Box::new(made.for_connection(step, &connection)?));
             }
             step.tx.take_name(connection.name.as_str(), connection.id)?;
             if let Some(secret) = &secret {
@@ -58,8 +63,13 @@ impl Plane {
             let label = &connection.fact.name;
             let entry = changed(Verb::ConnectionAdded, &by, Some(connection.reference()), label);
             let entry = entry.detail("hosts", hosts(&connection.fact));
+            let entry = targets::told(entry, connection.fact.tokens.as_deref());
             step.append(entry.limited(&connection.fact.limits).event())?;
-            Ok(plane.show(step.world).connection(&connection.fact))
+            let mut view = plane.show(step.world).connection(&connection.fact);
+            if let (Some(view), Some(made)) = (&mut view.tokens, &made) {
+                view.secret = made.secret.as_ref().map(|secret| secret.to_string());
+            }
+            Ok(view)
         })
         .await
     }
@@ -187,7 +197,10 @@ impl Plane {
             let parsed = parsed.map_err(|error| AdminError::invalid(&error))?;
             Ok(Endpoint { host: parsed.host.to_string(), port: parsed.port })
         };
-        let hosts = spec.hosts.iter().map(endpoint).collect::<Result<_, AdminError>>()?;
+        let hosts = match targets::host_of(spec)? {
+            Some(host) => vec![host],
+            None => spec.hosts.iter().map(endpoint).collect::<Result<_, AdminError>>()?,
+        };
         Ok(Connection {
             id: self.id(),
             name: spec.name.clone(),
@@ -202,6 +215,7 @@ impl Plane {
             trust_floor: spec.trust_floor,
             rotation: spec.rotation.clone(),
             answers: spec.answers.clone(),
+            tokens: None,
             never_holds: spec.never_holds.clone(),
             added_by: by.id,
             added_at: self.now(),
@@ -220,7 +234,9 @@ fn must_fit(spec: &ConnectionSpec, secret: Option<&Secret>) -> Result<(), AdminE
              authority and no plain http",
         );
     }
-    if spec.hosts.is_empty() || spec.hosts.len() > MAX_HOSTS {
+    targets::must_fit(spec)?;
+    let is_resource = spec.service == Service::Resource;
+    if !is_resource && (spec.hosts.is_empty() || spec.hosts.len() > MAX_HOSTS) {
         return invalid("a connection serves 1 to 32 hosts");
     }
     limits::must_make_sense(&spec.limits)?;

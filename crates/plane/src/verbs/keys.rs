@@ -57,6 +57,9 @@ impl Plane {
             since: key.since,
             until: key.retired,
         }));
+        if let Some(tokens) = self.world().tokens.keys() {
+            keys.extend(tokens.views());
+        }
         keys.push(other("key-encryption", Some(self.key_manager().id().to_string())));
         keys.push(other("machine-hash", None));
         Ok(keys)

@@ -9,7 +9,7 @@ use marque_domain::{Closing, Id, Run, TaskRef, User, UserRef, Verb};
 
 use super::agents::{close_runs_of, find_agent};
 use super::runs::{close_tree, closed_task, unclosed};
-use super::{Detailed, changed};
+use super::{Detailed, changed, clients};
 use crate::caller::Acting;
 use crate::error::{AdminError, AdminKind};
 use crate::plane::Plane;
@@ -49,7 +49,14 @@ impl Plane {
         let world = self.world();
         let is_meant = |run: &Run| match target {
             KillTarget::Run(which) => {
-                run.chain.actors.iter().any(|actor| actor.run.to_string() == *which)
+                run.presenter().is_some_and(|presenter| presenter.to_string() == *which)
+                    || run.chain.actors.iter().any(|actor| actor.run.to_string() == *which)
+            }
+            KillTarget::Owner(name) => {
+                let owner = world.user_named(name).map(|user| user.fact.id);
+                let agents = run.chain.actors.iter().filter_map(|one| world.agents.get(one.agent));
+                owner.is_some()
+                    && agents.map(|agent| Some(agent.fact.owner)).any(|one| one == owner)
             }
             KillTarget::Agent(name) => world
                 .agent_named(name)
@@ -110,13 +117,30 @@ fn strike(
             if step.world.runs.get(id).is_none() {
                 return Err(AdminError::not_found("open run", which, "marque run list"));
             }
+            clients::suspend(step, |_, runs| runs.contains(&id))?;
             Ok((which.clone(), close_tree(step, id, Closing::Killed, Some(by))?))
         }
         KillTarget::Agent(name) => {
             let agent = find_agent(step.world, name.as_str())?;
+            clients::suspend(step, |client, _| client.agent == agent.id)?;
             Ok((format!("agent {name}"), close_runs_of(step, agent.id, by)?))
         }
+        KillTarget::Owner(name) => {
+            let owner = step.world.user_named(name);
+            let not_found = || AdminError::not_found("user", name.as_str(), "marque whoami");
+            let owner = owner.ok_or_else(not_found)?.fact.id;
+            let agents = step.world.agents.all().filter(|agent| agent.fact.owner == owner);
+            let mut agents: Vec<_> = agents.map(|agent| agent.fact.id).collect();
+            agents.sort_unstable();
+            clients::suspend(step, |client, _| agents.contains(&client.agent))?;
+            let mut closed = Vec::new();
+            for agent in agents {
+                closed.extend(close_runs_of(step, agent, by)?);
+            }
+            Ok((format!("owner {name}"), closed))
+        }
         KillTarget::All => {
+            clients::suspend(step, |_, _| true)?;
             let mut closed = Vec::new();
             for run in unclosed(step, |_| true) {
                 closed.extend(close_tree(step, run, Closing::Killed, Some(by))?);

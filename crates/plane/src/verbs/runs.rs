@@ -1,6 +1,7 @@
 //! Runs: showing them, holding them, and closing them with all they opened.
 
 mod bounds;
+pub(crate) mod detached;
 mod open;
 mod reached;
 
@@ -121,7 +122,7 @@ impl Plane {
 
 /// Only the process that opened a run speaks for what lies outside it.
 pub(crate) fn must_be_launcher(who: &Acting<Run>, peer: &Peer) -> Result<(), AdminError> {
-    if peer.process() == Some(who.live().launcher) {
+    if peer.process().is_some() && peer.process() == who.live().launcher {
         return Ok(());
     }
     Err(not_the_launcher())

@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use marque_crypto::seal::Sealed;
 use marque_domain::{
-    Agent, AgentVersion, Approval, Connection, Credential, Fact, FactRef, Grant, Id, Named as _,
-    Run, RunState, User,
+    Agent, AgentVersion, Approval, Client, Connection, Credential, Fact, FactRef, Grant, Id,
+    Named as _, Run, RunState, User,
 };
 use marque_store::{StoreError, Tx};
 
 use super::{Shelved, World};
 use crate::live::{Kin, LiveRun};
+use crate::oauth::TokenKeys;
 use crate::told::{Kept, Told};
 
 /// What facts there are, by the beginnings of their ids.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     User::PREFIX,
     Agent::PREFIX,
     AgentVersion::PREFIX,
@@ -25,6 +26,7 @@ const KINDS: [&str; 8] = [
     Grant::PREFIX,
     Run::PREFIX,
     Approval::PREFIX,
+    Client::PREFIX,
 ];
 
 impl World {
@@ -35,6 +37,9 @@ impl World {
             Kept::Held(decision) => serde_json::to_string(&**self.held(decision)?),
             Kept::Refusals(run) => serde_json::to_string(self.refusals.get(&run)?),
             Kept::Live(run) => return self.live(run)?.kept(self.given(run)),
+            Kept::TokenKeys => return self.tokens.keys().map(|keys| keys.text().to_owned()),
+            Kept::Revoked(token) => serde_json::to_string(&self.tokens.revoked_until(token)?),
+            Kept::Once(digest) => serde_json::to_string(&self.tokens.used_until(digest)?),
         };
         json.ok()
     }
@@ -100,7 +105,20 @@ impl World {
             }
             // This server knew it before anybody told it, or what it was given since: only the
             // server that opened it gives it anything.
-            (Kept::Live(_), Some(_)) => {}
+            (Kept::Live(_), Some(_)) | (Kept::TokenKeys, None) => {}
+            (Kept::TokenKeys, Some(body)) => {
+                let keys = TokenKeys::open(body, &*kin.key_manager);
+                let keys = keys.map_err(|error| damaged(error.to_string()))?;
+                self.tokens.set_keys(Arc::new(keys));
+            }
+            (Kept::Revoked(token), Some(body)) => {
+                self.tokens.revoke(token, serde_json::from_str(body).map_err(unread)?);
+            }
+            (Kept::Revoked(token), None) => self.tokens.forget_revoked(token),
+            (Kept::Once(digest), Some(body)) => {
+                self.tokens.put_used(digest, serde_json::from_str(body).map_err(unread)?);
+            }
+            (Kept::Once(digest), None) => self.tokens.forget_used(digest),
             (Kept::Live(run), None) => self.bury(run),
         }
         Ok(())
@@ -119,7 +137,8 @@ impl World {
             || self.fetch_as::<Credential>(tx, fact)?
             || self.fetch_as::<Grant>(tx, fact)?
             || self.fetch_as::<Run>(tx, fact)?
-            || self.fetch_as::<Approval>(tx, fact)?;
+            || self.fetch_as::<Approval>(tx, fact)?
+            || self.fetch_as::<Client>(tx, fact)?;
         if found {
             return Ok(());
         }

@@ -4,8 +4,8 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use marque_domain::{
-    Agent, AgentVersion, Approval, Connection, Credential, Fact, Grant, Revised, Run, RunState,
-    User,
+    Agent, AgentVersion, Approval, Client, Connection, Credential, Fact, Grant, Revised, Run,
+    RunState, User,
 };
 use rpds::HashTrieMapSync;
 
@@ -99,6 +99,7 @@ impl Shelved for Connection {
         for endpoint in &connection.hosts {
             join(&mut world.connections_at, endpoint, connection.id);
         }
+        world.tokens.know_target(connection);
         world.connections.put(revised);
     }
 }
@@ -130,6 +131,18 @@ impl Shelved for Grant {
     }
 }
 
+impl Shelved for Client {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.clients
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        world.clients_by_name.insert_mut(revised.fact.name.clone(), revised.fact.id);
+        world.tokens.know_client(&revised.fact);
+        world.clients.put(revised);
+    }
+}
+
 impl Shelved for Run {
     fn shelf(world: &World) -> &Shelf<Self> {
         &world.runs
@@ -139,6 +152,10 @@ impl Shelved for Run {
         if let Some(parent) = revised.fact.parent {
             join(&mut world.children_of, &parent, revised.fact.id);
         }
+        if let Some(presenter) = revised.fact.presenter() {
+            join(&mut world.children_of, &presenter, revised.fact.id);
+        }
+        world.tokens.know_run(&revised.fact);
         world.runs.put(revised);
     }
 

@@ -24,6 +24,7 @@ mod life;
 mod limits;
 mod log;
 mod log_key;
+mod oauth;
 mod pen;
 mod policy;
 mod postgres;

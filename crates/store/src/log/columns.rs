@@ -43,7 +43,9 @@ impl<'a> Columns<'a> {
             Event::GitRefused(refused) => {
                 asked_to_sign(&refused.agent, refused.on_behalf_of.as_ref(), Some(&refused.code))
             }
-            Event::Started { .. } | Event::Restored(_) => Texts::default(),
+            Event::Started { .. } | Event::Restored(_) | Event::TokenRevoked { .. } => {
+                Texts::default()
+            }
             Event::Changed(change) => changed(change),
             Event::RunOpened(opened) => run_opened(opened),
             Event::RunClosed { by, .. } => {

@@ -71,6 +71,7 @@ pub(crate) fn decision(number: u8, run: u8, agent: &str, resource: &str) -> Deci
         also: Vec::new(),
     };
     Decision {
+        token: None,
         id: id(number),
         at: at(1),
         answer: Answer::Allowed,

@@ -145,6 +145,7 @@ impl Add {
         let slot = self.slot.slot();
         let secret = slot.is_some().then(|| self.secret.read()).transpose()?;
         let connection = ConnectionSpec {
+            tokens: None,
             name: self.name,
             service: match (self.git, self.opaque) {
                 (true, _) => Service::Git,

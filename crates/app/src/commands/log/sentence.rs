@@ -39,6 +39,7 @@ pub(crate) fn of(entry: &LogEntry) -> String {
         Event::GitKeyRotated { by, old_key, new_key } => {
             format!("{} rotated the key of commits from {old_key} to {new_key}", by.name)
         }
+        Event::TokenRevoked { token, run, by } => format!("{by} took {token} back; {run}"),
         Event::Decided(decision) => decided(decision),
         Event::Outcome { decision, result, sent_bytes, received_bytes, redacted, git, .. } => {
             let how = match result {

@@ -215,6 +215,7 @@ impl Open {
             None => context.config()?.run.default_ttl,
         };
         Ok(RunSpec {
+            keys: None,
             agent: self.agent.clone(),
             task: self.task.clone(),
             on_behalf_of: self.on_behalf_of.clone(),

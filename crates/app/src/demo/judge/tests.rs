@@ -17,6 +17,7 @@ fn entry(event: Event) -> LogEntry {
 
 fn decided(number: u8, path: &str, answer: Answer) -> LogEntry {
     entry(Event::Decided(Box::new(Decision {
+        token: None,
         id: id(number),
         at: Timestamp::from_millis(1),
         answer,

@@ -487,6 +487,7 @@ fn parts() -> Parts {
 
 fn connection(name: &str, address: SocketAddr) -> ConnectionSpec {
     ConnectionSpec {
+        tokens: None,
         name: name.parse().unwrap(),
         service: marque_domain::Service::Http,
         hosts: vec![format!("{name}.test")],
@@ -516,6 +517,7 @@ fn grant(plane: &Plane, lines: Lines) -> GrantSpec {
 
 fn run_spec(limits: Limits) -> RunSpec {
     RunSpec {
+        keys: None,
         agent: Some("bot".parse().unwrap()),
         task: Some("ticket:OPS-1".parse().unwrap()),
         on_behalf_of: None,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use marque_crypto::intercept::InterceptAuthority;
 use marque_crypto::machine::{self, MachineSecret};
 use marque_domain::event::RunOpened;
+use marque_domain::run::RunClient;
 use marque_domain::{
     Actor, ActorChain, Agent, Authority, Event, FactRef, Id, Revised, Run, RunState, TaskRef, Tier,
     Timestamp, User, UserRef,
@@ -24,8 +25,8 @@ use crate::verbs::{limits, lines};
 use crate::view::{GitView, OpenedRunView, RunView};
 use crate::world::World;
 
-/// Runs open at once.
-const MAX_OPEN: usize = 10_000;
+/// Runs known at once, open or closed lately.
+const MAX_OPEN: usize = 150_000;
 /// Runs open at once in one tree of parents and children.
 const MAX_TREE: usize = 64;
 
@@ -34,11 +35,17 @@ const MAX_TREE: usize = 64;
 pub(super) struct Opening {
     pub(super) opener: UserRef,
     pub(super) parent: Option<Arc<Revised<Run>>>,
+    /// How it stands to the token service, where nobody launches it.
+    pub(super) oauth: Option<RunClient>,
 }
 
 impl Opening {
-    // A child lives where its parent does, so it is held as its parent is.
+    // A child lives where its parent does, so it is held as its parent is. What acts for a run from
+    // elsewhere does not.
     pub(super) fn tier(&self, spec: &RunSpec) -> Tier {
+        if self.oauth.is_some() {
+            return spec.tier;
+        }
         self.parent.as_ref().map_or(spec.tier, |parent| parent.fact.tier)
     }
 }
@@ -51,7 +58,7 @@ impl Plane {
         launcher: &Peer,
         spec: RunSpec,
     ) -> Result<OpenedRunView, AdminError> {
-        let opening = Opening { opener: Self::by(who), parent: None };
+        let opening = Opening { opener: Self::by(who), parent: None, oauth: None };
         let prepared = self.prepare((launcher, launcher.session), None, &spec)?;
         let run = prepared.live.run;
         let sitting = launcher.session.filter(|_| !who.is_dry_run);
@@ -86,7 +93,7 @@ impl Plane {
                 let opener = step.world.users.get(parent.fact.opened_by);
                 let opener = opener.ok_or_else(AdminError::unavailable)?;
                 let opener = UserRef::from(&opener.fact);
-                let opening = Opening { opener, parent: Some(parent) };
+                let opening = Opening { opener, parent: Some(parent), oauth: None };
                 plane.open(step, &opening, &spec, &inside)
             })
             .await?;
@@ -127,16 +134,16 @@ impl Plane {
         let intercept = InterceptAuthority::create(&id.to_string(), now, ttl)
             .map_err(|error| AdminError::invalid(&error))?;
         let root = parent.and_then(|parent| self.root_of(parent)).unwrap_or(id);
-        let birth = Birth { run: id, root, launcher: process, session, secret_hash: hash };
+        let birth = Birth { run: id, root, launcher: Some(process), session, secret_hash: hash };
         // A child is held as its parent is.
         let parent_tier = parent.and_then(|parent| self.tier_of(parent));
         let tier = parent_tier.unwrap_or(spec.tier);
-        let live = Arc::new(self.live(birth, intercept, tier)?);
-        Ok(Arc::new(Prepared { live, secret: text, proxy, ttl }))
+        let live = Arc::new(self.live(birth, Some(intercept), tier)?);
+        Ok(Arc::new(Prepared { live, secret: text, proxy: Some(proxy), ttl }))
     }
 
     // Everything that bounds a run is looked at here, inside its savepoint.
-    fn open(
+    pub(super) fn open(
         &self,
         step: &mut Step<'_, '_>,
         opening: &Opening,
@@ -199,6 +206,7 @@ impl Plane {
             limits: spec.limits,
             tier: opening.tier(spec),
             user_namespaces: false,
+            oauth: oauth(opening, spec)?.map(Box::new),
             opened_at: step.now,
             expires_at: parent.map_or(expires_at, |parent| expires_at.min(parent.expires_at)),
             state: RunState::Open,
@@ -207,16 +215,17 @@ impl Plane {
 }
 
 // What a run needs that must not be made inside a transaction.
-struct Prepared {
-    live: Arc<LiveRun>,
-    secret: zeroize::Zeroizing<String>,
-    proxy: std::net::SocketAddr,
-    ttl: Duration,
+pub(super) struct Prepared {
+    pub(super) live: Arc<LiveRun>,
+    pub(super) secret: zeroize::Zeroizing<String>,
+    /// None of a run that has no door.
+    pub(super) proxy: Option<std::net::SocketAddr>,
+    pub(super) ttl: Duration,
 }
 
 // What came of opening it.
-struct Granted {
-    run: RunView,
+pub(super) struct Granted {
+    pub(super) run: RunView,
     left_out: Vec<String>,
     reached: Reached,
 }
@@ -227,8 +236,13 @@ impl Prepared {
         OpenedRunView {
             run,
             secret: self.secret.to_string(),
-            proxy: self.proxy.to_string(),
-            ca_pem: self.live.intercept.ca_pem(),
+            proxy: self.proxy.map(|proxy| proxy.to_string()).unwrap_or_default(),
+            ca_pem: self
+                .live
+                .intercept
+                .as_ref()
+                .map(InterceptAuthority::ca_pem)
+                .unwrap_or_default(),
             left_out,
             ports: reached.ports,
             hosts: reached.hosts,
@@ -241,21 +255,41 @@ impl Prepared {
 fn must_have_room(step: &Step<'_, '_>, opening: &Opening) -> Result<(), AdminError> {
     let root = |run: &Run| run.chain.actors.first().map(|first| first.run);
     let tree = opening.parent.as_ref().and_then(|parent| root(&parent.fact));
-    let open: Vec<_> = step.world.runs.all().filter(|run| run.fact.is_open(step.now)).collect();
-    let kin = open.iter().filter(|run| tree.is_some() && root(&run.fact) == tree).count();
-    if open.len() >= MAX_OPEN || kin >= MAX_TREE {
-        let message = format!("{} runs are open, {kin} of them in this tree", open.len());
+    let kin = tree.map_or(0, |root| kin(step, root));
+    // Those closed a while ago count as well, as long as they are remembered.
+    let known = step.world.runs.len();
+    if known >= MAX_OPEN || kin >= MAX_TREE {
+        let message = format!("{known} runs are open or were lately, {kin} open ones in this tree");
         return Err(AdminError::new(AdminKind::Unavailable, message)
             .hint("let some end first: `marque run list`"));
     }
     Ok(())
 }
 
+// The open runs of a tree, as far as it matters how many there are.
+fn kin(step: &Step<'_, '_>, root: Id<Run>) -> usize {
+    let (mut open, mut pending) = (0, vec![root]);
+    while let (Some(run), true) = (pending.pop(), open < MAX_TREE) {
+        let is_open = step.world.runs.get(run).is_some_and(|run| run.fact.is_open(step.now));
+        open += usize::from(is_open);
+        pending.extend(step.world.children_of(run).map(|child| child.fact.id));
+    }
+    open
+}
+
+// A launched run may have keys of its own, which its launcher made.
+fn oauth(opening: &Opening, spec: &RunSpec) -> Result<Option<RunClient>, AdminError> {
+    let Some(keys) = &spec.keys else { return Ok(opening.oauth.clone()) };
+    let keys = crate::verbs::clients::read_keys(keys)?;
+    let oauth = opening.oauth.clone().unwrap_or_default();
+    Ok(Some(RunClient { keys: Some(keys), ..oauth }))
+}
+
 fn unnamed_task(run: Id<Run>) -> Result<TaskRef, AdminError> {
     format!("unnamed:{run}").parse().map_err(|error| AdminError::invalid(&error))
 }
 
-fn open_parent(
+pub(super) fn open_parent(
     world: &World,
     parent: Id<Run>,
     now: Timestamp,

@@ -283,6 +283,7 @@ async fn answer(stream: &mut TcpStream, script: Script) -> bool {
 fn connection(name: &str, address: SocketAddr, about: (Slot, Answers)) -> ConnectionSpec {
     let (slot, answers) = about;
     ConnectionSpec {
+        tokens: None,
         name: name.parse().unwrap(),
         service: Service::Http,
         hosts: vec![format!("{name}.test")],
@@ -303,6 +304,7 @@ async fn open(world: &World) -> OpenedRunView {
     let launcher =
         Peer { uid: 0, session: None, ancestors: vec![ProcessKey { pid: 2, started: 1 }] };
     let spec = RunSpec {
+        keys: None,
         agent: Some("bot".parse().unwrap()),
         task: Some("ticket:OPS-2".parse().unwrap()),
         on_behalf_of: None,

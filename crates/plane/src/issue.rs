@@ -1,0 +1,55 @@
+//! Issuing: the one function that signs an agent's token. It takes a [`Permit`], so what it signs
+//! was decided and is in the log.
+
+use marque_domain::{Code, Refusal};
+use marque_wire::jose::{Token, TokenClass, Unsigned};
+use marque_wire::oauth::AccessTokenClaims;
+
+use crate::plane::Plane;
+use crate::record::Permit;
+use crate::run;
+
+/// A signed token and what it says. No `Debug`: whoever has it can present it.
+pub(crate) struct Issued {
+    pub(crate) token: Token,
+    pub(crate) claims: AccessTokenClaims,
+}
+
+/// Signs the token a permit is for, and nothing else.
+#[expect(clippy::disallowed_methods, reason = "issuing is where tokens are signed")]
+pub(crate) fn sign(plane: &Plane, permit: Permit) -> Result<Issued, Refusal> {
+    let Some((mint, live)) = permit.mint() else {
+        return Err(unsigned("the permit is for a call"));
+    };
+    // ORDER: first whether a pause kept a kill from being heard, for what was heard has cut.
+    plane.must_hear()?;
+    if live.is_cancelled() {
+        run::stand(&plane.world(), live.run, plane.now())?;
+        let message = format!("run `{}` was cut, and the log does not say so yet", live.run);
+        return Err(Refusal::new(
+            Code::RunKilled,
+            message,
+            "open another run once it can be written",
+        ));
+    }
+    plane.must_record()?;
+    let world = plane.world();
+    let signer = world.tokens.keys().and_then(|keys| keys.signer(mint.algorithm));
+    let signer = signer.ok_or_else(|| unsigned("there is no key of its algorithm"))?;
+    let private = signer.private().ok_or_else(|| unsigned("its key signs no more"))?;
+    let claims = mint.claims.to_json();
+    let algorithm = mint.algorithm.algorithm();
+    let token = Unsigned::new(TokenClass::AccessToken, algorithm, signer.public.kid(), &claims);
+    let signature = private.sign(token.signing_input());
+    let signature = signature.map_err(|error| unsigned(&error.to_string()))?;
+    let token = token.finish(&signature).map_err(|error| unsigned(&error.to_string()))?;
+    Ok(Issued { token, claims: mint.claims })
+}
+
+fn unsigned(why: &str) -> Refusal {
+    Refusal::new(
+        Code::LogUnavailable,
+        format!("the token was not signed: {why}"),
+        "look at the server's output; see `marque key list`",
+    )
+}

@@ -1,0 +1,35 @@
+//! The token service: an OAuth 2 authorization server for agents (RFC 6749, RFC 8693, RFC 9068).
+//!
+//! It has no road of its own. Who asks is proven here, which run that is and what the token would
+//! say; then [`crate::decide`] says yes or no, and [`crate::issue::sign`] signs what its permit is
+//! for. A chain only narrows because every hop is a child run.
+
+mod answer;
+mod ask;
+mod bound;
+mod client;
+mod details;
+mod exchange;
+mod introspect;
+mod keys;
+mod metadata;
+mod mint;
+mod nonce;
+mod present;
+mod proof;
+mod revoke;
+mod service;
+mod target;
+
+pub use answer::{Asked, Refused, TokenAnswer, error_of};
+pub use ask::{EndpointAsk, OAuthSettings};
+pub use bound::BoundProof;
+pub use details::{DetailType, TYPES};
+pub use keys::PUBLISHED_SECS;
+pub use present::TokenAtDoor;
+
+pub(crate) use bound::Use;
+pub(crate) use keys::{SigningKey, TokenKeys};
+pub(crate) use mint::Mint;
+pub(crate) use present::VerifiedTokens;
+pub(crate) use revoke::Asserted;

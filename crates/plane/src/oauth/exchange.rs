@@ -1,0 +1,281 @@
+//! Token exchange (RFC 8693): one hop of a chain. What is asked for lies inside the token that is
+//! exchanged, and who presents it acts for its run in a child run of it: nothing ever widens.
+//!
+//! An actor token is needed always. Without one it would be impersonation (RFC 8693 §1.1), which no
+//! agent may do (threat 50).
+
+use std::sync::Arc;
+
+use marque_crypto::Secret;
+use marque_crypto::hash::sha256;
+use marque_domain::client::ClientKeys;
+use marque_domain::{AccessToken, Client, Digest, Id, Run, Timestamp};
+use marque_wire::jose::{NumericDate, TokenClass, Unverified};
+use marque_wire::oauth::{
+    AccessTokenClaims, Assertion, Audience, ClientAssertion, ErrorCode, Exchange,
+    ExpectedAssertion, TokenType,
+};
+
+use super::answer::Refused;
+use super::ask::OAuthSettings;
+use super::bound::Use;
+use super::client::{Asker, Authenticated, unproven};
+use super::details::are_within;
+use super::proof::Possession;
+use super::service::Wish;
+use super::target::{self, is_by_gateway};
+use crate::live::LiveRun;
+use crate::plane::Plane;
+use crate::verbs::runs::detached::Hop;
+use crate::world::World;
+
+/// The longest life of another issuer's token that is accepted, in seconds.
+const FOREIGN_LIFETIME_MAX_SECS: u64 = 3_600;
+
+/// A subject token that holds, and who acts for its run now.
+pub(super) struct Exchanged {
+    pub(super) hop: Hop,
+    pub(super) jti: Id<AccessToken>,
+    pub(super) until: Timestamp,
+}
+
+/// Who presents it.
+pub(super) struct Presenter<'a> {
+    pub(super) live: Arc<LiveRun>,
+    pub(super) client_id: &'a str,
+    pub(super) possession: &'a Possession,
+}
+
+/// A job that another issuer's token proves.
+pub(super) struct Bearer {
+    pub(super) client: Id<Client>,
+    pub(super) instance: Digest,
+    pub(super) uses: Vec<Use>,
+}
+
+impl Plane {
+    /// Checks both tokens of an exchange, and that what is asked for lies inside the first.
+    pub(super) fn exchange(
+        &self,
+        settings: &OAuthSettings,
+        (asked, wish): (&Exchange, &Wish),
+        presenter: &Presenter<'_>,
+    ) -> Result<(Exchanged, Option<Use>), Refused> {
+        let wrong = |what| Refused::of(ErrorCode::InvalidRequest, what);
+        if asked.requested_token_type != TokenType::AccessToken {
+            return Err(wrong("only access tokens are issued here"));
+        }
+        let Some((actor_token, actor_type)) = &asked.actor else {
+            return Err(wrong("an `actor_token` is needed: nobody acts under another's name"));
+        };
+        let actor_use = self.must_be_actor(settings, (actor_token, *actor_type), presenter)?;
+        if asked.subject_token_type != TokenType::AccessToken {
+            return Err(wrong("the `subject_token` is of a type that is not accepted"));
+        }
+        let world = self.world();
+        let bad = || wrong("the `subject_token` does not hold");
+        let subject = self.read_own(&world, settings, &asked.subject_token).ok_or_else(bad)?;
+        let run = subject.run.as_ref().map(|run| run.id).ok_or_else(bad)?;
+        let jti: Id<AccessToken> = subject.jti.parse().map_err(|_| bad())?;
+        if world.runs.get(run).is_none_or(|run| !run.fact.is_open(self.now())) {
+            return Err(bad());
+        }
+        must_be_for(&world, settings, (&subject, presenter))?;
+        must_be_within(&world, settings, (wish, &subject))?;
+        let until = subject.exp.timestamp();
+        let hop = Hop { subject: run, presenter: presenter.live.run };
+        Ok((Exchanged { hop, jti, until }, actor_use))
+    }
+
+    // The actor token is of whoever authenticated, and of nobody else (RFC 8693 §2.1).
+    fn must_be_actor(
+        &self,
+        settings: &OAuthSettings,
+        (token, kind): (&Secret, TokenType),
+        presenter: &Presenter<'_>,
+    ) -> Result<Option<Use>, Refused> {
+        let bad = || Refused::of(ErrorCode::InvalidRequest, "the `actor_token` does not hold");
+        let world = self.world();
+        match kind {
+            TokenType::AccessToken => {
+                let claims = self.read_own(&world, settings, token).ok_or_else(bad)?;
+                let is_own = claims.run.as_ref().is_some_and(|run| run.id == presenter.live.run);
+                let is_bound =
+                    claims.cnf.is_some() && claims.cnf == presenter.possession.confirmation;
+                if is_own && is_bound { Ok(None) } else { Err(bad()) }
+            }
+            TokenType::Jwt => {
+                let read = Unverified::parse(TokenClass::ClientAssertion, token.expose());
+                let unverified = read.map_err(|_| bad())?;
+                let keys = presenter.client_id.parse().ok();
+                let keys = keys.and_then(|client| world.tokens.keys_of_client(client));
+                let keys = keys.or_else(|| world.tokens.keys_of_run(presenter.live.run));
+                let (kid, algorithm) = (unverified.key_id(), unverified.algorithm());
+                let key = keys.and_then(|keys| keys.find(kid, algorithm)).ok_or_else(bad)?;
+                let verified = unverified.verify(key).map_err(|_| bad())?;
+                let (audience, now) = (Audience::Issuer(&settings.issuer), self.now());
+                let read = ClientAssertion::read(
+                    verified,
+                    presenter.client_id,
+                    audience,
+                    NumericDate::of(now),
+                );
+                let held = read.map_err(|_| bad())?;
+                let until = held.exp.timestamp();
+                Ok(Some(Use::of("assertion", presenter.client_id, &held.jti, until)))
+            }
+            _ => Err(Refused::of(
+                ErrorCode::InvalidRequest,
+                "the `actor_token` is of a type that is not accepted",
+            )),
+        }
+    }
+
+    /// A token of ours that holds now: its signature, its time, its run, and that nobody took it
+    /// back. Its audience is for the caller to look at.
+    pub(super) fn read_own(
+        &self,
+        world: &World,
+        settings: &OAuthSettings,
+        token: &Secret,
+    ) -> Option<AccessTokenClaims> {
+        let now = self.now();
+        let unverified = Unverified::parse(TokenClass::AccessToken, token.expose()).ok()?;
+        let key = world.tokens.keys()?.find(unverified.key_id()?, now)?;
+        let claims = AccessTokenClaims::read(unverified.verify_ours(key).ok()?).ok()?;
+        let is_good = claims.iss == settings.issuer
+            && now < claims.exp.timestamp()
+            && claims.jti.parse().is_ok_and(|jti| world.tokens.revoked_until(jti).is_none());
+        is_good.then_some(claims)
+    }
+
+    /// The job that an assertion of a configured issuer proves (RFC 7523 §2.1).
+    pub(super) fn bearer_of(
+        &self,
+        settings: &OAuthSettings,
+        authenticated: Option<Authenticated>,
+        assertion: &Secret,
+    ) -> Result<Bearer, Refused> {
+        let bad = || Refused::of(ErrorCode::InvalidGrant, "the assertion does not hold");
+        let world = self.world();
+        // Who proved itself beside it is the client; else the assertion says which.
+        let wanted = match authenticated {
+            Some(Authenticated { asker: Asker::Client(client), .. }) => Some(client.fact.id),
+            Some(_) => return Err(unproven()),
+            None => None,
+        };
+        let mut found = None;
+        for client in world.clients.all() {
+            let is_meant = wanted.is_none_or(|wanted| wanted == client.fact.id);
+            if !is_meant || !client.fact.is_active() {
+                continue;
+            }
+            let Some(job) = self.job_of(&world, &client.fact, assertion) else { continue };
+            // Two clients that one job is, and nobody could say which bounds hold.
+            if found.replace((client.fact.id, job)).is_some() {
+                return Err(bad());
+            }
+        }
+        let Some((client, job)) = found else {
+            tracing::debug!(issuer = settings.issuer.as_str(), "an assertion proved no client");
+            return Err(bad());
+        };
+        let name = job.jti.clone().unwrap_or_else(|| sha256(assertion.expose()).to_string());
+        let uses = vec![Use::of(
+            "job",
+            &sha256(job.iss.as_bytes()).to_string(),
+            &name,
+            job.exp.timestamp(),
+        )];
+        Ok(Bearer { client, instance: instance_of(&job), uses })
+    }
+
+    fn job_of(&self, world: &World, client: &Client, assertion: &Secret) -> Option<Assertion> {
+        let ClientKeys::Issuer { issuer, audience, claims, .. } = &client.proof else {
+            return None;
+        };
+        let classes = [TokenClass::IdToken, TokenClass::Assertion];
+        let mut read =
+            classes.iter().filter_map(|class| Unverified::parse(*class, assertion.expose()).ok());
+        let unverified = read.next()?;
+        let keys = world.tokens.keys_of_client(client.id)?;
+        let key = keys.find(unverified.key_id(), unverified.algorithm())?;
+        let expected = ExpectedAssertion {
+            issuer,
+            audience,
+            now: NumericDate::of(self.now()),
+            lifetime_max_secs: FOREIGN_LIFETIME_MAX_SECS,
+        };
+        let job = Assertion::read(unverified.verify(key).ok()?, &expected).ok()?;
+        let says = |name: &str| match name {
+            "sub" => Some(job.sub.clone()),
+            _ => job.claims.get(name).and_then(|value| match value {
+                serde_json::Value::String(text) => Some(text.clone()),
+                serde_json::Value::Number(number) => Some(number.to_string()),
+                _ => None,
+            }),
+        };
+        // A client without any condition would be everybody of that issuer.
+        let holds = !claims.is_empty()
+            && claims.iter().all(|(name, wanted)| says(name).as_ref() == Some(wanted));
+        holds.then_some(job)
+    }
+}
+
+// One job, however many tokens it fetches: GitHub's `run_id` and `run_attempt`, else `sub`.
+fn instance_of(job: &Assertion) -> Digest {
+    let part = |name: &str| job.claims.get(name).map(ToString::to_string).unwrap_or_default();
+    let parts =
+        [job.iss.clone(), job.sub.clone(), part("run_id"), part("run_attempt"), part("job_id")];
+    sha256(parts.join("\n").as_bytes())
+}
+
+// The subject token came for what the presenter's agent serves, or for this server (threat 49).
+fn must_be_for(
+    world: &World,
+    settings: &OAuthSettings,
+    (subject, presenter): (&AccessTokenClaims, &Presenter<'_>),
+) -> Result<(), Refused> {
+    let run: Option<&Run> = world.runs.get(presenter.live.run).map(|run| &run.fact);
+    let agent = run.map(|run| run.agent);
+    let connection = target::connection_of(world, settings, subject.aud.as_str());
+    let served_by =
+        connection.and_then(|found| found.fact.tokens.as_ref().and_then(|to| to.served_by));
+    let is_named = subject.may_act.as_ref().is_none_or(|may| {
+        let own = agent.and_then(|agent| world.agents.get(agent));
+        own.is_some_and(|own| {
+            may.iss == settings.issuer && may.sub.ends_with(&format!("/agent/{}", own.fact.name))
+        })
+    });
+    if served_by.is_some() && served_by == agent && is_named {
+        return Ok(());
+    }
+    Err(Refused::of(ErrorCode::InvalidRequest, "the `subject_token` was not for this client"))
+}
+
+// Nothing that the subject token does not have (threat 39).
+fn must_be_within(
+    world: &World,
+    settings: &OAuthSettings,
+    (wish, subject): (&Wish, &AccessTokenClaims),
+) -> Result<(), Refused> {
+    if !wish.scope.is_within(&subject.scope) {
+        let description = "the scope is more than the subject token has";
+        return Err(Refused::of(ErrorCode::InvalidScope, description));
+    }
+    if !are_within(&wish.details, &subject.authorization_details) {
+        let description = "the details are more than the subject token has";
+        return Err(Refused::of(ErrorCode::InvalidAuthorizationDetails, description));
+    }
+    // A token for the gateway without details has all of its run's mandate; only such a one may
+    // become one.
+    let takes_all = wish.details.is_empty() && is_by_gateway(&wish.target.connection.fact);
+    let has_all = subject.authorization_details.is_empty()
+        && target::connection_of(world, settings, subject.aud.as_str())
+            .is_some_and(|found| is_by_gateway(&found.fact));
+    if takes_all && !has_all {
+        let description = "the subject token is bound to less: name the details";
+        return Err(Refused::of(ErrorCode::InvalidAuthorizationDetails, description));
+    }
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! A token of ours at a door of the gateway: whoever holds its key is its run, for one request.
+//!
+//! The proof is checked on every call, and so is whether the token was taken back; only the
+//! signature of a token that was verified before is not verified again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use marque_crypto::Secret;
+use marque_crypto::hash::sha256;
+use marque_domain::{AccessToken, Code, Digest, Id, Name, Refusal};
+use marque_wire::jose::NumericDate;
+use marque_wire::oauth::{
+    AccessTokenClaims, BadProof, Confirmation, DpopProof, ErrorCode, ExpectedProof, Htu,
+};
+
+use super::bound::{BoundProof, Held};
+use super::nonce::Nonces;
+use super::{proof, service, target};
+use crate::caller::Presented;
+use crate::plane::Plane;
+
+/// Tokens of one generation whose signature need not be verified again; there are two.
+const GENERATION_MAX: usize = 2_048;
+
+/// What came to a door. No `Debug`: it holds a token.
+pub struct TokenAtDoor<'a> {
+    /// The token.
+    pub token: Secret,
+    /// Whether it was sent as `DPoP`, else as `Bearer` (RFC 9449 §7.1).
+    pub is_dpop: bool,
+    /// The one DPoP proof, if there is one.
+    pub proof: Result<Option<&'a [u8]>, BadProof>,
+    /// The certificate the client showed and whose key it holds, in DER.
+    pub certificate: Option<&'a [u8]>,
+    /// The connection that the address names.
+    pub connection: &'a Name,
+    /// The method of the request.
+    pub method: &'a str,
+    /// The address of the request, without query.
+    pub url: &'a str,
+}
+
+/// Claims of tokens whose signature was verified, by the hash of the token.
+#[derive(Default)]
+pub(crate) struct VerifiedTokens(Mutex<Generations>);
+
+// What was used lately is in the younger one; when that is full, the older one goes.
+#[derive(Default)]
+struct Generations {
+    younger: HashMap<Digest, Arc<AccessTokenClaims>>,
+    older: HashMap<Digest, Arc<AccessTokenClaims>>,
+}
+
+impl VerifiedTokens {
+    fn get(&self, token: &Digest) -> Option<Arc<AccessTokenClaims>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(claims) = kept.younger.get(token) {
+            return Some(Arc::clone(claims));
+        }
+        let claims = kept.older.remove(token)?;
+        kept.put(*token, &claims);
+        Some(claims)
+    }
+
+    fn put(&self, token: Digest, claims: &Arc<AccessTokenClaims>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(token, claims);
+    }
+}
+
+impl Generations {
+    fn put(&mut self, token: Digest, claims: &Arc<AccessTokenClaims>) {
+        if self.younger.len() >= GENERATION_MAX {
+            self.older = std::mem::take(&mut self.younger);
+        }
+        self.younger.insert(token, Arc::clone(claims));
+    }
+}
+
+impl Plane {
+    /// Who presents a token at a door: proven, or what to tell them (RFC 6750 §3, RFC 9449 §7).
+    pub fn present(&self, at: &TokenAtDoor<'_>) -> Result<Presented, (ErrorCode, Refusal)> {
+        let bad = |what: &str| (ErrorCode::InvalidToken, unproven(what));
+        let settings = self.oauth().ok_or_else(|| bad("the token service is off"))?;
+        let world = self.world();
+        let claims = self.verified(&at.token).ok_or_else(|| bad("the token does not hold"))?;
+        let named = world.connection_named(at.connection).filter(|found| found.fact.is_live());
+        let meant = target::connection_of(&world, settings, claims.aud.as_str());
+        let connection = match (named, meant) {
+            (Some(named), Some(meant)) if named.fact.id == meant.fact.id => meant,
+            _ => return Err(bad("the token is not for this connection")),
+        };
+        let uses = match (claims.cnf, at.is_dpop) {
+            (Some(Confirmation::Key(key)), true) => Some(
+                self.check_proof(at, key)
+                    .map_err(|problem| (told(problem), unproven(&problem.to_string())))?,
+            ),
+            (Some(Confirmation::Certificate(wanted)), false) => {
+                let shown = at.certificate.map(proof::thumbprint);
+                if shown != Some(wanted) {
+                    return Err(bad("the token is bound to another certificate"));
+                }
+                None
+            }
+            (None, false) => {
+                let may = connection.fact.tokens.as_ref().is_some_and(|target| target.bearer);
+                if !may {
+                    return Err(bad("the token is bound to nobody, and that was not allowed here"));
+                }
+                None
+            }
+            _ => return Err(bad("the token is bound, and was not presented so")),
+        };
+        let run = claims.run.as_ref().ok_or_else(|| bad("the token is of no run"))?.id;
+        let live = world.live(run).ok_or_else(|| bad("the token's run is over"))?;
+        let id: Id<AccessToken> = claims.jti.parse().map_err(|_| bad("the token does not hold"))?;
+        let details = &claims.authorization_details;
+        let covers = service::covers((&connection.fact, &claims.aud), details);
+        let covers = covers.map_err(|_| bad("the token says what nobody knows here"))?;
+        let held = Held { id, until: claims.exp.timestamp(), covers };
+        let proof = BoundProof::new(Arc::clone(live), uses.into_iter().collect());
+        Ok(Presented::Bound(Box::new(proof.with(Some(held)))))
+    }
+
+    fn check_proof(
+        &self,
+        at: &TokenAtDoor<'_>,
+        key: marque_wire::oauth::Thumbprint,
+    ) -> Result<super::bound::Use, BadProof> {
+        let proof = at.proof?.ok_or(BadProof::Missing)?;
+        let now = self.now();
+        let nonces = Nonces::at(self.machine_key(), now);
+        let good = nonces.good();
+        let target = Htu::parse(at.url).map_err(|_| BadProof::Target)?;
+        let expected = ExpectedProof {
+            method: at.method,
+            target: &target,
+            now: NumericDate::of(now),
+            nonces: Some(&good),
+            access_token: Some(at.token.expose()),
+            key: Some(key),
+        };
+        DpopProof::check(proof, &expected).map(|held| proof::used(&held, now))
+    }
+
+    // Its claims, if its signature holds and nobody took it back.
+    fn verified(&self, token: &Secret) -> Option<Arc<AccessTokenClaims>> {
+        let (settings, world, now) = (self.oauth()?, self.world(), self.now());
+        let hash = sha256(token.expose());
+        let cache = &self.inner().verified;
+        let claims = if let Some(claims) = cache.get(&hash) {
+            claims
+        } else {
+            let claims = Arc::new(self.read_own(&world, settings, token)?);
+            cache.put(hash, &claims);
+            claims
+        };
+        let is_good = now < claims.exp.timestamp()
+            && claims.jti.parse().is_ok_and(|jti| world.tokens.revoked_until(jti).is_none());
+        is_good.then_some(claims)
+    }
+}
+
+fn told(problem: BadProof) -> ErrorCode {
+    match problem {
+        BadProof::Nonce => ErrorCode::UseDpopNonce,
+        BadProof::Missing => ErrorCode::InvalidToken,
+        _ => ErrorCode::InvalidDpopProof,
+    }
+}
+
+fn unproven(what: &str) -> Refusal {
+    Refusal::new(Code::CallerProof, what, "ask for another token at the token endpoint")
+}

@@ -1,0 +1,145 @@
+//! Taking tokens back (RFC 7009): by token here, and by run, agent and owner with `kill`.
+//!
+//! What was exchanged for a token of the same run ends with it: a child does not outlive what it
+//! came of (threat 46).
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use marque_domain::{AccessToken, Closing, Event, Id, Run, Timestamp, User, Verb};
+use marque_wire::oauth::IntrospectionRequest;
+
+use super::answer::{Asked, Refused};
+use super::ask::EndpointAsk;
+use super::bound::Use;
+use super::client::{Authenticated, Credentials, unproven};
+use crate::caller::Acting;
+use crate::error::AdminError;
+use crate::failure::Failure;
+use crate::plane::Plane;
+use crate::record;
+use crate::sequence::Durability;
+use crate::step::Step;
+use crate::verbs::runs::close_tree;
+use crate::verbs::{Detailed as _, changed};
+
+impl Plane {
+    /// Answers the revocation endpoint: a token that is not known, over, or not the asker's is
+    /// answered like one that was taken back (RFC 7009 §2.2).
+    pub async fn revoke(
+        &self,
+        ask: &EndpointAsk,
+        request: &IntrospectionRequest,
+    ) -> Result<(), Refused> {
+        let settings = self.oauth().ok_or_else(unproven)?.clone();
+        self.must_hear().map_err(|refusal| Refused::by_road(refusal, Asked::Nothing))?;
+        let client_id = request.client_id.as_deref();
+        let credentials = Credentials { client_id, proof: &request.client_proof, ask };
+        let authenticated = self.authenticate(&settings, &credentials)?;
+        let seen = self.active(&settings, &authenticated, &request.token);
+        let token = seen.and_then(|seen| {
+            let run = seen.claims.run.as_ref()?.id;
+            Some((seen.id, run, seen.claims.exp.timestamp()))
+        });
+        let (uses, by) = (authenticated.uses, authenticated.client_id);
+        let done = self.sequencer().submit(Durability::Disk, move |step| {
+            if let Some(one) = uses
+                && step.use_once(one.digest, one.until).is_err()
+            {
+                return Ok(false);
+            }
+            if let Some((token, run, until)) = token {
+                take_back(step, (token, run, until))?;
+                step.append(revoked(token, run, &by))?;
+            }
+            Ok::<_, Failure>(true)
+        });
+        match done.await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(unproven()),
+            Err(failure) => Err(Refused::by_road(record::unwritable(&failure), Asked::Nothing)),
+        }
+    }
+
+    /// A human takes a token back, by its name: the `jti`, as the log and `token inspect` show it.
+    pub async fn revoke_token(
+        &self,
+        who: &Acting<User>,
+        (token, run): (Id<AccessToken>, Id<Run>),
+    ) -> Result<(), AdminError> {
+        let by = Self::by(who);
+        self.change(who, move |step| {
+            if step.world.runs.get(run).is_none() {
+                return Err(AdminError::not_found("run", &run.to_string(), "marque run list"));
+            }
+            // No token is good for longer.
+            let until = step.now.plus(Duration::from_secs(marque_wire::oauth::LIFETIME_MAX_SECS));
+            take_back(step, (token, run, until))?;
+            let entry = changed(Verb::TokenRevoked, &by, None, token);
+            step.append(entry.detail("run", run).event())?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Uses up what proved a client where no decision does. It is remembered a moment later, in the
+    /// store as well; until then this server remembers it itself.
+    pub(super) fn use_up(&self, authenticated: &Authenticated) -> Result<(), Refused> {
+        let Some(one) = authenticated.uses else { return Ok(()) };
+        let now = self.now();
+        let is_new = self.world().tokens.must_be_new(one.digest, now).is_ok();
+        if !is_new || !self.inner().asserted.take(one, now) {
+            return Err(unproven());
+        }
+        let (sequencer, asserted) = (self.clone(), Arc::clone(&self.inner().asserted));
+        self.spawn(async move {
+            let kept = sequencer.sequencer().submit(Durability::Read, move |step| {
+                // Used at another server meanwhile: nothing that was told can be taken back.
+                let _again = step.use_once(one.digest, one.until);
+                Ok::<_, Failure>(())
+            });
+            if kept.await.is_ok() {
+                asserted.forget(one);
+            }
+        });
+        Ok(())
+    }
+}
+
+/// What was used up and is not in the store yet.
+#[derive(Default)]
+pub(crate) struct Asserted(Mutex<std::collections::HashMap<marque_domain::Digest, Timestamp>>);
+
+/// Most of them: beyond that nobody new is answered (threat 63).
+const ASSERTED_MAX: usize = 10_000;
+
+impl Asserted {
+    fn take(&self, one: Use, _now: Timestamp) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= ASSERTED_MAX {
+            return false;
+        }
+        known.insert(one.digest, one.until).is_none()
+    }
+
+    fn forget(&self, one: Use) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&one.digest);
+    }
+}
+
+fn take_back(
+    step: &mut Step<'_, '_>,
+    (token, run, until): (Id<AccessToken>, Id<Run>, Timestamp),
+) -> Result<(), Failure> {
+    step.revoke_token(token, until);
+    let hops = step.world.children_of(run).filter(|child| child.fact.presenter().is_some());
+    let hops: Vec<Id<Run>> = hops.map(|child| child.fact.id).collect();
+    for hop in hops {
+        close_tree(step, hop, Closing::Killed, None)?;
+    }
+    Ok(())
+}
+
+fn revoked(token: Id<AccessToken>, run: Id<Run>, by: &str) -> Event {
+    Event::TokenRevoked { token, run, by: by.to_owned() }
+}

@@ -1,0 +1,352 @@
+//! The token endpoint: one request, from the client's proof to the signed token.
+
+use std::sync::Arc;
+
+use marque_domain::{Body, Code, Effect, Endpoint, Operation, Refusal, SCOPE, Service, TOKEN};
+use marque_wire::oauth::{
+    AuthorizationDetails, Confirmation, ErrorCode, GRANT_TYPES, Grant, Scope, TokenRequest,
+    TokenResponse, TokenType,
+};
+
+use super::answer::{Asked, Refused, TokenAnswer};
+use super::ask::{EndpointAsk, OAuthSettings};
+use super::bound::{BoundProof, Covered, Held, Use};
+use super::client::{Asker, Authenticated, Credentials, unproven};
+use super::exchange::Exchanged;
+use super::mint::Minting;
+use super::nonce::Nonces;
+use super::proof::{self, Possession};
+use super::target::{self, Target, is_by_gateway};
+use super::{details, exchange};
+use crate::caller::Presented;
+use crate::decide::{self, Ask};
+use crate::error::AdminError;
+use crate::issue;
+use crate::live::LiveRun;
+use crate::plane::Plane;
+use crate::verbs::runs::detached::Wanted;
+
+/// What is asked for, of whatever grant.
+pub(super) struct Wish {
+    pub(super) target: Target,
+    pub(super) scope: Scope,
+    pub(super) details: AuthorizationDetails,
+    pub(super) effects: Vec<Effect>,
+}
+
+/// Who will have the token.
+struct Holder {
+    live: Arc<LiveRun>,
+    client_id: String,
+    uses: Vec<Use>,
+    exchanged: Option<Exchanged>,
+}
+
+impl Plane {
+    /// How the token service is set up; `None` where it is off.
+    pub fn oauth(&self) -> Option<&OAuthSettings> {
+        self.settings().oauth.as_ref()
+    }
+
+    /// The nonce for the next proof.
+    pub fn dpop_nonce(&self) -> String {
+        Nonces::at(self.machine_key(), self.now()).newest().to_owned()
+    }
+
+    /// Answers the token endpoint (RFC 6749 §3.2). Every answer is in the log before it is given.
+    pub async fn token(&self, ask: EndpointAsk, request: TokenRequest) -> TokenAnswer {
+        let Some(settings) = self.oauth().cloned() else {
+            let off = Refused::of(ErrorCode::TemporarilyUnavailable, "the token service is off");
+            return TokenAnswer { outcome: Err(off), nonce: None };
+        };
+        let outcome = self.token_of(&settings, ask, request).await;
+        TokenAnswer { outcome, nonce: Some(self.dpop_nonce()) }
+    }
+
+    async fn token_of(
+        &self,
+        settings: &OAuthSettings,
+        ask: EndpointAsk,
+        request: TokenRequest,
+    ) -> Result<TokenResponse, Refused> {
+        let proven = self.proven(settings, &ask, &request).await;
+        let (wish, holder, possession) = match proven {
+            Ok(proven) => proven,
+            Err(refused) => return Err(self.refuse_stranger(settings, &request, refused).await),
+        };
+        let operation = operation(&wish, &request.grant);
+        let asked = asked(&wish);
+        let Holder { live, client_id, mut uses, exchanged } = holder;
+        uses.extend(possession.uses);
+        let token = exchanged.as_ref().map(Exchanged::held);
+        let kind =
+            matches!(request.grant, Grant::TokenExchange(_)).then_some(TokenType::AccessToken);
+        let minting =
+            self.minting(settings, (wish, client_id), (&request.grant, &exchanged), &possession);
+        let proof = BoundProof::new(live, uses).asking(minting).with(token);
+        let presented = Presented::Bound(Box::new(proof));
+        self.must_hear().map_err(|refusal| Refused::by_road(refusal, asked))?;
+        let permit = decide::decide(self, Ask { presented, operation, announced_bytes: 0 }).await;
+        let permit = permit.map_err(|refusal| Refused::by_road(refusal, asked))?;
+        let issued =
+            issue::sign(self, permit).map_err(|refusal| Refused::by_road(refusal, asked))?;
+        let claims = issued.claims;
+        metrics::counter!("marque_tokens_total", "grant" => grant_type(&request.grant))
+            .increment(1);
+        Ok(TokenResponse {
+            access_token: issued.token,
+            issued_token_type: kind,
+            is_bound_to_key: matches!(claims.cnf, Some(Confirmation::Key(_))),
+            expires_in_secs: claims.exp.seconds_since(claims.iat),
+            scope: claims.scope,
+            authorization_details: claims.authorization_details,
+        })
+    }
+
+    // Everything that needs no road: who asks, what for, and by what key.
+    async fn proven(
+        &self,
+        settings: &OAuthSettings,
+        ask: &EndpointAsk,
+        request: &TokenRequest,
+    ) -> Result<(Wish, Holder, Possession), Refused> {
+        let endpoint = settings.endpoint("token");
+        let authenticated = self.client_of(settings, ask, request)?;
+        let possession = proof::of_requester(ask, &endpoint, (self.machine_key(), self.now()))?;
+        let wish = self.wish(settings, request)?;
+        if possession.confirmation.is_none() && !wish.target.bearer {
+            return Err(Refused::of(
+                ErrorCode::InvalidDpopProof,
+                "a token is bound to a key: send a DPoP proof, or show a certificate",
+            ));
+        }
+        let holder = match &request.grant {
+            Grant::ClientCredentials => self.holder(authenticated).await?,
+            Grant::JwtBearer(assertion) => {
+                let bearer = self.bearer_of(settings, authenticated, assertion)?;
+                self.holder_of_bearer(bearer).await?
+            }
+            Grant::TokenExchange(asked) => {
+                let authenticated = authenticated.ok_or_else(unproven)?;
+                let Holder { live, client_id, uses, .. } = self.holder(Some(authenticated)).await?;
+                let presenter =
+                    exchange::Presenter { live, client_id: &client_id, possession: &possession };
+                let (exchanged, actor_use) = self.exchange(settings, (asked, &wish), &presenter)?;
+                let live =
+                    self.run_of_hop(exchanged.hop).await.map_err(|error| unopened(&error))?;
+                let uses = uses.into_iter().chain(actor_use).collect();
+                Holder { live, client_id, uses, exchanged: Some(exchanged) }
+            }
+        };
+        Ok((wish, holder, possession))
+    }
+
+    // Of a jwt-bearer grant the assertion may be all there is.
+    fn client_of(
+        &self,
+        settings: &OAuthSettings,
+        ask: &EndpointAsk,
+        request: &TokenRequest,
+    ) -> Result<Option<Authenticated>, Refused> {
+        let client_id = request.client_id.as_deref();
+        let credentials = Credentials { client_id, proof: &request.client_proof, ask };
+        let shows_nothing = matches!(ask.presented, Presented::Nothing)
+            && matches!(request.client_proof, marque_wire::oauth::ClientProof::None)
+            && ask.basic.is_none();
+        if shows_nothing && matches!(request.grant, Grant::JwtBearer(_)) {
+            return Ok(None);
+        }
+        self.authenticate(settings, &credentials).map(Some)
+    }
+
+    fn wish(&self, settings: &OAuthSettings, request: &TokenRequest) -> Result<Wish, Refused> {
+        let audiences = match &request.grant {
+            Grant::TokenExchange(exchange) => &exchange.audience[..],
+            Grant::ClientCredentials | Grant::JwtBearer(_) => &[],
+        };
+        let target = target::find(&self.world(), settings, (&request.resource, audiences))?;
+        let service = target.connection.fact.service;
+        let mut effects = Vec::new();
+        for scope in request.scope.names() {
+            let known = service.operation(SCOPE).ok_or_else(|| {
+                Refused::of(ErrorCode::InvalidScope, "tokens for this resource have no scopes")
+            })?;
+            let (name, resource) = (known.name.to_owned(), vec![scope.to_owned()]);
+            effects.push(Effect { name, class: known.class, resource });
+        }
+        let details = &request.authorization_details;
+        effects.extend(details::effects(details, (service, &target.audience))?);
+        let scope = request.scope.clone();
+        Ok(Wish { target, scope, details: details.clone(), effects })
+    }
+
+    async fn holder(&self, authenticated: Option<Authenticated>) -> Result<Holder, Refused> {
+        let Authenticated { asker, client_id, uses } = authenticated.ok_or_else(unproven)?;
+        let live = match asker {
+            Asker::Run(live) => live,
+            Asker::Client(client) => {
+                let wanted = Wanted { client: client.fact.id, instance: None };
+                self.run_of_client(wanted).await.map_err(|error| unopened(&error))?
+            }
+            Asker::Resource(_) => {
+                let description = "a resource server asks about tokens, not for them";
+                return Err(Refused::of(ErrorCode::UnauthorizedClient, description));
+            }
+        };
+        Ok(Holder { live, client_id, uses: uses.into_iter().collect(), exchanged: None })
+    }
+
+    async fn holder_of_bearer(&self, bearer: exchange::Bearer) -> Result<Holder, Refused> {
+        let exchange::Bearer { client, instance, uses } = bearer;
+        let client_id = client.to_string();
+        let wanted = Wanted { client, instance: Some(instance) };
+        let live = self.run_of_client(wanted).await.map_err(|error| unopened(&error))?;
+        Ok(Holder { live, client_id, uses, exchanged: None })
+    }
+
+    fn minting(
+        &self,
+        settings: &OAuthSettings,
+        (wish, client_id): (Wish, String),
+        (grant, exchanged): (&Grant, &Option<Exchanged>),
+        possession: &Possession,
+    ) -> Minting {
+        Minting {
+            jti: self.id(),
+            issuer: settings.issuer.clone(),
+            trust_domain: self.trust_domain().to_owned(),
+            grant: grant_type(grant),
+            client_id,
+            audience: wish.target.audience,
+            algorithm: wish.target.algorithm,
+            scope: wish.scope,
+            details: wish.details,
+            confirmation: possession.confirmation,
+            ttl: settings.token_ttl,
+            ends: exchanged.as_ref().map(|exchanged| exchanged.until),
+            subject_token: exchanged.as_ref().map(|exchanged| exchanged.jti.to_string()),
+        }
+    }
+
+    // Whoever is refused before there is a decision leaves a record as well.
+    async fn refuse_stranger(
+        &self,
+        settings: &OAuthSettings,
+        request: &TokenRequest,
+        refused: Refused,
+    ) -> Refused {
+        let (code, remedy) = match refused.body.error {
+            // Every client is told so once, and has done nothing wrong.
+            ErrorCode::UseDpopNonce => return refused,
+            ErrorCode::InvalidTarget => (Code::NoTarget, "see `marque connection list`"),
+            ErrorCode::InvalidScope | ErrorCode::InvalidAuthorizationDetails => {
+                (Code::BeyondToken, "ask for what the resource and the token know")
+            }
+            ErrorCode::InvalidClient => (Code::CallerUnknown, "see `marque client list`"),
+            _ => (Code::CallerProof, "look at what the client sends"),
+        };
+        let message = refused.body.description.unwrap_or("the request was refused");
+        let refusal = Refusal::new(code, message, remedy);
+        let operation = strange(settings, request);
+        let refusal = decide::refuse_stranger(self, &operation, refusal).await;
+        if matches!(refusal.code, Code::LogUnavailable | Code::Overloaded) {
+            return Refused::by_road(refusal, Asked::Nothing);
+        }
+        Refused { refusal: Some(Box::new(refusal)), ..refused }
+    }
+}
+
+/// The name of a grant type.
+pub(super) fn grant_type(grant: &Grant) -> &'static str {
+    let [credentials, exchange, bearer] = GRANT_TYPES;
+    match grant {
+        Grant::ClientCredentials => credentials,
+        Grant::TokenExchange(_) => exchange,
+        Grant::JwtBearer(_) => bearer,
+    }
+}
+
+// The question that goes to the road: may this run hold such a token?
+fn operation(wish: &Wish, grant: &Grant) -> Operation {
+    let connection = &wish.target.connection.fact;
+    let service = connection.service;
+    let class = marque_domain::Class::Unclassified;
+    let endpoint = connection.hosts.first().cloned();
+    let mut parameters = std::collections::BTreeMap::new();
+    parameters.insert("resource".to_owned(), wish.target.audience.as_str().to_owned());
+    parameters.insert("grant".to_owned(), grant_type(grant).to_owned());
+    if !wish.details.is_empty() {
+        parameters.insert("authorization_details".to_owned(), wish.details.to_json().to_string());
+    }
+    Operation {
+        service,
+        name: TOKEN.to_owned(),
+        class,
+        resource: Vec::new(),
+        scheme: connection.transport.scheme().to_owned(),
+        endpoint: endpoint.unwrap_or(Endpoint { host: String::new(), port: 0 }),
+        over: Some(connection.id),
+        parameters,
+        body: Body::Empty,
+        also: wish.effects.clone(),
+    }
+}
+
+// The same of a request that never came to a connection. Nothing of it is copied but the grant.
+fn strange(settings: &OAuthSettings, request: &TokenRequest) -> Operation {
+    let issuer = settings.issuer.as_str();
+    let host = issuer.split("://").nth(1).unwrap_or(issuer).split('/').next().unwrap_or_default();
+    let grant = grant_type(&request.grant).to_owned();
+    Operation {
+        service: Service::Resource,
+        name: TOKEN.to_owned(),
+        class: marque_domain::Class::Unclassified,
+        resource: Vec::new(),
+        scheme: "https".to_owned(),
+        endpoint: Endpoint { host: host.to_owned(), port: 0 },
+        over: None,
+        parameters: [("grant".to_owned(), grant)].into(),
+        body: Body::Empty,
+        also: Vec::new(),
+    }
+}
+
+fn asked(wish: &Wish) -> Asked {
+    match (wish.scope.is_empty(), wish.details.is_empty()) {
+        (false, _) => Asked::Scope,
+        (true, false) => Asked::Details,
+        (true, true) => Asked::Nothing,
+    }
+}
+
+// Why there is no run for whoever proved itself.
+fn unopened(error: &AdminError) -> Refused {
+    tracing::info!(%error, "no run could be opened for a client of the token service");
+    match error.kind {
+        crate::error::AdminKind::Unavailable => {
+            Refused::of(ErrorCode::TemporarilyUnavailable, "not now; try again")
+        }
+        _ => Refused::of(ErrorCode::InvalidGrant, "no run may be opened for this client"),
+    }
+}
+
+/// The effects a token for a connection that the gateway serves is bound to; `None` where its run's
+/// mandate alone says.
+pub(super) fn covers(
+    target: (&marque_domain::Connection, &marque_wire::oauth::Resource),
+    details: &AuthorizationDetails,
+) -> Result<Option<Covered>, Refused> {
+    let (connection, audience) = target;
+    if details.is_empty() && is_by_gateway(connection) {
+        return Ok(None);
+    }
+    let effects = details::effects(details, (connection.service, audience))?;
+    Ok(Some(effects.into_iter().map(|effect| (effect.name, effect.resource)).collect()))
+}
+
+impl Exchanged {
+    fn held(&self) -> Held {
+        // What is asked for was compared with the token itself.
+        Held { id: self.jti, until: self.until, covers: None }
+    }
+}

@@ -1,0 +1,218 @@
+//! Clients of the token service: registering, stopping, restarting and ending them.
+
+use marque_domain::client::{ClientKeys, ClientState};
+use marque_domain::{Client, Closing, Id, Name, Run, User, UserRef, Verb};
+use marque_wire::jose::{Jwk, JwkSet};
+
+use super::agents::find_agent;
+use super::runs::{close_tree, unclosed};
+use super::{Detailed, changed, limits, lines};
+use crate::caller::Acting;
+use crate::error::{AdminError, AdminKind};
+use crate::failure::Failure;
+use crate::plane::Plane;
+use crate::spec::ClientSpec;
+use crate::step::Step;
+use crate::view::ClientView;
+use crate::world::World;
+
+/// Longest life of a run of a client, in seconds; the plane's own bound holds as well.
+const RUN_TTL_MAX_SECS: u64 = 7 * 24 * 3_600;
+
+impl Plane {
+    /// Registers a client. Its runs count as opened by whoever registers it.
+    pub async fn add_client(
+        &self,
+        who: &Acting<User>,
+        spec: ClientSpec,
+    ) -> Result<ClientView, AdminError> {
+        limits::must_make_sense(&spec.limits)?;
+        let proof = checked(&spec.proof)?;
+        if !(1..=RUN_TTL_MAX_SECS).contains(&spec.run_ttl_secs) {
+            let message = format!("a run of a client lasts from 1 to {RUN_TTL_MAX_SECS} seconds");
+            return Err(AdminError::new(AdminKind::Invalid, message));
+        }
+        let (by, plane) = (Self::by(who), self.clone());
+        self.change(who, move |step| {
+            if step.world.client_named(&spec.name).is_some() {
+                let message = format!("the name `{}` is taken, for ever", spec.name);
+                return Err(AdminError::new(AdminKind::Conflict, message));
+            }
+            let agent = find_agent(step.world, spec.agent.as_str())?;
+            let client = Client {
+                id: step.id(),
+                name: spec.name.clone(),
+                agent: agent.id,
+                proof: proof.clone(),
+                task: spec.task.clone(),
+                mandate: lines::read(step.world, &spec.mandate)?,
+                limits: spec.limits,
+                run_ttl_secs: spec.run_ttl_secs,
+                endpoint_audience_until: spec.endpoint_audience_until,
+                added_by: by.id,
+                added_at: step.now,
+                state: ClientState::Active,
+            };
+            let client = step.save(client)?;
+            let label = &client.fact.name;
+            let entry = changed(Verb::ClientAdded, &by, Some(client.reference()), label);
+            let entry =
+                entry.detail("agent", &agent.name).detail("proof", kind(&client.fact.proof));
+            step.append(entry.limited(&client.fact.limits).event())?;
+            Ok(plane.show(step.world).client(&client.fact))
+        })
+        .await
+    }
+
+    /// Every client, by name.
+    pub fn clients(&self, _who: &Acting<User>) -> Result<Vec<ClientView>, AdminError> {
+        let world = self.world();
+        let show = self.show(&world);
+        let mut clients: Vec<_> =
+            world.clients.all().map(|client| show.client(&client.fact)).collect();
+        clients.sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(clients)
+    }
+
+    /// One client, by name or id.
+    pub fn client(&self, _who: &Acting<User>, which: &str) -> Result<ClientView, AdminError> {
+        let world = self.world();
+        find(&world, which).map(|client| self.show(&world).client(&client))
+    }
+
+    /// Stops a client: kills its runs, and answers it no more until it is resumed.
+    pub async fn suspend_client(
+        &self,
+        who: &Acting<User>,
+        which: &str,
+    ) -> Result<ClientView, AdminError> {
+        self.move_client(who, which, (Verb::ClientSuspended, ClientState::Suspended)).await
+    }
+
+    /// Answers a suspended client again.
+    pub async fn resume_client(
+        &self,
+        who: &Acting<User>,
+        which: &str,
+    ) -> Result<ClientView, AdminError> {
+        self.move_client(who, which, (Verb::ClientResumed, ClientState::Active)).await
+    }
+
+    /// Ends a client for good; its name stays taken.
+    pub async fn retire_client(
+        &self,
+        who: &Acting<User>,
+        which: &str,
+    ) -> Result<ClientView, AdminError> {
+        self.move_client(who, which, (Verb::ClientRetired, ClientState::Retired)).await
+    }
+
+    async fn move_client(
+        &self,
+        who: &Acting<User>,
+        which: &str,
+        (verb, state): (Verb, ClientState),
+    ) -> Result<ClientView, AdminError> {
+        let (by, plane, which) = (Self::by(who), self.clone(), which.to_owned());
+        self.change(who, move |step| {
+            let client = find(step.world, &which)?;
+            if client.state == state || client.state == ClientState::Retired {
+                let message = format!("client `{}` is {}", client.name, client.state.word());
+                return Err(AdminError::new(AdminKind::Conflict, message));
+            }
+            let client = step.save(Client { state, ..client })?;
+            if state != ClientState::Active {
+                close_runs(step, client.fact.id, &by)?;
+            }
+            let label = &client.fact.name;
+            let entry = changed(verb, &by, Some(client.reference()), label);
+            step.append(entry.event())?;
+            Ok(plane.show(step.world).client(&client.fact))
+        })
+        .await
+    }
+}
+
+/// A kill of a client's run stops the client too: it would open the next one otherwise. Nothing is
+/// said of it apart from the kill.
+pub(super) fn suspend(
+    step: &mut Step<'_, '_>,
+    is_meant: impl Fn(&Client, &[Id<Run>]) -> bool,
+) -> Result<(), Failure> {
+    let active = step.world.clients.all().filter(|client| client.fact.is_active());
+    let mut active: Vec<Client> = active.map(|client| client.fact.clone()).collect();
+    active.sort_unstable_by_key(|client| client.id);
+    for client in active {
+        let runs =
+            unclosed(step, |run| run.client() == Some(client.id) && run.presenter().is_none());
+        if is_meant(&client, &runs) {
+            step.save(Client { state: ClientState::Suspended, ..client })?;
+        }
+    }
+    Ok(())
+}
+
+fn close_runs(step: &mut Step<'_, '_>, client: Id<Client>, by: &UserRef) -> Result<(), Failure> {
+    for run in unclosed(step, |run| run.client() == Some(client)) {
+        close_tree(step, run, Closing::Killed, Some(by))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn find(world: &World, which: &str) -> Result<Client, AdminError> {
+    let by_name = which.parse::<Name>().ok().and_then(|name| world.client_named(&name));
+    let by_id = || which.parse().ok().and_then(|id| world.clients.get(id));
+    let found = by_name.or_else(by_id).map(|client| client.fact.clone());
+    found.ok_or_else(|| AdminError::not_found("client", which, "marque client list"))
+}
+
+/// A JWK set of public keys that verify something here, as it is kept.
+pub(crate) fn read_keys(text: &str) -> Result<String, AdminError> {
+    let set = JwkSet::parse(text.as_bytes()).map_err(|error| AdminError::invalid(&error))?;
+    if set.keys().is_empty() {
+        let message = "the key set has no key that verifies ES256, RS256 or Ed25519";
+        return Err(AdminError::new(AdminKind::Invalid, message)
+            .hint("give public keys as `{\"keys\": […]}` (RFC 7517 section 5)"));
+    }
+    // A key without a name has that of its thumbprint (RFC 7638): an assertion may say which it is.
+    let name = |jwk: &Jwk| {
+        let key_id = jwk.key_id.clone().unwrap_or_else(|| jwk.key.thumbprint().to_owned());
+        Jwk { key: jwk.key.clone(), key_id: Some(key_id) }
+    };
+    let named = JwkSet::new(set.keys().iter().map(name).collect());
+    Ok(named.map_err(|error| AdminError::invalid(&error))?.to_json().to_string())
+}
+
+fn checked(proof: &ClientKeys) -> Result<ClientKeys, AdminError> {
+    match proof {
+        ClientKeys::Keys { jwks } => Ok(ClientKeys::Keys { jwks: read_keys(jwks)? }),
+        ClientKeys::Certificate { .. } => Ok(proof.clone()),
+        ClientKeys::CertificateOf { authority_pem, subject } => {
+            marque_crypto::client_certificate::must_be_usable(authority_pem, subject)
+                .map_err(|error| AdminError::invalid(&error))?;
+            Ok(proof.clone())
+        }
+        ClientKeys::Issuer { issuer, jwks, audience, claims } => {
+            if claims.is_empty() {
+                let message =
+                    "an issuer's tokens alone say nothing: name the claims that must hold";
+                return Err(AdminError::new(AdminKind::Invalid, message).hint(
+                    "for GitHub: `repository_id`, `repository_owner_id` and `job_workflow_ref`",
+                ));
+            }
+            let (issuer, audience) = (issuer.clone(), audience.clone());
+            let (jwks, claims) = (read_keys(jwks)?, claims.clone());
+            Ok(ClientKeys::Issuer { issuer, jwks, audience, claims })
+        }
+    }
+}
+
+/// How a client proves itself, as one word.
+pub(crate) fn kind(proof: &ClientKeys) -> &'static str {
+    match proof {
+        ClientKeys::Keys { .. } => "private_key_jwt",
+        ClientKeys::Certificate { .. } => "self_signed_tls_client_auth",
+        ClientKeys::CertificateOf { .. } => "tls_client_auth",
+        ClientKeys::Issuer { .. } => "jwt-bearer",
+    }
+}

@@ -1,0 +1,153 @@
+//! The keys of tokens: the first, the next, and the schedule on which one follows the other.
+
+use std::sync::Arc;
+
+use marque_crypto::CryptoError;
+use marque_crypto::key_ring::KeyState;
+use marque_crypto::token_key::TokenAlgorithm;
+use marque_domain::{Timestamp, User, Verb};
+
+use super::{Detailed, changed};
+use crate::caller::Acting;
+use crate::error::{AdminError, AdminKind};
+use crate::failure::Failure;
+use crate::oauth::{SigningKey, TokenKeys};
+use crate::plane::{Parts, Plane};
+use crate::sequence::Durability;
+use crate::view::KeyView;
+
+/// What a rotation comes to now.
+enum Move {
+    /// The next key is published.
+    Prepared,
+    /// It signs.
+    Rotated,
+}
+
+impl Plane {
+    /// Moves the keys of tokens on: publishes the next key, or, once it has been published for long
+    /// enough, lets it sign. Says which.
+    pub async fn rotate_token_key(
+        &self,
+        who: &Acting<User>,
+        algorithm: TokenAlgorithm,
+    ) -> Result<Vec<KeyView>, AdminError> {
+        let next = self.next_key(algorithm).await?;
+        let by = Self::by(who);
+        self.change(who, move |step| {
+            let keys = step.world.tokens.keys().cloned();
+            let keys = keys.filter(|keys| keys.has(algorithm)).ok_or_else(no_key)?;
+            let (moved, what) =
+                advance(&keys, &next, step.now).map_err(|error| AdminError::conflict(&error))?;
+            step.set_token_keys(moved);
+            let entry = changed(Verb::TokenKeyRotated, &by, None, next.public.kid());
+            step.append(entry.detail("step", word(&what)).event())?;
+            Ok(step.world.tokens.keys().map(|keys| keys.views()).unwrap_or_default())
+        })
+        .await
+    }
+
+    /// Has the keys of tokens moved on, where their time has come. Called by the reaper.
+    pub(crate) async fn tend_token_keys(&self) -> Result<(), Failure> {
+        let Some(settings) = self.oauth() else { return Ok(()) };
+        let (now, after) = (self.now(), settings.rotate_after);
+        let world = self.world();
+        let Some(keys) = world.tokens.keys() else { return Ok(()) };
+        let due = [TokenAlgorithm::Es256, TokenAlgorithm::Rs256];
+        let Some(algorithm) = due.into_iter().find(|one| keys.is_due(*one, after, now)) else {
+            return Ok(());
+        };
+        let Ok(next) = self.next_key(algorithm).await else { return Ok(()) };
+        self.sequencer()
+            .submit(Durability::Disk, move |step| {
+                let keys = step.world.tokens.keys().cloned();
+                // Another server may have been first.
+                let is_due = |keys: &Arc<TokenKeys>| keys.is_due(algorithm, after, step.now);
+                let Some(keys) = keys.filter(is_due) else { return Ok(()) };
+                if let Ok((moved, what)) = advance(&keys, &next, step.now) {
+                    step.set_token_keys(moved);
+                    tracing::info!(%algorithm, step = word(&what), "the keys of tokens moved on");
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Makes sure that there is a key of that algorithm; the first one signs at once.
+    pub(crate) async fn ensure_token_key(
+        &self,
+        algorithm: TokenAlgorithm,
+    ) -> Result<(), AdminError> {
+        if self.world().tokens.keys().is_some_and(|keys| keys.has(algorithm)) {
+            return Ok(());
+        }
+        let first = self.next_key(algorithm).await?;
+        self.sequencer()
+            .submit(Durability::Disk, move |step| {
+                let keys = match step.world.tokens.keys() {
+                    Some(keys) if keys.has(algorithm) => return Ok(()),
+                    Some(keys) => keys.with_first(Arc::clone(&first), step.now),
+                    None => TokenKeys::first(Arc::clone(&first), step.now),
+                };
+                step.set_token_keys(keys);
+                Ok::<_, Failure>(())
+            })
+            .await?;
+        Ok(())
+    }
+
+    // An RSA key takes a good part of a second: not in a thread that others wait for.
+    async fn next_key(&self, algorithm: TokenAlgorithm) -> Result<Arc<SigningKey>, AdminError> {
+        let plane = self.clone();
+        let made = self.blocking(move || fresh(&plane.inner().parts, algorithm)).await?;
+        made.map_err(|error| AdminError::invalid(&error))
+    }
+}
+
+fn fresh(parts: &Parts, algorithm: TokenAlgorithm) -> Result<Arc<SigningKey>, CryptoError> {
+    SigningKey::generate(algorithm, (&*parts.key_manager, &*parts.random))
+}
+
+// The prepared key takes over if there is one and it may; else the next one is prepared.
+fn advance(
+    keys: &TokenKeys,
+    next: &Arc<SigningKey>,
+    now: Timestamp,
+) -> Result<(TokenKeys, Move), CryptoError> {
+    match keys.rotated(next.algorithm, now) {
+        Ok(rotated) => Ok((rotated, Move::Rotated)),
+        Err(error @ CryptoError::KeyNotReady { .. }) => Err(error),
+        Err(_) => Ok((keys.prepared(Arc::clone(next), now)?, Move::Prepared)),
+    }
+}
+
+fn word(what: &Move) -> &'static str {
+    match what {
+        Move::Prepared => "prepared",
+        Move::Rotated => "active",
+    }
+}
+
+fn no_key() -> AdminError {
+    AdminError::new(AdminKind::Conflict, "there is no key of tokens of that algorithm")
+        .hint("the token service makes one when it is set up: `oauth.issuer`")
+}
+
+impl TokenKeys {
+    /// For people.
+    pub(crate) fn views(&self) -> Vec<KeyView> {
+        let view = |key: &Arc<SigningKey>, state: KeyState| KeyView {
+            purpose: format!("token {}", key.algorithm),
+            id: Some(key.public.kid().to_owned()),
+            since: None,
+            until: None,
+            state: match state {
+                KeyState::Prepared { .. } => "prepared",
+                KeyState::Active { .. } => "active",
+                KeyState::Retired { .. } => "retired",
+            }
+            .to_owned(),
+        };
+        self.all().map(|(key, state)| view(key, state)).collect()
+    }
+}

@@ -1,0 +1,185 @@
+//! What the token service knows beside the facts: its keys, what was taken back, what was used.
+//!
+//! Proofs and assertions are good once. Which were used lies beside the facts in the store, so that
+//! neither a restart nor another server forgets one before its time is up (threat 56); when there is
+//! no room for one more, it is refused (threat 63).
+
+use std::sync::Arc;
+
+use marque_domain::{
+    AccessToken, Client, Connection, Digest, Id, Run, RunState, Timestamp, client::ClientKeys,
+};
+use marque_wire::jose::JwkSet;
+use rpds::{HashTrieMapSync, RedBlackTreeSetSync};
+
+use crate::oauth::TokenKeys;
+
+/// Most uses that are remembered at once.
+pub(crate) const USED_MAX: usize = 1_000_000;
+/// Uses whose time is up that one more use clears away.
+const CLEARED: usize = 4;
+
+/// See above.
+#[derive(Clone, Default)]
+pub(crate) struct Tokens {
+    keys: Option<Arc<TokenKeys>>,
+    revoked: HashTrieMapSync<Id<AccessToken>, Timestamp>,
+    used: HashTrieMapSync<Digest, Timestamp>,
+    // The same by when they may be forgotten.
+    due: RedBlackTreeSetSync<(Timestamp, Digest)>,
+    client_keys: HashTrieMapSync<Id<Client>, Arc<JwkSet>>,
+    run_keys: HashTrieMapSync<Id<Run>, Arc<JwkSet>>,
+    resource_keys: HashTrieMapSync<Id<Connection>, Arc<JwkSet>>,
+    targets: HashTrieMapSync<String, Id<Connection>>,
+    runs_of: HashTrieMapSync<(Id<Client>, Option<Digest>), Id<Run>>,
+}
+
+/// Why something cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unusable {
+    /// It was used before.
+    Again,
+    /// There is no room to remember it.
+    Full,
+}
+
+impl Tokens {
+    /// The keys that sign tokens; none before the service ran for the first time.
+    pub(crate) fn keys(&self) -> Option<&Arc<TokenKeys>> {
+        self.keys.as_ref()
+    }
+
+    pub(crate) fn set_keys(&mut self, keys: Arc<TokenKeys>) {
+        self.keys = Some(keys);
+    }
+
+    /// Until when a token that was taken back would have been good.
+    pub(crate) fn revoked_until(&self, token: Id<AccessToken>) -> Option<Timestamp> {
+        self.revoked.get(&token).copied()
+    }
+
+    pub(crate) fn revoke(&mut self, token: Id<AccessToken>, until: Timestamp) {
+        self.revoked.insert_mut(token, until);
+    }
+
+    pub(crate) fn forget_revoked(&mut self, token: Id<AccessToken>) {
+        self.revoked.remove_mut(&token);
+    }
+
+    /// Tokens that were taken back and would be over by now, at most so many.
+    pub(crate) fn revoked_in_vain(&self, now: Timestamp, most: usize) -> Vec<Id<AccessToken>> {
+        let over = self.revoked.iter().filter(|(_, until)| now >= **until);
+        let mut over: Vec<_> = over.map(|(token, _)| *token).take(most).collect();
+        over.sort_unstable();
+        over
+    }
+
+    /// Until when a use must be remembered.
+    pub(crate) fn used_until(&self, digest: Digest) -> Option<Timestamp> {
+        self.used.get(&digest).copied()
+    }
+
+    /// Whether it can be used now.
+    pub(crate) fn must_be_new(&self, digest: Digest, now: Timestamp) -> Result<(), Unusable> {
+        if self.used_until(digest).is_some_and(|until| now < until) {
+            return Err(Unusable::Again);
+        }
+        let has_room = self.used.size() < USED_MAX || !self.used_up(now).is_empty();
+        if has_room { Ok(()) } else { Err(Unusable::Full) }
+    }
+
+    /// Uses whose time is up, the oldest few.
+    pub(crate) fn used_up(&self, now: Timestamp) -> Vec<Digest> {
+        let over = self.due.iter().take_while(|(until, _)| now >= *until);
+        over.take(CLEARED).map(|(_, digest)| *digest).collect()
+    }
+
+    pub(crate) fn put_used(&mut self, digest: Digest, until: Timestamp) {
+        self.forget_used(digest);
+        self.used.insert_mut(digest, until);
+        self.due.insert_mut((until, digest));
+    }
+
+    pub(crate) fn forget_used(&mut self, digest: Digest) {
+        if let Some(until) = self.used_until(digest) {
+            self.due.remove_mut(&(until, digest));
+            self.used.remove_mut(&digest);
+        }
+    }
+
+    /// What a client signs its assertions with, or the issuer of its tokens.
+    pub(crate) fn keys_of_client(&self, client: Id<Client>) -> Option<&Arc<JwkSet>> {
+        self.client_keys.get(&client)
+    }
+
+    /// What a run signs its assertions with.
+    pub(crate) fn keys_of_run(&self, run: Id<Run>) -> Option<&Arc<JwkSet>> {
+        self.run_keys.get(&run)
+    }
+
+    /// What a resource server signs its assertions with.
+    pub(crate) fn keys_of_resource(&self, connection: Id<Connection>) -> Option<&Arc<JwkSet>> {
+        self.resource_keys.get(&connection)
+    }
+
+    /// The connection that tokens for that resource are for, as far as it has an address of its own.
+    pub(crate) fn target(&self, resource: &str) -> Option<Id<Connection>> {
+        self.targets.get(resource).copied()
+    }
+
+    /// The open run of a client for that instance.
+    pub(crate) fn run_of(&self, client: Id<Client>, instance: Option<Digest>) -> Option<Id<Run>> {
+        self.runs_of.get(&(client, instance)).copied()
+    }
+
+    pub(crate) fn know_client(&mut self, client: &Client) {
+        let jwks = match &client.proof {
+            ClientKeys::Keys { jwks } | ClientKeys::Issuer { jwks, .. } => Some(jwks),
+            ClientKeys::Certificate { .. } | ClientKeys::CertificateOf { .. } => None,
+        };
+        match jwks.and_then(|jwks| JwkSet::parse(jwks.as_bytes()).ok()) {
+            Some(keys) => self.client_keys.insert_mut(client.id, Arc::new(keys)),
+            None => {
+                self.client_keys.remove_mut(&client.id);
+            }
+        }
+    }
+
+    pub(crate) fn know_target(&mut self, connection: &Connection) {
+        let Some(target) = &connection.tokens else { return };
+        if let Some(audience) = &target.audience {
+            self.targets.insert_mut(audience.clone(), connection.id);
+        }
+        let keys = target.keys.as_ref().and_then(|keys| JwkSet::parse(keys.as_bytes()).ok());
+        match keys {
+            Some(keys) => self.resource_keys.insert_mut(connection.id, Arc::new(keys)),
+            None => {
+                self.resource_keys.remove_mut(&connection.id);
+            }
+        }
+    }
+
+    pub(crate) fn know_run(&mut self, run: &Run) {
+        let Some(oauth) = &run.oauth else { return };
+        if run.state != RunState::Open {
+            return self.forget_run(run);
+        }
+        let keys = oauth.keys.as_ref().and_then(|keys| JwkSet::parse(keys.as_bytes()).ok());
+        if let Some(keys) = keys {
+            self.run_keys.insert_mut(run.id, Arc::new(keys));
+        }
+        if let Some(client) = oauth.client.filter(|_| oauth.presenter.is_none()) {
+            self.runs_of.insert_mut((client, oauth.instance), run.id);
+        }
+    }
+
+    pub(crate) fn forget_run(&mut self, run: &Run) {
+        self.run_keys.remove_mut(&run.id);
+        let Some(oauth) = &run.oauth else { return };
+        let Some(client) = oauth.client else { return };
+        let key = (client, oauth.instance);
+        if self.runs_of.get(&key) == Some(&run.id) {
+            self.runs_of.remove_mut(&key);
+        }
+    }
+}

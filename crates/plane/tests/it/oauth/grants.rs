@@ -1,0 +1,143 @@
+//! Grants: a workload's own token, a hop of a chain, and what becomes of both.
+
+use marque_domain::Event;
+use marque_plane::oauth::EndpointAsk;
+use marque_plane::spec::TokenTargetSpec;
+use marque_testkit::{ISSUER, OAuthClient, TestPlane, issuing};
+use marque_wire::oauth::{Confirmation, ErrorCode, Introspection, Thumbprint};
+
+const BILLING: &str = "https://billing.test/";
+const LEDGER: &str = "https://ledger.test/";
+
+/// An agent that reads invoices at billing, which the agent `biller` serves, who writes to the
+/// ledger.
+async fn chain() -> (TestPlane, OAuthClient, OAuthClient) {
+    let plane = TestPlane::with(issuing()).await;
+    let alice = plane.alice();
+    alice.registers("reader").await;
+    alice.registers("biller").await;
+    let served = TokenTargetSpec {
+        audience: Some(BILLING.to_owned()),
+        served_by: Some("biller".parse().unwrap()),
+        ..TokenTargetSpec::default()
+    };
+    alice.has_resource_as("billing", served).await;
+    alice.has_resource("ledger", LEDGER).await;
+    let both = ["billing:token", "billing:scope *", "ledger:token", "ledger:scope *"];
+    alice.grants("reader", &both).await;
+    alice.grants("biller", &both).await;
+    let reader = alice.has_client("reader-prod", "reader").await;
+    let biller = alice.has_client("biller-prod", "biller").await;
+    (plane, reader, biller)
+}
+
+// threat 55
+#[tokio::test]
+async fn a_workload_gets_a_token_that_says_who_it_is() {
+    let (plane, reader, _) = chain().await;
+    let got = reader.takes(BILLING, "invoices:read").await.unwrap();
+    let claims = &got.claims;
+    assert_eq!(claims.iss.as_str(), ISSUER);
+    assert_eq!(claims.aud.as_str(), BILLING);
+    let agent = format!("spiffe://{}/agent/reader", plane.plane().status().trust_domain);
+    assert_eq!(claims.sub, agent);
+    assert!(claims.act.is_none(), "an agent that acts as itself has no actor before it");
+    assert_eq!(claims.scope.to_string(), "invoices:read");
+    assert_eq!(claims.exp.seconds_since(claims.iat), 300);
+    let bound = Thumbprint::of_key(reader.proof_key.public());
+    assert_eq!(claims.cnf, Some(Confirmation::Key(bound)));
+    let run = claims.run.as_ref().unwrap();
+    assert_eq!((run.depth, run.parent), (1, None));
+    assert!(got.response.is_bound_to_key);
+
+    let log = plane.log();
+    let recorded = log.decisions().pop().unwrap().token.clone().unwrap();
+    assert_eq!(recorded.id.to_string(), claims.jti);
+    assert_eq!(recorded.bound_to, Some(format!("jkt:{bound}")));
+    // The same run serves the client as long as it is open.
+    let again = reader.takes(BILLING, "invoices:read").await.unwrap();
+    assert_eq!(again.claims.run.unwrap().id, run.id);
+    assert_ne!(again.claims.jti, claims.jti);
+}
+
+// threats 39, 43, 45, 49
+#[tokio::test]
+async fn a_hop_narrows_and_names_who_acts() {
+    let (plane, reader, biller) = chain().await;
+    let first = reader.takes(BILLING, "invoices:read invoices:list").await.unwrap();
+    let hop = biller.exchanges(&first.token, LEDGER, "invoices:read").await.unwrap();
+    let domain = plane.plane().status().trust_domain;
+    assert_eq!(hop.claims.sub, format!("spiffe://{domain}/agent/reader"));
+    let actors = hop.claims.act.as_ref().unwrap().actors();
+    assert_eq!(actors.len(), 1);
+    assert_eq!(actors[0].sub, format!("spiffe://{domain}/agent/biller"));
+    assert_eq!(actors[0].iss.as_str(), ISSUER);
+    assert_eq!(hop.claims.txn, first.claims.txn);
+    let run = hop.claims.run.as_ref().unwrap();
+    assert_eq!((run.depth, run.parent), (2, Some(first.claims.run.as_ref().unwrap().id)));
+    assert!(hop.claims.exp <= first.claims.exp);
+
+    let wider = biller.exchanges(&first.token, LEDGER, "invoices:write").await;
+    assert_eq!(wider.map(|_| ()).unwrap_err().body.error, ErrorCode::InvalidScope);
+    // The reader serves nothing: what came for billing is not its to exchange.
+    let deputy = reader.exchanges(&first.token, LEDGER, "invoices:read").await;
+    assert_eq!(deputy.map(|_| ()).unwrap_err().body.error, ErrorCode::InvalidRequest);
+    // Nor is the second token for the biller again: nobody it names serves the ledger.
+    let again = biller.exchanges(&hop.token, LEDGER, "invoices:read").await;
+    assert_eq!(again.map(|_| ()).unwrap_err().body.error, ErrorCode::InvalidRequest);
+}
+
+// threats 32, 56
+#[tokio::test]
+async fn an_assertion_and_a_proof_are_good_once() {
+    let (_plane, reader, _) = chain().await;
+    let assertion = reader.assertion();
+    let parameters = [("grant_type", "client_credentials"), ("resource", BILLING)];
+    reader.asks_with(reader.ask(), &assertion, &parameters).await.unwrap();
+    let replayed = reader.asks_with(reader.ask(), &assertion, &parameters).await;
+    assert_eq!(replayed.map(|_| ()).unwrap_err().body.error, ErrorCode::InvalidRequest);
+
+    let proof = reader.proof(&format!("{ISSUER}/oauth/token"));
+    let with =
+        |proof: &[u8]| EndpointAsk { proof: Ok(Some(proof.to_vec())), ..EndpointAsk::bare() };
+    reader.asks_with(with(&proof), &reader.assertion(), &parameters).await.unwrap();
+    let replayed = reader.asks_with(with(&proof), &reader.assertion(), &parameters).await;
+    assert_eq!(replayed.map(|_| ()).unwrap_err().body.error, ErrorCode::InvalidRequest);
+}
+
+// threats 36, 46
+#[tokio::test]
+async fn what_is_taken_back_or_killed_is_worth_nothing() {
+    let (plane, reader, biller) = chain().await;
+    let alice = plane.alice();
+    let first = reader.takes(BILLING, "invoices:read").await.unwrap();
+    let hop = biller.exchanges(&first.token, LEDGER, "invoices:read").await.unwrap();
+    let ask = |client: &OAuthClient, token: &str| {
+        let (answer, _) =
+            plane.plane().introspect(&EndpointAsk::bare(), &client.about(token)).unwrap();
+        answer
+    };
+    assert!(matches!(ask(&reader, &first.token), Introspection::Active { .. }));
+    assert!(matches!(ask(&biller, &hop.token), Introspection::Active { .. }));
+    assert_eq!(ask(&biller, &first.token), Introspection::Inactive, "it is not for the biller");
+
+    plane.plane().revoke(&EndpointAsk::bare(), &reader.about(&first.token)).await.unwrap();
+    assert_eq!(ask(&reader, &first.token), Introspection::Inactive);
+    assert_eq!(ask(&biller, &hop.token), Introspection::Inactive, "it came of the other");
+    let again = biller.exchanges(&first.token, LEDGER, "invoices:read").await;
+    assert_eq!(again.map(|_| ()).unwrap_err().body.error, ErrorCode::InvalidRequest);
+    assert!(
+        plane.log().entries().iter().any(|entry| matches!(entry.event, Event::TokenRevoked { .. }))
+    );
+
+    let second = reader.takes(BILLING, "invoices:read").await.unwrap();
+    let kill =
+        marque_plane::spec::KillTarget::Run(second.claims.run.as_ref().unwrap().id.to_string());
+    plane.plane().kill(&alice.acting().await, kill).await.unwrap();
+    assert_eq!(ask(&biller, &second.token), Introspection::Inactive);
+    // A killed client does not open the next run by itself.
+    let refused = reader.takes(BILLING, "invoices:read").await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.body.error, ErrorCode::InvalidClient);
+    plane.plane().resume_client(&alice.acting().await, "reader-prod").await.unwrap();
+    reader.takes(BILLING, "invoices:read").await.unwrap();
+}

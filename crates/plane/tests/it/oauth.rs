@@ -1,3 +1,8 @@
 //! The token service through its front door: who gets a token, and what it says.
 
+mod bounds;
+mod foreign;
 mod grants;
+mod keys;
+mod people;
+mod survives;

@@ -5,4 +5,6 @@ mod foreign;
 mod grants;
 mod keys;
 mod people;
+mod races;
+mod random;
 mod survives;

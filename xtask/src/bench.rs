@@ -18,14 +18,17 @@ mod kit;
 mod link;
 mod noise;
 pub(crate) mod options;
+mod papers;
 mod places;
 mod process;
+mod program;
 mod record;
 mod replicas;
 mod report;
 mod run;
 mod shell;
 mod soak;
+mod table;
 
 use anyhow::Context as _;
 

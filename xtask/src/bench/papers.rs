@@ -8,10 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls::SignatureScheme;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
 use rustls::sign::Signer;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::clock::timed;
 use super::places::Places;
@@ -32,6 +32,8 @@ const CERTIFICATE: &str = "x509 -req -in upstream.csr -CA authority.pem -CAkey a
 /// A key on P-256 that signs tokens: ES256 (RFC 7518 section 3.4).
 pub(super) struct Key {
     signer: Box<dyn Signer>,
+    /// Its public half (RFC 7517).
+    pub(super) jwk: Value,
 }
 
 /// Writes an authority and a server's certificate into `papers`.
@@ -61,7 +63,12 @@ impl Key {
         let key = default_provider().key_provider.load_private_key(key)?;
         let signer = key.choose_scheme(&[SignatureScheme::ECDSA_NISTP256_SHA256]);
         let signer = signer.context("the key does not sign with P-256")?;
-        Ok(Self { signer })
+        let public = places.at(&format!("papers/{name}.pub"));
+        let public = SubjectPublicKeyInfoDer::from_pem_file(public)?;
+        // RFC 5480: the point comes last, its two numbers at its end.
+        let (_, point) = public.split_last_chunk::<{ 2 * HALF }>().context("a point")?;
+        let [x, y] = [&point[..HALF], &point[HALF..]].map(|half| URL_SAFE_NO_PAD.encode(half));
+        Ok(Self { signer, jwk: json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y }) })
     }
 
     /// A signed token.

@@ -35,7 +35,6 @@ impl Plane {
             trust_domain: self.inner().trust_domain.clone(),
             claimed: self.claimed(),
             proxy: self.inner().proxy.get().map(ToString::to_string),
-            issuer: self.oauth().map(|oauth| oauth.issuer.as_str().to_owned()),
             open_runs: world.runs.all().filter(|run| run.fact.is_open(now)).count(),
             log_size: self.sequencer().synced().size,
             policy_digest: world.policies.digest,

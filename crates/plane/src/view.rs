@@ -20,9 +20,6 @@ pub struct StatusView {
     pub claimed: Option<ClaimView>,
     /// Where the proxy door listens.
     pub proxy: Option<String>,
-    /// Who issues tokens; none where the token service is off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub issuer: Option<String>,
     /// Open runs.
     pub open_runs: usize,
     /// Entries in the log.

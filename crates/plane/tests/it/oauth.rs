@@ -1,3 +1,10 @@
 //! The token service through its front door: who gets a token, and what it says.
 
+mod bounds;
+mod foreign;
 mod grants;
+mod keys;
+mod people;
+mod races;
+mod random;
+mod survives;

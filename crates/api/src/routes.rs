@@ -4,8 +4,10 @@ use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post};
 
 use crate::handlers::{
-    agents, approvals, connections, decisions, grants, humans, keys, log, own_run, runs, status,
+    agents, approvals, clients, connections, decisions, grants, humans, keys, log, own_run, runs,
+    status, tokens,
 };
+use crate::oauth;
 use crate::shared::Shared;
 
 /// The one route that may wait as long as a run lasts.
@@ -15,6 +17,8 @@ const END: &str = "/v1/run/end";
 
 /// The one route whose body may have 1 MiB: an object of git.
 pub(crate) const SIGN: &str = "/v1/run/git/sign";
+/// Where a run asks for a token of its own.
+const TOKEN: &str = "/v1/run/token";
 
 /// Who reaches a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +80,7 @@ pub(crate) fn without_rehearsal(path: &str) -> Option<&'static str> {
         "/v1/run/children" => Some("a child run"),
         END => Some("the end of a run"),
         SIGN => Some("a signature"),
+        TOKEN => Some("a token"),
         _ => None,
     }
 }
@@ -99,6 +104,12 @@ fn table() -> Vec<Route> {
         act("/v1/agents/{agent}/suspend", Human, post(agents::suspend)),
         act("/v1/agents/{agent}/resume", Human, post(agents::resume)),
         act("/v1/agents/{agent}/retire", Human, post(agents::retire)),
+        read("/v1/clients", Human, get(clients::list)),
+        act("/v1/clients", Human, post(clients::add)),
+        read("/v1/clients/{client}", Human, get(clients::show)),
+        act("/v1/clients/{client}/suspend", Human, post(clients::suspend)),
+        act("/v1/clients/{client}/resume", Human, post(clients::resume)),
+        act("/v1/clients/{client}/retire", Human, post(clients::retire)),
         read("/v1/connections", Human, get(connections::list)),
         act("/v1/connections", Human, post(connections::add)),
         read("/v1/connections/{connection}", Human, get(connections::show)),
@@ -121,7 +132,9 @@ fn table() -> Vec<Route> {
         read("/v1/keys", Human, get(keys::list)),
         act("/v1/keys/log/rotate", Human, post(keys::rotate_log)),
         act("/v1/keys/git/rotate", Human, post(keys::rotate_git)),
+        act("/v1/keys/token/rotate", Human, post(keys::rotate_token)),
         read("/v1/keys/git/allowed-signers", Outside, get(keys::allowed_signers)),
+        act("/v1/tokens/revoke", Human, post(tokens::revoke)),
         read("/v1/log", Human, get(log::query)),
         read("/v1/log/count", Human, get(log::count)),
         read("/v1/log/checkpoint", Human, get(log::checkpoint)),
@@ -129,6 +142,7 @@ fn table() -> Vec<Route> {
         read("/v1/run/whoami", Run, get(own_run::whoami)),
         act("/v1/run/children", Run, post(own_run::open_child)),
         act(SIGN, Run, post(own_run::sign)),
+        act(TOKEN, Run, post(oauth::own_token)),
         read(HOLD, Run, get(own_run::hold)),
         act(END, Run, post(own_run::end)),
     ]

@@ -67,6 +67,11 @@ impl DataDir {
         self.0.join("log.vkey")
     }
 
+    /// The authority behind the token service's certificate, where the server made one itself.
+    pub(crate) fn issuer_authority(&self) -> PathBuf {
+        self.0.join("issuer-ca.pem")
+    }
+
     /// What this server saw of its log.
     pub(crate) fn seen(&self) -> PathBuf {
         self.0.join("seen")

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use marque_domain::{Approval, Digest, Id, Run, TaskRef, Timestamp};
+use marque_domain::{AccessToken, Approval, Digest, Id, Run, TaskRef, Timestamp};
 use marque_plane::spec::ConnectionSpec;
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +73,33 @@ pub struct ApproveBody {
 pub struct TaskBody {
     /// Which.
     pub task: TaskRef,
+}
+
+/// Takes a token back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeTokenBody {
+    /// Which: its `jti`.
+    pub token: Id<AccessToken>,
+    /// The run it is of.
+    pub run: Id<Run>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RevokedTokenView {
+    /// The token that is good no more.
+    pub token: Id<AccessToken>,
+    /// The run it was of.
+    pub run: Id<Run>,
+}
+
+/// Moves the keys of tokens on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenKeyBody {
+    /// Of which algorithm: `ES256` or `RS256`.
+    pub algorithm: String,
 }
 
 /// What of the log is asked for. Absent members ask for all.

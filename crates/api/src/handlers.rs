@@ -4,6 +4,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod approvals;
+pub(crate) mod clients;
 pub(crate) mod connections;
 pub(crate) mod decisions;
 pub(crate) mod grants;
@@ -13,3 +14,4 @@ pub(crate) mod log;
 pub(crate) mod own_run;
 pub(crate) mod runs;
 pub(crate) mod status;
+pub(crate) mod tokens;

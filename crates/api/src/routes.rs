@@ -4,7 +4,8 @@ use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post};
 
 use crate::handlers::{
-    agents, approvals, connections, decisions, grants, humans, keys, log, own_run, runs, status,
+    agents, approvals, clients, connections, decisions, grants, humans, keys, log, own_run, runs,
+    status, tokens,
 };
 use crate::shared::Shared;
 
@@ -99,6 +100,12 @@ fn table() -> Vec<Route> {
         act("/v1/agents/{agent}/suspend", Human, post(agents::suspend)),
         act("/v1/agents/{agent}/resume", Human, post(agents::resume)),
         act("/v1/agents/{agent}/retire", Human, post(agents::retire)),
+        read("/v1/clients", Human, get(clients::list)),
+        act("/v1/clients", Human, post(clients::add)),
+        read("/v1/clients/{client}", Human, get(clients::show)),
+        act("/v1/clients/{client}/suspend", Human, post(clients::suspend)),
+        act("/v1/clients/{client}/resume", Human, post(clients::resume)),
+        act("/v1/clients/{client}/retire", Human, post(clients::retire)),
         read("/v1/connections", Human, get(connections::list)),
         act("/v1/connections", Human, post(connections::add)),
         read("/v1/connections/{connection}", Human, get(connections::show)),
@@ -121,7 +128,9 @@ fn table() -> Vec<Route> {
         read("/v1/keys", Human, get(keys::list)),
         act("/v1/keys/log/rotate", Human, post(keys::rotate_log)),
         act("/v1/keys/git/rotate", Human, post(keys::rotate_git)),
+        act("/v1/keys/token/rotate", Human, post(keys::rotate_token)),
         read("/v1/keys/git/allowed-signers", Outside, get(keys::allowed_signers)),
+        act("/v1/tokens/revoke", Human, post(tokens::revoke)),
         read("/v1/log", Human, get(log::query)),
         read("/v1/log/count", Human, get(log::count)),
         read("/v1/log/checkpoint", Human, get(log::checkpoint)),

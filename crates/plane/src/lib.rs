@@ -63,6 +63,7 @@ pub use lease::{Crossed, Lease};
 pub use live::LiveRun;
 pub use log_key::{KeyRecords, LogKeyFiles, LogSigner, rotations};
 pub use marque_crypto::Secret;
+pub use marque_crypto::token_key::TokenAlgorithm;
 pub use marque_store::{Count, GroupBy, LogQuery};
 pub use plane::{GitSettings, Parts, Plane, Settings};
 pub use record::Permit;

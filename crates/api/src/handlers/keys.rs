@@ -5,7 +5,8 @@ use axum::extract::State;
 use marque_plane::Plane;
 use marque_plane::view::{AllowedSignersView, KeyView, RotatedView};
 
-use crate::extract::Human;
+use crate::exchange::TokenKeyBody;
+use crate::extract::{Given, Human};
 use crate::problem::Problem;
 
 pub(crate) async fn list(
@@ -27,6 +28,18 @@ pub(crate) async fn rotate_git(
     Human(who): Human,
 ) -> Result<Json<RotatedView>, Problem> {
     Ok(Json(plane.rotate_git_key(&who).await?))
+}
+
+/// Publishes the next key of tokens, or lets the published one sign.
+pub(crate) async fn rotate_token(
+    State(plane): State<Plane>,
+    Human(who): Human,
+    Given(body): Given<TokenKeyBody>,
+) -> Result<Json<Vec<KeyView>>, Problem> {
+    let algorithm = body.algorithm.parse();
+    let algorithm =
+        algorithm.map_err(|_| Problem::unreadable("`algorithm` is neither `ES256` nor `RS256`"))?;
+    Ok(Json(plane.rotate_token_key(&who, algorithm).await?))
 }
 
 /// What anybody may know: it is public wherever commits are verified.

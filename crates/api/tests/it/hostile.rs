@@ -7,10 +7,11 @@ use marque_testkit::{asking, child};
 use super::served::{Served, factor, proof};
 
 /// Every route that reads JSON.
-const READERS: [&str; 11] = [
+const READERS: [&str; 14] = [
     "/v1/unlock",
     "/v1/agents",
     "/v1/agents/bot/limit",
+    "/v1/clients",
     "/v1/connections",
     "/v1/connections/api/limit",
     "/v1/connections/api/rotate",
@@ -18,6 +19,8 @@ const READERS: [&str; 11] = [
     "/v1/runs",
     "/v1/kill",
     "/v1/tasks/close",
+    "/v1/keys/token/rotate",
+    "/v1/tokens/revoke",
     "/v1/run/children",
 ];
 

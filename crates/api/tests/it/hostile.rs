@@ -7,11 +7,12 @@ use marque_testkit::{asking, child};
 use super::served::{Served, factor, proof};
 
 /// Every route that reads JSON.
-const READERS: [&str; 14] = [
+const READERS: [&str; 15] = [
     "/v1/unlock",
     "/v1/agents",
     "/v1/agents/bot/limit",
     "/v1/clients",
+    "/v1/issuers",
     "/v1/connections",
     "/v1/connections/api/limit",
     "/v1/connections/api/rotate",

@@ -39,6 +39,7 @@ impl Plane {
             log_size: self.sequencer().synced().size,
             policy_digest: world.policies.digest,
             policies: world.policies.set.len(),
+            issuer: self.issuer(),
         }
     }
 }

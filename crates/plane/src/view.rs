@@ -30,6 +30,9 @@ pub struct StatusView {
     pub policy_digest: Digest,
     /// Policies in force.
     pub policies: usize,
+    /// Who issues tokens; nobody where the token service is off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
 }
 
 /// Log entry 0, in short.

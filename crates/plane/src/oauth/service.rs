@@ -49,6 +49,11 @@ impl Plane {
         self.settings().oauth.as_ref()
     }
 
+    /// Who issues tokens; `None` where nobody does.
+    pub(crate) fn issuer(&self) -> Option<String> {
+        self.oauth().map(|settings| settings.issuer.as_str().to_owned())
+    }
+
     /// The nonce for the next proof.
     pub fn dpop_nonce(&self) -> String {
         Nonces::at(self.machine_key(), self.now()).newest().to_owned()

@@ -33,6 +33,7 @@ mod kill;
 mod log;
 mod log_key;
 mod oauth;
+mod peers;
 mod postgres;
 mod restored;
 mod road;

@@ -91,6 +91,19 @@ async fn a_hop_narrows_and_names_who_acts() {
     assert_eq!(again.map(|_| ()).unwrap_err().body.error, ErrorCode::InvalidRequest);
 }
 
+// threat 43: a run that presented for another one is not taken for that one's hop.
+#[tokio::test]
+async fn whoever_acts_for_others_acts_for_itself_in_a_run_of_its_own() {
+    let (plane, reader, biller) = chain().await;
+    let first = reader.takes(BILLING, "").await.unwrap();
+    biller.exchanges(&first.token, LEDGER, "").await.unwrap();
+    let own = biller.takes(BILLING, "").await.unwrap();
+    let hop = biller.exchanges(&own.token, LEDGER, "").await.unwrap();
+    let domain = plane.plane().status().trust_domain;
+    assert_eq!(hop.claims.sub, format!("spiffe://{domain}/agent/biller"));
+    assert_eq!(hop.claims.run.unwrap().parent, Some(own.claims.run.unwrap().id));
+}
+
 // threats 32, 56
 #[tokio::test]
 async fn an_assertion_and_a_proof_are_good_once() {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agent, approval, claim, completions, config, connection, decision, demo, doctor, git_sign,
-    grant, key, kill, lock, log, run, store, task, unlock, up, whoami,
+    agent, approval, claim, client, completions, config, connection, decision, demo, doctor,
+    git_sign, grant, key, kill, lock, log, run, store, task, token, unlock, up, whoami,
 };
 use crate::exit::EXIT_CODES;
 use crate::output::Color;
@@ -111,6 +111,12 @@ pub(crate) enum Command {
     /// What agents may do, until when
     #[command(subcommand)]
     Grant(grant::Grant),
+    /// The workloads that may ask for tokens
+    #[command(subcommand)]
+    Client(client::Client),
+    /// Access tokens: fetched, explained, checked, taken back
+    #[command(subcommand)]
+    Token(token::Token),
     /// The outside reasons for runs
     #[command(subcommand)]
     Task(task::Task),

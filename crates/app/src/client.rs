@@ -4,6 +4,7 @@
 //! Secrets leave only through the socket, in memory that is wiped.
 
 mod dial;
+mod https;
 mod request;
 mod start;
 
@@ -24,6 +25,7 @@ use marque_plane::view::EndedView;
 use serde::de::DeserializeOwned;
 
 pub(crate) use dial::dial;
+pub(crate) use https::{Https, Posted};
 pub(crate) use request::{Request, encode};
 pub(crate) use start::connect_or_start;
 
@@ -32,6 +34,8 @@ use crate::passphrase::FactorSource;
 
 /// How long an answer may take; a hold takes as long as its run.
 const DEADLINE: Duration = Duration::from_secs(40);
+/// What a form is (RFC 6749 appendix B).
+const FORM: &str = "application/x-www-form-urlencoded";
 /// Most bytes of an answer.
 const ANSWER_MAX_BYTES: usize = 64 * 1024 * 1024;
 
@@ -110,7 +114,8 @@ impl Client {
     pub(crate) async fn hold(&self) -> Result<EndedView, Unheld> {
         let http = self.http(&Request::get("/v1/run/hold"), None).map_err(Unheld::Refused)?;
         let answer = self.over_socket(http).await;
-        let (status, body) = answer.map_err(|why| Unheld::Gone(self.unanswered(why)))?;
+        let answer = answer.map_err(|why| Unheld::Gone(self.unanswered(why)))?;
+        let (status, body) = (answer.status(), answer.into_body());
         if status.is_success() {
             return read(&body).map_err(Unheld::Refused);
         }
@@ -163,12 +168,37 @@ impl Client {
         }
     }
 
+    /// Sends a form and reads whatever is answered, for whoever reads more of it than a view. As
+    /// the run this client speaks as; nobody is asked for a factor.
+    pub(crate) async fn post_form(
+        &self,
+        path: &str,
+        posted: Posted,
+    ) -> Result<http::Response<Bytes>, Failure> {
+        let Posted { form, proof } = posted;
+        let request = Request::post(path).bytes(form.expose().to_vec());
+        let mut http = self.http(&request, None)?;
+        http.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FORM));
+        if let Some(proof) = proof {
+            http.headers_mut().insert("dpop", proof);
+        }
+        self.in_time(http).await
+    }
+
     async fn once(
         &self,
         request: &Request,
         factor: Option<Secret>,
     ) -> Result<(StatusCode, Bytes), Failure> {
-        let answer = self.over_socket(self.http(request, factor)?);
+        let answer = self.in_time(self.http(request, factor)?).await?;
+        Ok((answer.status(), answer.into_body()))
+    }
+
+    async fn in_time(
+        &self,
+        request: http::Request<Full<Bytes>>,
+    ) -> Result<http::Response<Bytes>, Failure> {
+        let answer = self.over_socket(request);
         let answer = tokio::time::timeout(DEADLINE, answer)
             .await
             .unwrap_or_else(|_| Err(Unanswered::Broken("it took too long".to_owned())));
@@ -225,7 +255,7 @@ impl Client {
     async fn over_socket(
         &self,
         request: http::Request<Full<Bytes>>,
-    ) -> Result<(StatusCode, Bytes), Unanswered> {
+    ) -> Result<http::Response<Bytes>, Unanswered> {
         let stream = dial(&self.socket).await.map_err(Unanswered::Absent)?;
         let broken = |error: hyper::Error| Unanswered::Broken(error.to_string());
         #[expect(
@@ -238,7 +268,7 @@ impl Client {
             let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
             let body = Limited::new(body, ANSWER_MAX_BYTES).collect().await;
             let body = body.map_err(|error| Unanswered::Broken(error.to_string()))?;
-            Ok((head.status, body.to_bytes()))
+            Ok(http::Response::from_parts(head, body.to_bytes()))
         };
         // The connection only carries the exchange; when it ends first, the exchange tells why.
         let carry = async {

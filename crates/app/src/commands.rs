@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod approval;
 pub(crate) mod claim;
+pub(crate) mod client;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod connection;
@@ -16,9 +17,11 @@ pub(crate) mod kill;
 pub(crate) mod limits;
 pub(crate) mod lock;
 pub(crate) mod log;
+pub(crate) mod public_keys;
 pub(crate) mod run;
 pub(crate) mod store;
 pub(crate) mod task;
+pub(crate) mod token;
 pub(crate) mod unlock;
 pub(crate) mod up;
 pub(crate) mod whoami;
@@ -60,6 +63,8 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Kill(command) => command.run(context).await,
         Command::Agent(command) => command.run(context).await,
         Command::Connection(command) => command.run(context).await,
+        Command::Client(command) => command.run(context).await,
+        Command::Token(command) => command.run(context).await,
         Command::GitSign(command) => command.run(context).await,
         Command::Grant(command) => command.run(context).await,
         Command::Task(command) => command.run(context).await,

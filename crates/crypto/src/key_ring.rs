@@ -101,6 +101,15 @@ impl<K> KeyRing<K> {
         Ok(Self { overlap: self.overlap, active: (next, now), prepared: None, retired })
     }
 
+    /// The ring without the prepared and retired keys that are not to be kept. The signer stays.
+    #[must_use]
+    pub fn retain(self, keep: impl Fn(&K) -> bool) -> Self {
+        let prepared = self.prepared.filter(|(key, _)| keep(key));
+        let mut retired = self.retired;
+        retired.retain(|(key, _)| keep(key));
+        Self { prepared, retired, ..self }
+    }
+
     /// The one key that signs.
     pub fn signer(&self) -> &K {
         &self.active.0

@@ -21,6 +21,7 @@ pub mod random;
 pub mod seal;
 pub mod secret;
 pub mod sign;
+pub mod spki;
 pub mod token_key;
 
 pub use error::CryptoError;

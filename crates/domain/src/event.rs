@@ -276,6 +276,9 @@ pub enum Verb {
     /// Moved the keys of tokens on.
     #[serde(rename = "token_key.rotated")]
     TokenKeyRotated,
+    /// Took a key of tokens out of the published set.
+    #[serde(rename = "token_key.retired")]
+    TokenKeyRetired,
     /// Loaded another policy set.
     #[serde(rename = "policy.loaded")]
     PolicyLoaded,

@@ -50,7 +50,7 @@ pub struct ClaimView {
 /// A key of the plane. Nothing of its private half.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyView {
-    /// `log`, `git`, `key-encryption` or `machine-hash`.
+    /// `log`, `git`, `token ES256`, `token RS256`, `key-encryption` or `machine-hash`.
     pub purpose: String,
     /// Of a key that signs the one that verifies, of others their id, if they have one.
     pub id: Option<String>,
@@ -58,8 +58,12 @@ pub struct KeyView {
     pub since: Option<u64>,
     /// The entry that retired it, the last that it vouches for.
     pub until: Option<u64>,
-    /// `active` or `retired`.
+    /// `active` or `retired`; of a key of tokens also `prepared`.
     pub state: String,
+    /// Of a key of tokens: from when it may sign if it is prepared, since when it has if it is
+    /// active, until when it is published if it is retired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// A rotation of the log's key.
@@ -345,6 +349,9 @@ pub struct OpenedRunView {
     /// What it commits as; none where the plane gives runs no git identity.
     #[serde(default)]
     pub git: Option<GitView>,
+    /// Who issues tokens; nobody where the token service is off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
 }
 
 /// What a run commits as.

@@ -57,6 +57,8 @@ pub(crate) struct Asked {
     pub(crate) hide: Vec<PathBuf>,
     /// Whether it commits as its own.
     pub(crate) has_git: bool,
+    /// Whether it has a key of its own for tokens.
+    pub(crate) has_token_key: bool,
     /// Whether what is told about the run is JSON.
     pub(crate) is_json: bool,
 }

@@ -125,7 +125,7 @@ impl Request {
 }
 
 /// Bytes that are wiped once the last reader is done.
-struct Wiped(Secret);
+pub(super) struct Wiped(pub(super) Secret);
 
 impl AsRef<[u8]> for Wiped {
     fn as_ref(&self) -> &[u8] {

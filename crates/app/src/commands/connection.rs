@@ -7,6 +7,7 @@ mod remove;
 mod rotate;
 mod secret;
 mod show;
+pub(crate) mod tokens;
 
 use clap::Subcommand;
 use marque_domain::Period;
@@ -45,7 +46,7 @@ fn text(connection: &ConnectionView) -> String {
         let revision = connection.credential_revision.unwrap_or_default();
         format!("{id}, revision {revision}, sealed")
     });
-    Fields::default()
+    let fields = Fields::default()
         .with("connection", &connection.name)
         .with("id", connection.id)
         .with("state", &connection.state)
@@ -61,7 +62,6 @@ fn text(connection: &ConnectionView) -> String {
         .with("on echo", &connection.on_echo)
         .each("passes", &connection.passes)
         .maybe("rotation", connection.rotation.as_ref())
-        .maybe("never holds", connection.never_holds.as_ref())
-        .with("added", connection.added_at)
-        .text()
+        .maybe("never holds", connection.never_holds.as_ref());
+    tokens::fields(fields, connection.tokens.as_ref()).with("added", connection.added_at).text()
 }

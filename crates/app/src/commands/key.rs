@@ -2,6 +2,7 @@
 
 mod allowed_signers;
 mod list;
+mod retire;
 mod rotate;
 
 use clap::Subcommand;
@@ -14,6 +15,7 @@ pub(crate) enum Key {
     List(list::List),
     AllowedSigners(allowed_signers::AllowedSigners),
     Rotate(rotate::Rotate),
+    Retire(retire::Retire),
 }
 
 impl Key {
@@ -22,6 +24,7 @@ impl Key {
             Self::List(command) => command.run(context).await,
             Self::AllowedSigners(command) => command.run(context).await,
             Self::Rotate(command) => command.run(context).await,
+            Self::Retire(command) => command.run(context).await,
         }
     }
 }

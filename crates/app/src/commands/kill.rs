@@ -1,6 +1,7 @@
 //! `marque kill`
 
 use clap::Args;
+use marque_domain::UserName;
 use marque_plane::spec::KillTarget;
 use marque_plane::view::KilledView;
 
@@ -9,20 +10,30 @@ use crate::client::Request;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 
-/// Stop a run, an agent's runs, or all of them, at once
+/// Stop a run, the runs of an agent or of a person's agents, or all of them, at once
 ///
 /// Closes the runs and their children for good, cuts what they are sending and receiving, and
-/// records who did it. Their commands are ended by their launchers.
+/// records who did it. Their commands are ended by their launchers, and tokens they hold are good
+/// no more. A client of the token service whose run is killed is suspended: it would open the next
+/// one otherwise.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   marque kill run_01JD…
   marque kill triage
+  marque kill --owner bob
   marque kill --all")]
 pub(crate) struct Kill {
     /// A run's id, or an agent's name
-    #[arg(value_name = "RUN|AGENT", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(
+        value_name = "RUN|AGENT",
+        required_unless_present_any = ["all", "owner"],
+        conflicts_with_all = ["all", "owner"]
+    )]
     which: Option<String>,
+    /// Every run of the agents that this person owns
+    #[arg(long, value_name = "USER", conflicts_with = "all")]
+    owner: Option<UserName>,
     /// Every run there is
     #[arg(long)]
     all: bool,
@@ -32,11 +43,12 @@ pub(crate) struct Kill {
 
 impl Kill {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let target = match self.which {
-            None => KillTarget::All,
+        let target = match (self.which, self.owner) {
+            (None, Some(owner)) => KillTarget::Owner(owner),
+            (None, None) => KillTarget::All,
             // No agent's name holds an underscore, every run's id does.
-            Some(which) if which.starts_with("run_") => KillTarget::Run(which),
-            Some(which) => KillTarget::Agent(which.parse().map_err(|error| {
+            (Some(which), _) if which.starts_with("run_") => KillTarget::Run(which),
+            (Some(which), _) => KillTarget::Agent(which.parse().map_err(|error| {
                 Failure::new(Exit::Usage, format!("{error}"))
                     .hint("name a run (`run_…`, see `marque run list`), an agent, or `--all`")
             })?),

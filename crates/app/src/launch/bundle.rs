@@ -8,10 +8,13 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use marque_crypto::Secret;
+use marque_plane::view::OpenedRunView;
 use tempfile::TempDir;
 
 use crate::environment::Environment;
 use crate::exit::{Exit, Failure};
+use crate::place::DataDir;
 
 /// Where distributions keep their bundle; the first that is there counts.
 pub(crate) const SYSTEM: &[&str] = &[
@@ -20,6 +23,9 @@ pub(crate) const SYSTEM: &[&str] = &[
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
+
+/// The private key of a run that has one, in its directory.
+pub(crate) const TOKEN_KEY: &str = "token.key";
 
 /// A bundle on disk. Dropping it removes the directory.
 pub(crate) struct Bundle {
@@ -56,10 +62,29 @@ impl Bundle {
         self.dir.path()
     }
 
+    /// Lays the run's own private key beside it, for the run alone: where.
+    pub(crate) fn lay_token_key(&self, pem: &Secret) -> Result<PathBuf, Failure> {
+        let path = self.dir.path().join(TOKEN_KEY);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let written = file.and_then(|mut file| file.write_all(pem.expose()));
+        written.map_err(|error| {
+            Failure::new(Exit::Failed, format!("cannot write the run's key: {error}"))
+        })?;
+        Ok(path)
+    }
+
     /// Whether the system's authorities are in it.
     pub(crate) fn has_system(&self) -> bool {
         self.has_system
     }
+}
+
+/// The authorities that are the run's own: that of its interception, and the one behind the token
+/// service where the server made that itself.
+pub(crate) fn own(data: &DataDir, opened: &OpenedRunView) -> String {
+    let issuer = opened.issuer.as_ref();
+    let issuer = issuer.and_then(|_| std::fs::read_to_string(data.issuer_authority()).ok());
+    [opened.ca_pem.as_str(), issuer.as_deref().unwrap_or_default()].join("\n")
 }
 
 /// The run's authority and the system's in one text, and whether the system's are in it.

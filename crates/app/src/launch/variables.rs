@@ -158,6 +158,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) bundle: &'a Path,
     /// The socket on which a run reaches itself.
     pub(crate) socket: &'a Path,
+    /// The private key by which it asks the token service for its own tokens, if it has one.
+    pub(crate) token_key: Option<&'a Path>,
     /// Further variables to pass on.
     pub(crate) also: &'a [String],
 }
@@ -214,6 +216,13 @@ pub(crate) fn of_run(
     }
     set("MARQUE_RUN", run.to_string().as_ref());
     set("MARQUE_SOCKET", wanted.socket.as_os_str());
+    if let Some(issuer) = &wanted.opened.issuer {
+        set("MARQUE_ISSUER", issuer.as_ref());
+    }
+    if let Some(key) = wanted.token_key {
+        set("MARQUE_CLIENT_ID", run.to_string().as_ref());
+        set("MARQUE_KEY_FILE", key.as_os_str());
+    }
     Ok(variables)
 }
 

@@ -20,6 +20,7 @@ fn opened() -> OpenedRunView {
     });
     let opened = json!({
         "run": run, "secret": "s3", "proxy": "127.0.0.1:9", "ca_pem": "", "left_out": [],
+        "issuer": "https://id.test",
     });
     serde_json::from_value(opened).unwrap()
 }
@@ -39,7 +40,8 @@ fn reaching(
     let parent = parent.iter().copied().collect::<Environment>();
     let also: Vec<String> = also.iter().map(ToString::to_string).collect();
     let (opened, bundle, socket) = (opened(), Path::new("/b/ca.pem"), Path::new("/d/marque.sock"));
-    of_run(&parent, &Wanted { opened: &opened, reach, bundle, socket, also: &also })
+    let token_key = Some(Path::new("/b/token.key"));
+    of_run(&parent, &Wanted { opened: &opened, reach, bundle, socket, token_key, also: &also })
 }
 
 #[test]
@@ -89,4 +91,15 @@ fn a_captured_run_has_nothing_in_its_environment_that_proves_it() {
         assert!(!variables.contains_key(OsStr::new(absent)), "{absent}");
     }
     assert_eq!(variables.get(OsStr::new("SSL_CERT_FILE")).unwrap(), "/b/ca.pem");
+}
+
+#[test]
+fn a_run_with_a_key_of_its_own_finds_it_by_three_variables() {
+    for reach in [Reach::Proxy, Reach::Doors] {
+        let variables = reaching(reach, &[("MARQUE_KEY_FILE", "/another")], &[]).unwrap();
+        let of = |name: &str| variables.get(OsStr::new(name)).unwrap().to_str().unwrap();
+        assert_eq!(of("MARQUE_ISSUER"), "https://id.test");
+        assert_eq!(of("MARQUE_CLIENT_ID"), of("MARQUE_RUN"));
+        assert_eq!(of("MARQUE_KEY_FILE"), "/b/token.key");
+    }
 }

@@ -188,6 +188,18 @@ impl TokenKeys {
         self.rings.values().flat_map(KeyRing::keys)
     }
 
+    /// Where that key stands in its life.
+    pub(crate) fn state_of(&self, kid: &str) -> Option<KeyState> {
+        self.all().find(|(key, _)| key.public.kid() == kid).map(|(_, state)| state)
+    }
+
+    /// The same without that key, which does not sign.
+    pub(crate) fn without(&self, kid: &str) -> Self {
+        let keep = |key: &Arc<SigningKey>| key.public.kid() != kid;
+        let rings = self.rings.iter().map(|(ring, keys)| (*ring, keys.clone().retain(keep)));
+        Self::of(rings.collect())
+    }
+
     /// Whether its signer has signed for so long, or the next one may take over.
     pub(crate) fn is_due(
         &self,

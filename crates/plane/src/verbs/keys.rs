@@ -43,12 +43,13 @@ impl Plane {
             .map(|(key, until)| {
                 let state = if until.is_some() { "retired" } else { "active" }.to_owned();
                 let (purpose, id) = ("log".to_owned(), Some(key.to_string()));
-                KeyView { purpose, id, since: std::mem::replace(&mut since, until), until, state }
+                let since = std::mem::replace(&mut since, until);
+                KeyView { purpose, id, since, until, state, at: None }
             })
             .collect();
         let other = |purpose: &str, id: Option<String>| {
             let (purpose, state) = (purpose.to_owned(), "active".to_owned());
-            KeyView { purpose, id, since: None, until: None, state }
+            KeyView { purpose, id, since: None, until: None, state, at: None }
         };
         keys.extend(self.git().keys().shown().map(|key| KeyView {
             purpose: "git".to_owned(),
@@ -56,6 +57,7 @@ impl Plane {
             id: Some(key.public),
             since: key.since,
             until: key.retired,
+            at: None,
         }));
         if let Some(tokens) = self.world().tokens.keys() {
             keys.extend(tokens.views());

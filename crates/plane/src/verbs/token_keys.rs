@@ -47,6 +47,31 @@ impl Plane {
         .await
     }
 
+    /// Takes a prepared or retired key of tokens out of the published set at once, as after a theft.
+    /// Whatever it signed is good no more here; who verifies elsewhere may keep the set for
+    /// [`crate::oauth::PUBLISHED_SECS`]. The key that signs is refused: rotate first.
+    pub async fn retire_token_key(
+        &self,
+        who: &Acting<User>,
+        kid: &str,
+    ) -> Result<Vec<KeyView>, AdminError> {
+        let (by, kid) = (Self::by(who), kid.to_owned());
+        self.change(who, move |step| {
+            let keys = step.world.tokens.keys().cloned();
+            let found = keys.as_ref().and_then(|keys| keys.state_of(&kid));
+            match (keys, found) {
+                (Some(_), Some(KeyState::Active { .. })) => Err(signs(&kid)),
+                (Some(keys), Some(_)) => {
+                    step.set_token_keys(keys.without(&kid));
+                    step.append(changed(Verb::TokenKeyRetired, &by, None, &kid).event())?;
+                    Ok(step.world.tokens.keys().map(|keys| keys.views()).unwrap_or_default())
+                }
+                _ => Err(AdminError::not_found("key of tokens", &kid, "marque key list")),
+            }
+        })
+        .await
+    }
+
     /// Has the keys of tokens moved on, where their time has come. Called by the reaper.
     pub(crate) async fn tend_token_keys(&self) -> Result<(), Failure> {
         let Some(settings) = self.oauth() else { return Ok(()) };
@@ -128,6 +153,12 @@ fn word(what: &Move) -> &'static str {
     }
 }
 
+fn signs(kid: &str) -> AdminError {
+    let message = format!("the key `{kid}` signs tokens now, and nobody else does");
+    AdminError::new(AdminKind::Conflict, message)
+        .hint("let the next one sign first: `marque key rotate token`, twice")
+}
+
 fn no_key() -> AdminError {
     AdminError::new(AdminKind::Conflict, "there is no key of tokens of that algorithm")
         .hint("the token service makes one when it is set up: `oauth.issuer`")
@@ -141,6 +172,11 @@ impl TokenKeys {
             id: Some(key.public.kid().to_owned()),
             since: None,
             until: None,
+            at: Some(match state {
+                KeyState::Prepared { from } => from,
+                KeyState::Active { since } => since,
+                KeyState::Retired { until } => until,
+            }),
             state: match state {
                 KeyState::Prepared { .. } => "prepared",
                 KeyState::Active { .. } => "active",

@@ -7,4 +7,5 @@ mod keys;
 mod people;
 mod races;
 mod random;
+mod retirement;
 mod survives;

@@ -81,6 +81,17 @@ impl<'a> Unverified<'a> {
         issuer.map_err(BadJose::Claims)
     }
 
+    /// What it says, whoever wrote it, if it is of that class: for whoever only shows it.
+    pub(crate) fn as_claimed(&self, class: TokenClass) -> Result<Object, BadJson> {
+        if self.class != class {
+            return Err(BadJson::Wrong("typ", "that of the tokens that are read here"));
+        }
+        self.claims().map_err(|problem| match problem {
+            BadJose::Claims(problem) => problem,
+            _ => BadJson::Wrong("claims", "strict JSON"),
+        })
+    }
+
     /// What `key`, of another issuer or a client, has signed.
     ///
     /// # Errors

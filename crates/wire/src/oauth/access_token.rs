@@ -12,7 +12,7 @@ use super::{
     Act, AuthorizationDetails, Confirmation, Issuer, NAME_MAX_BYTES, Profile, Resource, RunClaim,
     SKEW_MAX_SECS, Scope, read_name,
 };
-use crate::jose::{BadJson, NumericDate, TokenClass, Verified};
+use crate::jose::{BadJson, NumericDate, TokenClass, Unverified, Verified};
 use crate::json::{Object, need};
 
 /// Longest life of an access token, in seconds.
@@ -133,6 +133,14 @@ impl AccessTokenClaims {
     /// [`BadAccessToken`] for a claim that is missing, malformed or beyond its bounds.
     pub fn read(token: Verified) -> Result<Self, BadAccessToken> {
         Self::from_object(token.into_claims(&[TokenClass::AccessToken])?)
+    }
+
+    /// What a token says of itself, whoever wrote it: for people to read, and for nobody to act on.
+    ///
+    /// # Errors
+    /// As [`AccessTokenClaims::read`].
+    pub fn as_claimed(token: &Unverified<'_>) -> Result<Self, BadAccessToken> {
+        Self::from_object(token.as_claimed(TokenClass::AccessToken)?)
     }
 
     fn from_object(mut claims: Object) -> Result<Self, BadAccessToken> {

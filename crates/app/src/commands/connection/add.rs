@@ -10,16 +10,21 @@ use marque_plane::spec::ConnectionSpec;
 use marque_plane::view::ConnectionView;
 
 use super::secret::SecretSource;
+use super::tokens::TokenArgs;
 use crate::cli::Rehearsal;
 use crate::client::Request;
 use crate::commands::limits::LimitArgs;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
+use crate::output::Output;
 
 /// Register an upstream and seal its credential
 ///
 /// The credential is set by the gateway in exactly one place of a request, on exactly these hosts,
 /// over verified TLS, after the call was allowed and recorded. The run never holds it.
+///
+/// A `resource` is a server that verifies tokens itself: nothing is forwarded to it, and it has an
+/// audience in place of hosts and a credential.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -29,10 +34,16 @@ Examples:
       --ceiling 'GET /v1/**' --never-holds 'card numbers'
   marque connection add code --git --host git.example --basic x-access-token --secret-stdin < token
   marque connection add updates --opaque --host updates.example --no-credential
-  marque connection add status --host status.example --no-credential")]
+  marque connection add status --host status.example --no-credential
+  marque connection add billing --service resource --audience https://billing.example/ \\
+      --introspect-secret > billing.secret")]
 pub(crate) struct Add {
     /// What it is called: the word before the colon of a permission
     name: Name,
+    /// What its requests are: `http`; `git` and `net` are `--git` and `--opaque`; `resource` is a
+    /// server that verifies tokens itself
+    #[arg(long, value_name = "SERVICE", value_enum, conflicts_with_all = ["git", "opaque"])]
+    service: Option<ServiceChoice>,
     /// Its requests are git's: clone, fetch and push, decided by repository and ref; `--basic USER`
     /// suits hosts that take a token as password
     #[arg(long)]
@@ -44,7 +55,7 @@ pub(crate) struct Add {
     )]
     opaque: bool,
     /// A host it serves, `HOST` or `HOST:PORT`; may be repeated
-    #[arg(long = "host", value_name = "HOST", required = true)]
+    #[arg(long = "host", value_name = "HOST", required_unless_present = "audience")]
     hosts: Vec<String>,
     #[command(flatten)]
     slot: SlotChoice,
@@ -83,7 +94,33 @@ pub(crate) struct Add {
     #[arg(long, value_name = "TEXT")]
     never_holds: Option<String>,
     #[command(flatten)]
+    tokens: TokenArgs,
+    #[command(flatten)]
     rehearsal: Rehearsal,
+}
+
+/// The recogniser of its requests.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ServiceChoice {
+    /// Any HTTP API
+    Http,
+    /// A git server
+    Git,
+    /// Bytes that pass unseen
+    Net,
+    /// A server that verifies tokens itself
+    Resource,
+}
+
+impl From<ServiceChoice> for Service {
+    fn from(choice: ServiceChoice) -> Self {
+        match choice {
+            ServiceChoice::Http => Self::Http,
+            ServiceChoice::Git => Self::Git,
+            ServiceChoice::Net => Self::Net,
+            ServiceChoice::Resource => Self::Resource,
+        }
+    }
 }
 
 /// What becomes of an answer that holds a credential.
@@ -106,7 +143,7 @@ impl From<OnEchoChoice> for OnEcho {
 
 /// Where in a request the credential goes.
 #[derive(Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 struct SlotChoice {
     /// The secret is a bearer token
     #[arg(long)]
@@ -123,15 +160,23 @@ struct SlotChoice {
 }
 
 impl SlotChoice {
-    fn slot(self) -> Option<Slot> {
-        match self {
+    /// Where it goes; fails where nothing was said.
+    fn slot(self) -> Result<Option<Slot>, Failure> {
+        let slot = match self {
             Self { bearer: true, .. } => Some(Slot::Bearer {}),
             Self { basic: Some(user), .. } => Some(Slot::Basic { user }),
             Self { header: Some(name), .. } => {
                 Some(Slot::Header { name: name.to_ascii_lowercase() })
             }
-            Self { .. } => None,
-        }
+            Self { no_credential: true, .. } => return Ok(None),
+            Self { .. } => {
+                let message = "nothing says where the credential goes";
+                let hint = "name one of `--bearer`, `--basic USER`, `--header NAME` and \
+                            `--no-credential`";
+                return Err(Failure::new(Exit::Usage, message).hint(hint));
+            }
+        };
+        Ok(slot)
     }
 }
 
@@ -142,16 +187,15 @@ impl Add {
                 Failure::new(Exit::Failed, format!("cannot read `{}`: {error}", file.display()))
             })
         });
-        let slot = self.slot.slot();
+        let service = self.service();
+        // What verifies tokens itself is sent nothing.
+        let slot = if service == Service::Resource { None } else { self.slot.slot()? };
         let secret = slot.is_some().then(|| self.secret.read()).transpose()?;
+        let shows_secret = self.tokens.introspect_secret && !self.rehearsal.dry_run;
         let connection = ConnectionSpec {
-            tokens: None,
+            tokens: self.tokens.spec()?,
             name: self.name,
-            service: match (self.git, self.opaque) {
-                (true, _) => Service::Git,
-                (_, true) => Service::Net,
-                _ => Service::Http,
-            },
+            service,
             hosts: self.hosts,
             pin: self.pin,
             authority_pem: authority_pem.transpose()?,
@@ -171,7 +215,34 @@ impl Add {
             .json_with_secret(&ConnectionBody { connection }, secret.as_ref())?
             .dry_run(self.rehearsal.dry_run);
         let connection: ConnectionView = context.human().await?.send(&request).await?;
-        context.output.result(&connection, super::text)?;
+        show(context.output, &connection, shows_secret)?;
         Ok(Exit::Done)
+    }
+
+    fn service(&self) -> Service {
+        match (self.service, self.git, self.opaque) {
+            (Some(service), ..) => service.into(),
+            (None, true, _) => Service::Git,
+            (None, _, true) => Service::Net,
+            (None, ..) => Service::Http,
+        }
+    }
+}
+
+/// The connection; or, where a secret was made, that alone on standard output, and the connection
+/// beside it.
+fn show(output: Output, connection: &ConnectionView, shows_secret: bool) -> anyhow::Result<()> {
+    let made = connection.tokens.as_ref().and_then(|tokens| tokens.secret.as_ref());
+    match made.filter(|_| shows_secret && !output.is_json()) {
+        None => output.result(connection, super::text),
+        Some(secret) => {
+            output.remark(super::text(connection).trim_end());
+            output.remark(&format!(
+                "Configure `{}` as client_id and this secret in the resource server; it is not \
+                 shown again:",
+                connection.id
+            ));
+            Output::bytes(format!("{secret}\n").as_bytes())
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use marque_domain::event::{Change, Restored, RunOpened};
 use marque_domain::git::{GitRefused, GitSigned, PushLook};
-use marque_domain::{Answer, Decision, Event, LogEntry, Outcome, UserName};
+use marque_domain::{Answer, Decision, Event, LogEntry, Outcome, TOKEN, TokenRecord, UserName};
 
 /// What happened, for whom, under which rule.
 pub(crate) fn of(entry: &LogEntry) -> String {
@@ -129,6 +129,9 @@ fn decided(decision: &Decision) -> String {
         Some(actor) => format!("{}@v{}", actor.agent, actor.version),
         None => "somebody unknown".to_owned(),
     };
+    if let Some(token) = decision.token.as_deref().filter(|_| operation.name == TOKEN) {
+        return format!("{who} {}{} ({})", asked(decision, token), about(decision), decision.id);
+    }
     let told = |effect: String| match (&operation.connection, effect.split_once(' ')) {
         (Some(connection), _) => format!("{connection}:{effect}"),
         (None, Some((name, resource))) => format!("{name} at {} {resource}", operation.target),
@@ -141,16 +144,121 @@ fn decided(decision: &Decision) -> String {
         Answer::Held { code, message } => format!("held, {code}: {message}"),
         Answer::Refused { code, message } => format!("refused, {code}: {message}"),
     };
-    let about = match &decision.actor {
+    format!("{who} {} was {answer}{} ({})", what.join(" + "), about(decision), decision.id)
+}
+
+fn about(decision: &Decision) -> String {
+    match &decision.actor {
         Some(actor) => {
             let whom = for_whom(actor.on_behalf_of.as_ref());
             format!("; task {}, {whom}, {}", actor.task, actor.run)
         }
         None => String::new(),
+    }
+}
+
+/// A token that was asked for: what for, with whose authority, bound how, until when.
+fn asked(decision: &Decision, token: &TokenRecord) -> String {
+    let scope = match token.scope.as_str() {
+        "" => String::new(),
+        scope => format!(" with the scope `{scope}`"),
     };
-    format!("{who} {} was {answer}{about} ({})", what.join(" + "), decision.id)
+    let details = token.details.map(|digest| format!(" with the details {digest}"));
+    let target = format!("{}{scope}{}", token.audience, details.unwrap_or_default());
+    match &decision.answer {
+        Answer::Allowed => {
+            let line = decision.line.as_ref().map(|line| format!(" under `{line}`"));
+            let from = token.subject_token.as_ref().map(|from| format!(", exchanged for {from}"));
+            let bound = match &token.bound_to {
+                Some(key) => format!("bound to {key}"),
+                None => "bound to nobody".to_owned(),
+            };
+            format!(
+                "was issued {} for {target}{}{}; the authority of {}, {bound}, until {}, client {}",
+                token.id,
+                line.unwrap_or_default(),
+                from.unwrap_or_default(),
+                token.subject,
+                token.expires_at,
+                token.client
+            )
+        }
+        Answer::Held { code, message } => {
+            format!("waits for a token for {target}: held, {code}: {message}")
+        }
+        Answer::Refused { code, message } => {
+            format!("got no token for {target}: refused, {code}: {message}")
+        }
+    }
 }
 
 fn for_whom(user: Option<&UserName>) -> String {
     user.map_or_else(|| "for nobody".to_owned(), |user| format!("for {user}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use marque_domain::{LogEntry, TokenRecord};
+    use serde_json::{Value, json};
+
+    use super::of;
+
+    fn entry(answer: &Value, token: &Value) -> LogEntry {
+        let decision = json!({
+            "event": "decided", "id": "dec_01ARYZ6S410000000000000000", "at": 0, "answer": answer,
+            "operation": { "service": "resource", "connection": "billing", "name": "token",
+                "resource": [], "target": "https://billing.test:443", "class": "unclassified",
+                "has_query": false, "body": "empty",
+                "digest": format!("sha256:{}", "0".repeat(64)) },
+            "actor": null, "line": "billing:token", "facts": [], "rules": [],
+            "policy_digest": null, "trust_inputs": null, "trust": null, "meter": null,
+            "approval": null, "credential": null, "token": token,
+        });
+        serde_json::from_value(json!({ "index": 7, "at": 0, "event": decision })).unwrap()
+    }
+
+    fn token() -> Value {
+        let token = TokenRecord {
+            id: "tok_01ARYZ6S410000000000000000".parse().unwrap(),
+            grant: "client_credentials".to_owned(),
+            client: "cli_1".to_owned(),
+            audience: "https://billing.test/".to_owned(),
+            subject: "carol".to_owned(),
+            scope: "invoices:read".to_owned(),
+            details: None,
+            bound_to: Some("jkt:k".to_owned()),
+            subject_token: Some("tok_0".to_owned()),
+            expires_at: marque_domain::Timestamp::from_millis(300_000),
+        };
+        serde_json::to_value(token).unwrap()
+    }
+
+    #[test]
+    fn a_token_is_told_with_whom_it_serves_and_how_it_is_bound() {
+        let told = of(&entry(&json!({ "answer": "allowed" }), &token()));
+        assert_eq!(
+            told,
+            "somebody unknown was issued tok_01ARYZ6S410000000000000000 for https://billing.test/ \
+             with the scope `invoices:read` under `billing:token`, exchanged for tok_0; the \
+             authority of carol, bound to jkt:k, until 1970-01-01T00:05:00Z, client cli_1 \
+             (dec_01ARYZ6S410000000000000000)"
+        );
+        let mut bearer = token();
+        bearer["bound_to"] = Value::Null;
+        let told = of(&entry(&json!({ "answer": "allowed" }), &bearer));
+        assert!(told.contains("bound to nobody"), "{told}");
+    }
+
+    #[test]
+    fn a_token_that_was_not_issued_is_told_with_the_reason() {
+        let refused = json!({ "answer": "refused", "code": "refused.mandate.nothing_allows",
+            "message": "no line allows it" });
+        let told = of(&entry(&refused, &token()));
+        assert_eq!(
+            told,
+            "somebody unknown got no token for https://billing.test/ with the scope \
+             `invoices:read`: refused, refused.mandate.nothing_allows: no line allows it \
+             (dec_01ARYZ6S410000000000000000)"
+        );
+    }
 }

@@ -39,6 +39,7 @@ impl Open {
             home: self.home,
             hide: self.hide.iter().map(std::path::absolute).collect::<Result<_, _>>()?,
             has_git: !self.no_git_identity,
+            has_token_key: self.token_key,
             is_json: context.output.is_json(),
         };
         // ORDER: before there is a command that a signal could be meant for.

@@ -23,10 +23,11 @@ use crate::capture::message::Start;
 use crate::capture::stubs::{Theirs, stubs};
 use crate::capture::{self, Beside, Stage, places};
 use crate::client::{Client, Unheld};
+use crate::commands::token::key::Key;
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::exit::{Exit, Failure};
-use crate::launch::bundle::{SYSTEM, merged};
+use crate::launch::bundle::{self, SYSTEM, TOKEN_KEY, merged};
 use crate::launch::git::{self, GitSetup, WantedGit};
 use crate::launch::{self, Laid, Reach};
 use crate::output::clean;
@@ -47,7 +48,7 @@ impl Open {
         &self,
         context: &Context,
         hold: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
-        (opened, stage, run): (&OpenedRunView, &Stage, &Client),
+        (opened, stage, run, token_key): (&OpenedRunView, &Stage, &Client, Option<&Key>),
         again: &Again<'_>,
     ) -> Result<launch::Ended, Failure> {
         let captured = Captured {
@@ -63,6 +64,7 @@ impl Open {
                 environment: &context.environment,
                 also: &self.env,
                 has_git: !self.no_git_identity,
+                token_key,
             },
         };
         captured.launch(None, hold).await
@@ -88,6 +90,8 @@ pub(super) struct Command<'a> {
     pub(super) also: &'a [String],
     /// Whether it commits as its own.
     pub(super) has_git: bool,
+    /// By which it asks for tokens, if it has one of its own.
+    pub(super) token_key: Option<&'a Key>,
 }
 
 /// A captured run that was opened, and has a stage to run on.
@@ -119,7 +123,8 @@ impl Captured<'_> {
         hold: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
     ) -> Result<launch::Ended, Failure> {
         let Self { context, voice, opened, run, again, stage, bounds, command } = self;
-        let (bundle, has_system) = merged(&context.environment, &opened.ca_pem);
+        let (bundle, has_system) =
+            merged(&context.environment, &bundle::own(&context.data, opened));
         if !has_system {
             voice.warning("this system's certificate authorities were not found");
         }
@@ -127,6 +132,7 @@ impl Captured<'_> {
         let git = self.git();
         let mut files = stubs.files;
         files.extend(git.files);
+        files.extend(command.token_key.map(laid_key).transpose()?);
         let trusted_at = SYSTEM.iter().filter_map(|place| Path::new(place).canonicalize().ok());
         let made = stage.open(ports(opened), files, (&bundle, trusted_at.collect()))?;
         again.begin(made.doors)?;
@@ -155,11 +161,13 @@ impl Captured<'_> {
     }
 
     fn variables(&self) -> Result<BTreeMap<OsString, OsString>, Failure> {
+        let token_key = Path::new(places::OWN).join(TOKEN_KEY);
         let wanted = launch::Wanted {
             opened: self.opened,
             reach: Reach::Doors,
             bundle: Path::new(places::BUNDLE),
             socket: Path::new(places::CONTROL),
+            token_key: self.command.token_key.map(|_| token_key.as_path()),
             also: self.command.also,
         };
         let mut variables = launch::of_run(self.command.environment, &wanted)?;
@@ -187,6 +195,13 @@ impl Captured<'_> {
             inherited: &git::inherited(&self.context.environment),
         }))
     }
+}
+
+/// The run's own key, which nobody else in there can read.
+fn laid_key(key: &Key) -> Result<Laid, Failure> {
+    let pem = key.to_pem()?;
+    let text = String::from_utf8_lossy(pem.expose()).into_owned();
+    Ok(Laid { path: TOKEN_KEY.into(), mode: 0o600, text })
 }
 
 fn ports(opened: &OpenedRunView) -> Vec<u16> {

@@ -29,6 +29,7 @@ use super::voice::Voice;
 use crate::capture::asked::{self, Asked, Told};
 use crate::capture::{self, Below, Stage, Unfit};
 use crate::client::{Client, Request, Unheld};
+use crate::commands::token::key::Key;
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::exit::{Exit, Failure};
@@ -143,7 +144,9 @@ impl Children<'_> {
         is_clean: &mut bool,
     ) -> Result<u8, Failure> {
         let environment: Environment = asked.variables.into_iter().collect();
-        let spec = RunSpec { tier: Tier::Captured, ..asked.spec };
+        let token_key = asked.has_token_key.then(Key::make).transpose()?;
+        let keys = token_key.as_ref().map(Key::public_set).transpose()?;
+        let spec = RunSpec { tier: Tier::Captured, keys, ..asked.spec };
         let request = Request::post("/v1/run/children").json(&spec)?;
         let opened: OpenedRunView = self.parent.send(&request).await?;
         let run = client_of(self.context, self.parent, &opened);
@@ -188,6 +191,7 @@ impl Children<'_> {
                         environment: &environment,
                         also: &asked.also,
                         has_git: asked.has_git,
+                        token_key: token_key.as_ref(),
                     },
                 };
                 captured.launch(Some(signals), hold.as_mut()).await

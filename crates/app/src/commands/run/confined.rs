@@ -8,13 +8,14 @@ use std::pin::Pin;
 use marque_plane::view::{EndedView, OpenedRunView};
 
 use super::captured::tell_changes;
-use super::open::Open;
+use super::open::{Open, laid};
 use super::voice::Voice;
 use crate::capture::Fence;
 use crate::client::Unheld;
+use crate::commands::token::key::Key;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
-use crate::launch::{self, Bundle, Reach};
+use crate::launch::{self, Bundle, Reach, bundle};
 
 /// Tools that keep what can be made again at home, where nothing can be written.
 const CACHES: &[(&str, &str)] = &[
@@ -33,16 +34,18 @@ impl Open {
         &self,
         context: &Context,
         hold: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
-        (opened, fence, socket): (&OpenedRunView, &mut Fence, &Path),
+        (opened, fence, socket, token_key): (&OpenedRunView, &mut Fence, &Path, Option<&Key>),
     ) -> Result<launch::Ended, Failure> {
-        let bundle = Bundle::write(&context.environment, &opened.ca_pem)?;
+        let bundle = Bundle::write(&context.environment, &bundle::own(&context.data, opened))?;
         if !bundle.has_system() {
             context.output.warning("this system's certificate authorities were not found");
         }
         fence.open(bundle.dir(), port(opened)?)?;
         let path = bundle.path();
-        let reach = Reach::Proxy;
-        let wanted = launch::Wanted { opened, reach, bundle: &path, socket, also: &self.env };
+        let (reach, also) = (Reach::Proxy, &self.env);
+        let token_key = laid(token_key, &bundle)?;
+        let token_key = token_key.as_deref();
+        let wanted = launch::Wanted { opened, reach, bundle: &path, socket, token_key, also };
         let mut variables = launch::of_run(&context.environment, &wanted)?;
         variables.extend(self.git_identity(context, opened, &bundle)?);
         unsigned(&mut variables);

@@ -17,13 +17,15 @@ use super::desk::{Desk, client_of};
 use super::ending::{conclude, end, introduce};
 use super::held::{Held, HomeProfile};
 use super::voice::Voice;
-use crate::client::{Request, Unheld};
+use crate::client::{Client, Request, Unheld};
 use crate::commands::grant::LineArgs;
+use crate::commands::token::key::Key;
+use crate::commands::token::service;
 use crate::config::Span;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::launch::git::{self, WantedGit};
-use crate::launch::{self, Bundle, Reach, Wanted, anchor, mandate};
+use crate::launch::{self, Bundle, Reach, Wanted, anchor, bundle, mandate};
 
 // Its help stands on `Run`, which it is flattened into.
 #[derive(Args)]
@@ -60,6 +62,10 @@ pub(crate) struct Open {
     /// Leave git as it is: nobody signs what the run commits
     #[arg(long)]
     pub(super) no_git_identity: bool,
+    /// Give the command a key of its own, by which it asks the token service for tokens: in
+    /// MARQUE_KEY_FILE, beside MARQUE_CLIENT_ID and MARQUE_ISSUER
+    #[arg(long)]
+    pub(super) token_key: bool,
     /// Keep what was seen of the log in this file [default: in ~/.local/state/marque/anchors]
     #[arg(long, value_name = "FILE")]
     anchors: Option<PathBuf>,
@@ -100,7 +106,9 @@ impl Open {
             must_be_its_parents(tier, &desk).await?;
         }
         let mut held = held.await?;
-        let spec = RunSpec { tier: held.tier(), ..self.spec(context)? };
+        let token_key = self.token_key(context, &desk.client).await?;
+        let keys = token_key.as_ref().map(Key::public_set).transpose()?;
+        let spec = RunSpec { tier: held.tier(), keys, ..self.spec(context)? };
         let request = Request::post(desk.path).json(&spec)?.dry_run(self.dry_run);
         let opened: OpenedRunView = desk.client.send(&request).await?;
         let voice = Voice::Own(context.output);
@@ -118,15 +126,18 @@ impl Open {
         let ended = match &mut held {
             #[cfg(target_os = "linux")]
             Held::Captured(stage) => {
-                let parts = (&opened, &**stage, &run);
+                let parts = (&opened, &**stage, &run, token_key.as_ref());
                 self.launch_captured(context, hold.as_mut(), parts, &again).await
             }
             #[cfg(target_os = "linux")]
             Held::Confined(fence, _) => {
-                let parts = (&opened, &mut **fence, run.socket());
+                let parts = (&opened, &mut **fence, run.socket(), token_key.as_ref());
                 self.launch_confined(context, hold.as_mut(), parts).await
             }
-            Held::Advisory(_) => self.launch(context, hold.as_mut(), (&opened, run.socket())).await,
+            Held::Advisory(_) => {
+                let parts = (&opened, run.socket(), token_key.as_ref());
+                self.launch(context, hold.as_mut(), parts).await
+            }
         };
         let over = end(&voice, &run, ended).await?;
         match over.last {
@@ -139,6 +150,19 @@ impl Open {
             Err(failure) => context.output.failure(&failure),
         }
         Ok(Exit::Passed(over.code))
+    }
+
+    /// A fresh key for the run, if it is to have one.
+    async fn token_key(&self, context: &Context, client: &Client) -> Result<Option<Key>, Failure> {
+        if !self.token_key {
+            return Ok(None);
+        }
+        if service::issuer(context, client).await.is_none() {
+            let message = "there is no token service that a run could have a key for";
+            return Err(Failure::new(Exit::Unavailable, message)
+                .hint("set `oauth.listen` in the configuration, and start the server anew"));
+        }
+        Key::make().map(Some)
     }
 
     // A path that is not there hides nothing, and a slip in it would leave a secret in sight.
@@ -158,15 +182,17 @@ impl Open {
         &self,
         context: &Context,
         hold: Pin<&mut impl Future<Output = Result<EndedView, Unheld>>>,
-        (opened, socket): (&OpenedRunView, &Path),
+        (opened, socket, token_key): (&OpenedRunView, &Path, Option<&Key>),
     ) -> Result<launch::Ended, Failure> {
-        let bundle = Bundle::write(&context.environment, &opened.ca_pem)?;
+        let bundle = Bundle::write(&context.environment, &bundle::own(&context.data, opened))?;
         if !bundle.has_system() {
             context.output.warning("this system's certificate authorities were not found");
         }
         let path = bundle.path();
-        let reach = Reach::Proxy;
-        let wanted = Wanted { opened, reach, bundle: &path, socket, also: &self.env };
+        let (reach, also) = (Reach::Proxy, &self.env);
+        let token_key = laid(token_key, &bundle)?;
+        let token_key = token_key.as_deref();
+        let wanted = Wanted { opened, reach, bundle: &path, socket, token_key, also };
         let mut variables = launch::of_run(&context.environment, &wanted)?;
         variables.extend(self.git_identity(context, opened, &bundle)?);
         launch::supervise(&self.command, &variables, hold).await
@@ -248,6 +274,11 @@ impl Open {
         context.output.remark(&format!("marque: anchored in `{}`", file.display()));
         Ok(())
     }
+}
+
+/// Lays the key of a run, if it has one, where it goes away with the run.
+pub(super) fn laid(key: Option<&Key>, bundle: &Bundle) -> Result<Option<PathBuf>, Failure> {
+    key.map(|key| bundle.lay_token_key(&key.to_pem()?)).transpose()
 }
 
 /// Refuses a child run in another tier than that of the run it is opened from.

@@ -22,7 +22,7 @@ use crate::sequence::Durability;
 use crate::spec::RunSpec;
 use crate::step::Step;
 use crate::verbs::{limits, lines};
-use crate::view::{GitView, OpenedRunView, RunView};
+use crate::view::{OpenedRunView, RunView};
 use crate::world::World;
 
 /// Runs known at once, open or closed lately.
@@ -73,7 +73,7 @@ impl Plane {
         }
         let opened = opened?;
         let git = self.git_of(&opened.run);
-        Ok(prepared.hand_out(opened, git))
+        Ok(OpenedRunView { git, issuer: self.issuer(), ..prepared.hand_out(opened) })
     }
 
     /// Opens a child run for a run: inside its mandate, never past its end, closed with it.
@@ -98,7 +98,7 @@ impl Plane {
             })
             .await?;
         let git = self.git_of(&opened.run);
-        Ok(prepared.hand_out(opened, git))
+        Ok(OpenedRunView { git, issuer: self.issuer(), ..prepared.hand_out(opened) })
     }
 
     // The root never changes, so any world that knows the parent will do.
@@ -231,7 +231,7 @@ pub(super) struct Granted {
 }
 
 impl Prepared {
-    fn hand_out(&self, granted: Granted, git: Option<GitView>) -> OpenedRunView {
+    fn hand_out(&self, granted: Granted) -> OpenedRunView {
         let Granted { run, left_out, reached } = granted;
         OpenedRunView {
             run,
@@ -246,7 +246,8 @@ impl Prepared {
             left_out,
             ports: reached.ports,
             hosts: reached.hosts,
-            git,
+            git: None,
+            issuer: None,
         }
     }
 }

@@ -32,6 +32,7 @@ mod inside;
 mod kill;
 mod log;
 mod log_key;
+mod oauth;
 mod peers;
 mod postgres;
 mod restored;

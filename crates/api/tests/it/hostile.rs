@@ -7,7 +7,7 @@ use marque_testkit::{asking, child};
 use super::served::{Served, factor, proof};
 
 /// Every route that reads JSON.
-const READERS: [&str; 14] = [
+const READERS: [&str; 15] = [
     "/v1/unlock",
     "/v1/agents",
     "/v1/agents/bot/limit",
@@ -20,6 +20,7 @@ const READERS: [&str; 14] = [
     "/v1/kill",
     "/v1/tasks/close",
     "/v1/keys/token/rotate",
+    "/v1/keys/token/retire",
     "/v1/tokens/revoke",
     "/v1/run/children",
 ];

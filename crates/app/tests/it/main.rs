@@ -38,5 +38,6 @@ mod road;
 mod sockets;
 mod support;
 mod tamper;
+mod token_cli;
 mod torn;
 mod vault;

@@ -163,6 +163,12 @@ impl Human {
         self.plane.plane().revoke_grant(&self.acting().await, &which).await.unwrap();
     }
 
+    /// The questions that wait for an answer.
+    pub async fn waiting(&self) -> Vec<Id<Approval>> {
+        let open = self.plane.plane().approvals(&self.acting().await, false).await.unwrap();
+        open.into_iter().map(|view| view.approval.id).collect()
+    }
+
     /// Looks at a question and says yes to exactly what is shown.
     pub async fn approves(&self, which: Id<Approval>) -> Result<ApprovalView, AdminError> {
         let (plane, which) = (self.plane.plane(), which.to_string());

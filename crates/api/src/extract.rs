@@ -140,7 +140,13 @@ impl Whole {
         Ok(Self(Arc::new(Secret::from_vec(std::mem::take(&mut *whole)))))
     }
 
-    fn of(parts: &Parts) -> Result<&[u8], Problem> {
+    /// What was read.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.expose()
+    }
+
+    /// The body that the gate has read.
+    pub(crate) fn of(parts: &Parts) -> Result<&[u8], Problem> {
         let whole = parts.extensions.get::<Self>();
         whole.map(|whole| whole.0.expose()).ok_or_else(|| Problem::unreadable("there is no body"))
     }

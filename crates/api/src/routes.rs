@@ -7,6 +7,7 @@ use crate::handlers::{
     agents, approvals, clients, connections, decisions, grants, humans, keys, log, own_run, runs,
     status, tokens,
 };
+use crate::oauth;
 use crate::shared::Shared;
 
 /// The one route that may wait as long as a run lasts.
@@ -16,6 +17,8 @@ const END: &str = "/v1/run/end";
 
 /// The one route whose body may have 1 MiB: an object of git.
 pub(crate) const SIGN: &str = "/v1/run/git/sign";
+/// Where a run asks for a token of its own.
+const TOKEN: &str = "/v1/run/token";
 
 /// Who reaches a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +80,7 @@ pub(crate) fn without_rehearsal(path: &str) -> Option<&'static str> {
         "/v1/run/children" => Some("a child run"),
         END => Some("the end of a run"),
         SIGN => Some("a signature"),
+        TOKEN => Some("a token"),
         _ => None,
     }
 }
@@ -139,6 +143,7 @@ fn table() -> Vec<Route> {
         read("/v1/run/whoami", Run, get(own_run::whoami)),
         act("/v1/run/children", Run, post(own_run::open_child)),
         act(SIGN, Run, post(own_run::sign)),
+        act(TOKEN, Run, post(oauth::own_token)),
         read(HOLD, Run, get(own_run::hold)),
         act(END, Run, post(own_run::end)),
     ]

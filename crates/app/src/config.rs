@@ -3,6 +3,7 @@
 //! Holds no secret and no authority: those live in the plane, where they are recorded.
 
 mod nearest;
+mod oauth;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) policy: Policies,
     /// The database, if the plane is in one.
     pub(crate) database: Databases,
+    /// The token service, and the gateway's reverse door.
+    pub(crate) oauth: OAuth,
 }
 
 /// The server and its doors.
@@ -114,6 +117,31 @@ pub(crate) struct Databases {
     pub(crate) replica: Option<String>,
 }
 
+/// The token service, and the gateway's reverse door.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct OAuth {
+    /// Where the token service listens. Off if absent.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Who issues tokens: the base of the addresses of its endpoints. That of `listen` if absent.
+    pub(crate) issuer: Option<String>,
+    /// A PEM file with the certificate of both listeners, and those that vouch for it. One of an
+    /// authority of the server's own if absent.
+    pub(crate) certificate: Option<PathBuf>,
+    /// A file of its owner alone (0600) with its key, in PEM.
+    pub(crate) key: Option<PathBuf>,
+    /// Whether the token service speaks no TLS, because a proxy before it does; loopback only.
+    pub(crate) plain: bool,
+    /// Where the gateway serves connections to whoever has a token. Off if absent.
+    pub(crate) gateway_listen: Option<SocketAddr>,
+    /// The base of their addresses. That of `gateway_listen` if absent.
+    pub(crate) gateway_url: Option<String>,
+    /// How long a token is good, at most 15 minutes.
+    pub(crate) token_ttl: Span,
+    /// How long a key signs tokens before the next one does, at least an hour.
+    pub(crate) rotate_after: Span,
+}
+
 /// A span of time, written like `90s`, `60m`, `12h` or `30d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -153,6 +181,22 @@ impl Default for Git {
 impl Default for Approvals {
     fn default() -> Self {
         Self { ttl: Span(Duration::from_secs(15 * 60)) }
+    }
+}
+
+impl Default for OAuth {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            issuer: None,
+            certificate: None,
+            key: None,
+            plain: false,
+            gateway_listen: None,
+            gateway_url: None,
+            token_ttl: Span(Duration::from_secs(5 * 60)),
+            rotate_after: Span(Duration::from_secs(30 * 24 * 60 * 60)),
+        }
     }
 }
 
@@ -255,6 +299,7 @@ impl Config {
                 "use up to 63 letters, digits, `.` and `-`, such as `marque-1`",
             );
         }
+        self.oauth.check()?;
         Ok(self)
     }
 
@@ -273,6 +318,7 @@ impl Config {
                 url_file: Some(PathBuf::from("/")),
                 replica: Some("marque-1".to_owned()),
             },
+            oauth: self.oauth.with_every_key(),
             ..self.clone()
         };
         toml::Table::try_from(every).unwrap_or_default()

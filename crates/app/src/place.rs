@@ -67,7 +67,7 @@ impl DataDir {
         self.0.join("log.vkey")
     }
 
-    /// The authority behind the token service's certificate, where the server made one itself.
+    /// The certificate of the authority that issues this server's own, for its clients.
     pub(crate) fn issuer_authority(&self) -> PathBuf {
         self.0.join("issuer-ca.pem")
     }
@@ -148,8 +148,19 @@ pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
 /// Puts such a file in place of the one that is there, whole or not at all; durable when this
 /// returns.
 pub(crate) fn replace_private(path: &Path, text: &str) -> io::Result<()> {
+    replace(path, text, 0o600)
+}
+
+/// The same with a file that others may read, where they get at it.
+pub(crate) fn replace_public(path: &Path, text: &str) -> io::Result<()> {
+    replace(path, text, 0o644)
+}
+
+fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let aside = path.with_extension("new");
-    create_private(&aside, text)?.sync_all()?;
+    let file = create_private(&aside, text)?;
+    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    file.sync_all()?;
     std::fs::rename(&aside, path)?;
     // The name is only durable with its directory.
     path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())

@@ -2,10 +2,12 @@
 //!
 //! Wires, and nothing else; every answer comes from the crates it wires.
 
+mod certificate;
 pub(crate) mod keys;
 pub(crate) mod policies;
 pub(crate) mod seen;
 mod signals;
+mod tokens;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -16,6 +18,7 @@ use anyhow::Context as _;
 use marque_api::{Api, Metrics};
 use marque_crypto::SystemRandom;
 use marque_crypto::factor::Cost;
+use marque_crypto::seal::KeyManager;
 use marque_gateway::{Gateway, GatewaySettings};
 use marque_plane::view::{ClaimView, StatusView};
 use marque_plane::{GitSettings, HandedDoors, Parts, Plane, Settings, StartError};
@@ -36,6 +39,7 @@ use crate::place::write_private;
 use keys::Keys;
 use seen::Memory;
 use signals::{Signals, TOLD};
+use tokens::{TokenDoor, TokensTold};
 
 /// How long requests under way may take to end once the server stops; then they are cut.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -59,9 +63,11 @@ pub(crate) async fn serve(
     // ORDER: before anything that looks up what it counts with.
     let metrics = Metrics::install()?;
     let database = Database::of(config, &context.environment, &context.data)?;
-    let (plane, mut memory, _lock) = open(context, config, &database)?;
+    let Open { plane, mut memory, key_manager, _lock } = open(context, config, &database)?;
     let shutdown = CancellationToken::new();
     let Listeners { proxy, admin, hand_over } = Listeners::open(context, config).await?;
+    let parts = (&plane, &*key_manager);
+    let tokens = TokenDoor::open(context, config, parts, &shutdown).await?;
     plane.set_proxy_address(config.server.proxy_address.map_or_else(|| proxy.local_addr(), Ok)?);
     let api = Api::new(plane.clone(), metrics.clone(), shutdown.clone());
     let (handing, handed) = mpsc::channel::<HandedDoors>(HANDED_MAX);
@@ -89,8 +95,14 @@ pub(crate) async fn serve(
         let api = api.clone();
         tasks.spawn(async move { api.serve_metrics(listener).await });
     }
+    let told = tokens.as_ref().map(|tokens| tokens.told().clone());
+    // Clients elsewhere cannot start it: as long as it has any, it stays.
+    let idle_exit = idle_exit.filter(|_| tokens.is_none());
+    if let Some(tokens) = tokens {
+        tasks.spawn(tokens.serve());
+    }
     tasks.close();
-    greet(context, plane.status(), config, &database)?;
+    greet(context, (plane.status(), told), config, &database)?;
 
     let mut ending = Ending { signals, shutdown: shutdown.clone(), idle_exit };
     let why = until_the_end(&plane, &mut memory, (&api, &metrics), &mut ending).await;
@@ -139,20 +151,26 @@ impl Listeners {
     }
 }
 
-fn open(
-    context: &Context,
-    config: &Config,
-    database: &Database,
-) -> anyhow::Result<(Plane, Memory, Option<File>)> {
+/// A plane that is open.
+struct Open {
+    plane: Plane,
+    memory: Memory,
+    key_manager: Arc<dyn KeyManager>,
+    /// Keeps every other server off the data directory.
+    _lock: Option<File>,
+}
+
+fn open(context: &Context, config: &Config, database: &Database) -> anyhow::Result<Open> {
     let data = &context.data;
     data.prepare()?;
     let policies = policies::load(&policies::directory(config, data))?;
     let Opened { store, keys, lock } = database.open(config, data)?;
     let mut memory = Memory::load(context, &store, keys.log_key.public())?;
+    let key_manager = Arc::clone(&keys.key_manager);
     let parts = parts(keys, policies, &memory);
     let signer = Arc::clone(&parts.log_key);
     let settings = Settings {
-        oauth: None,
+        oauth: config.oauth.settings()?,
         trust_domain: config.server.trust_domain.clone(),
         approval_ttl: config.approval.ttl.0,
         max_run_ttl: config.run.max_ttl.0,
@@ -168,7 +186,7 @@ fn open(
     write_private(&data.log_verifier(), &format!("{}\n", VerifierKey::new(name, public)))?;
     let kept = memory.keep(plane.seen());
     kept.with_context(|| format!("cannot write `{}`", memory.path().display()))?;
-    Ok((plane, memory, lock))
+    Ok(Open { plane, memory, key_manager, _lock: lock })
 }
 
 /// What a plane is made of.
@@ -211,18 +229,21 @@ struct Greeting {
     store: String,
     /// What this server is called, if others may serve the same database.
     replica: Option<String>,
+    /// The token service, if it is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<TokensTold>,
 }
 
 /// Says who holds the plane and where it listens. The claim shows on every start.
 fn greet(
     context: &Context,
-    status: StatusView,
+    (status, tokens): (StatusView, Option<TokensTold>),
     config: &Config,
     database: &Database,
 ) -> anyhow::Result<()> {
     let replica = matches!(database, Database::Server(_)).then(|| database::replica(config));
-    let greeting = Greeting { status, store: database.place(), replica };
-    context.output.result(&greeting, |Greeting { status, store, replica }| {
+    let greeting = Greeting { status, store: database.place(), replica, tokens };
+    context.output.result(&greeting, |Greeting { status, store, replica, tokens }| {
         let claim = match &status.claimed {
             Some(ClaimView { by, at, log_key }) => {
                 format!("claimed by {by} at {at}\nlog key    {log_key}")
@@ -232,9 +253,10 @@ fn greet(
         let proxy = status.proxy.as_deref().unwrap_or("closed");
         let replica = replica.as_ref().map(|name| format!(", as {name}")).unwrap_or_default();
         let socket = context.data.socket();
+        let tokens = tokens.as_ref().map(TokensTold::lines).unwrap_or_default();
         format!(
             "marque {} serves {}\n{claim}\nstore      {store}{replica}\n\
-             socket     {}\nproxy      {proxy}\npolicies   {}, {}",
+             socket     {}\nproxy      {proxy}\n{tokens}policies   {}, {}",
             status.version,
             status.trust_domain,
             socket.display(),

@@ -1,5 +1,6 @@
-//! Keys and certificates for intercepting the TLS of one run. They leave memory only sealed, where
-//! several servers serve one plane.
+//! Keys and certificates for intercepting the TLS of one run, and for a server that has none of
+//! others. They leave memory only sealed: where several servers serve one plane, and on the disk of
+//! a server.
 //!
 //! Types of their own: nothing here can sign a token or a checkpoint. Keys and serial numbers come
 //! from the library's generator; times come from the caller.
@@ -30,8 +31,10 @@ pub const MAX_LEAF_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// How far back certificates start, for clocks that run behind.
 const BACKDATE_MILLIS: u64 = 5 * 60 * 1000;
 const MAX_LABEL_LEN: usize = 48;
+/// What an authority of a server is called. With its spaces it is no label of a run's.
+const SERVER_LABEL: &str = "Marque server CA";
 
-/// A certificate authority for one run. Its key dies with the run.
+/// A certificate authority for one run, whose key dies with the run, or for one server.
 pub struct InterceptAuthority {
     label: Box<str>,
     // In PKCS#8, for the library's own form takes more; it is read for each leaf anew.
@@ -51,6 +54,15 @@ impl InterceptAuthority {
         if label.is_empty() || label.len() > MAX_LABEL_LEN || !label.bytes().all(plain) {
             return Err(CryptoError::BadLabel(shortened(label)));
         }
+        Self::make(label, now, lifetime)
+    }
+
+    /// A new authority of a server, named `CN=Marque server CA`, valid as one of a run is.
+    pub fn create_for_server(now: Timestamp, lifetime: Duration) -> Result<Self, CryptoError> {
+        Self::make(SERVER_LABEL, now, lifetime)
+    }
+
+    fn make(label: &str, now: Timestamp, lifetime: Duration) -> Result<Self, CryptoError> {
         let (starts, ends) = (backdated(now), now.plus(lifetime));
         let params = authority_params(label, starts, ends);
         let key = CertificateKey::generate()?;
@@ -112,6 +124,11 @@ impl InterceptAuthority {
         &self.certificate
     }
 
+    /// The moment from which it is no longer valid, and nothing it signed is.
+    pub fn ends(&self) -> Timestamp {
+        self.ends
+    }
+
     /// A server certificate for `host`: a DNS name, or an IP address without brackets.
     ///
     /// Lives at most [`MAX_LEAF_LIFETIME`] and never beyond the authority. All leaves of one
@@ -122,7 +139,8 @@ impl InterceptAuthority {
         }
         let starts = backdated(now).max(self.starts);
         let ends = now.plus(MAX_LEAF_LIFETIME).min(self.ends);
-        let mut params = params("Marque run leaf", starts, ends);
+        let name = if self.is_of_server() { "Marque server" } else { "Marque run leaf" };
+        let mut params = params(name, starts, ends);
         params.subject_alt_names = vec![alternative_name(host)?];
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -134,6 +152,10 @@ impl InterceptAuthority {
         let certificate = params.signed_by(leaf_key, &issuer);
         let certificate = certificate.map_err(|_| CryptoError::Library("making a leaf"))?;
         Ok(Leaf { chain: vec![certificate.der().clone()], key: leaf_key.to_pkcs8()?, ends })
+    }
+
+    fn is_of_server(&self) -> bool {
+        &*self.label == SERVER_LABEL
     }
 
     fn leaf_key(&self) -> Result<&CertificateKey, CryptoError> {
@@ -188,7 +210,12 @@ impl Drop for Leaf {
 }
 
 fn authority_params(label: &str, starts: Timestamp, ends: Timestamp) -> CertificateParams {
-    let mut params = params(&format!("Marque run CA {label}"), starts, ends);
+    let name = if label == SERVER_LABEL {
+        SERVER_LABEL.to_owned()
+    } else {
+        format!("Marque run CA {label}")
+    };
+    let mut params = params(&name, starts, ends);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params

@@ -52,6 +52,18 @@ fn openssl_accepts_a_leaf_for_its_own_host_and_no_other() {
 }
 
 #[test]
+fn an_authority_of_a_server_is_called_so_and_comes_back_as_it_was() {
+    let made = InterceptAuthority::create_for_server(NOW, 48 * HOUR).unwrap();
+    let authority = InterceptAuthority::restore(&made.expose().unwrap()).unwrap();
+    assert_eq!((authority.ca_pem(), authority.ends()), (made.ca_pem(), made.ends()));
+    assert!(text(&authority.ca_pem()).contains("Subject: CN = Marque server CA"));
+    let leaf = authority.leaf("id.demo.test", NOW).unwrap();
+    assert!(text(&leaf.chain_pem()).contains("Subject: CN = Marque server\n"));
+    let good = verify(&authority, &leaf, NOW, "-verify_hostname id.demo.test");
+    assert!(good.contains("leaf.pem: OK"), "{good}");
+}
+
+#[test]
 fn openssl_accepts_leaves_for_addresses() {
     let authority = authority(HOUR);
     for address in ["127.0.0.1", "2001:db8::1"] {

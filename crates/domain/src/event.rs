@@ -264,6 +264,12 @@ pub enum Verb {
     /// Ended a client.
     #[serde(rename = "client.retired")]
     ClientRetired,
+    /// Trusted an issuer to say who people are.
+    #[serde(rename = "issuer.added")]
+    IssuerAdded,
+    /// Trusted an issuer no more.
+    #[serde(rename = "issuer.removed")]
+    IssuerRemoved,
     /// Took a token back.
     #[serde(rename = "token.revoked")]
     TokenRevoked,

@@ -25,7 +25,8 @@ pub struct Operation {
     pub scheme: String,
     /// Where it goes.
     pub endpoint: Endpoint,
-    /// The connection that the request itself names. `None` where the endpoint says which serves it.
+    /// The connection that the request itself names. `None` where the endpoint says which serves
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<Id<Connection>>,
     /// Everything else that identifies the effect, such as `query`, and each header sent on.

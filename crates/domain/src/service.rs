@@ -35,8 +35,8 @@ pub enum Service {
     Git,
     /// Bytes to a host that no connection serves; contents unseen.
     Net,
-    /// A resource server: it verifies tokens of ours itself, and nothing is forwarded to it (RFC 6749
-    /// §1.1). The operations are what a token for it can say.
+    /// A resource server: it verifies tokens of ours itself, and nothing is forwarded to it (RFC
+    /// 6749 §1.1). The operations are what a token for it can say.
     Resource,
 }
 

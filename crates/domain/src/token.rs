@@ -56,7 +56,8 @@ pub struct TokenRecord {
     /// Of what it allows in detail (RFC 9396), as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Digest>,
-    /// Whose key or certificate it is bound to: `jkt:…` or `x5t#S256:…`; nobody's for a bearer token.
+    /// Whose key or certificate it is bound to: `jkt:…` or `x5t#S256:…`; nobody's for a bearer
+    /// token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound_to: Option<String>,
     /// The token it was exchanged for, by its `jti`, where that is one of ours.

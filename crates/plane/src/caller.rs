@@ -35,8 +35,8 @@ pub enum Presented {
     },
     /// That the request came in through a door of a captured run.
     Door(DoorProof),
-    /// That a client of the token service proved itself, or a token of ours was presented by whom it
-    /// is bound to.
+    /// That a client of the token service proved itself, or a token of ours was presented by whom
+    /// it is bound to.
     Bound(Box<BoundProof>),
 }
 

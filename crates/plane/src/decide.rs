@@ -67,15 +67,6 @@ pub(crate) async fn decide(plane: &Plane, ask: Ask) -> Result<Permit, Refusal> {
     Err(record::refuse(plane, &draft, ask.presented.uses(), refusal).await)
 }
 
-/// Refuses somebody who could not be told before there was anything to decide.
-pub(crate) async fn refuse_stranger(
-    plane: &Plane,
-    operation: &Operation,
-    refusal: Refusal,
-) -> Refusal {
-    record::refuse(plane, &Draft::new(operation, plane.now()), &[], refusal).await
-}
-
 /// What [`decide`] would answer now. Records nothing and gives nothing.
 pub(crate) fn preview(plane: &Plane, ask: &Ask) -> Preview {
     let mut draft = Draft::new(&ask.operation, plane.now());
@@ -140,23 +131,8 @@ fn walk(
     // ORDER: a hold is answered last of all, so that no human is asked for what would be refused
     // anyway. An approval lifts a hold and nothing else.
     let approval = draft.hold.as_ref().and_then(|_| draft.approved(world, &standing, now));
-    let token = ask
-        .presented
-        .minting()
-        .map(|minting| minting.claims(world, (&standing, &mandated), approval.as_deref(), now));
-    let token = token.transpose()?;
-    draft.mints(token.as_deref());
-    let (uses, rests_on) = (ask.presented.uses().to_vec(), ask.presented.rests_on());
+    let bound = ask.presented.bind(world, &standing, approval.as_deref(), now)?;
+    draft.mints(bound.token.as_deref());
     let announced_bytes = ask.announced_bytes;
-    Ok(Cleared {
-        announced_bytes,
-        live,
-        standing,
-        mandated,
-        named,
-        approval,
-        token,
-        uses,
-        rests_on,
-    })
+    Ok(Cleared { announced_bytes, live, standing, mandated, named, approval, bound })
 }

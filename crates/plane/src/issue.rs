@@ -1,10 +1,12 @@
 //! Issuing: the one function that signs an agent's token. It takes a [`Permit`], so what it signs
 //! was decided and is in the log.
 
+use marque_crypto::token_key::TokenAlgorithm;
 use marque_domain::{Code, Refusal};
-use marque_wire::jose::{Token, TokenClass, Unsigned};
-use marque_wire::oauth::AccessTokenClaims;
+use marque_wire::jose::{NumericDate, Token, TokenClass, Unsigned};
+use marque_wire::oauth::{AccessTokenClaims, Introspection, introspection_claims};
 
+use crate::oauth::{Asked, Refused};
 use crate::plane::Plane;
 use crate::record::Permit;
 use crate::run;
@@ -44,6 +46,34 @@ pub(crate) fn sign(plane: &Plane, permit: Permit) -> Result<Issued, Refusal> {
     let signature = signature.map_err(|error| unsigned(&error.to_string()))?;
     let token = token.finish(&signature).map_err(|error| unsigned(&error.to_string()))?;
     Ok(Issued { token, claims: mint.claims })
+}
+
+impl Plane {
+    /// Signs what [`Plane::introspect`] answered to `asker` (RFC 9701). No token: it has neither
+    /// `sub` nor `exp`, and its class is another.
+    ///
+    /// # Errors
+    /// [`Refused`], `temporarily_unavailable`, where there is no key that signs.
+    #[expect(clippy::disallowed_methods, reason = "issuing is where tokens are signed")]
+    pub fn sign_introspection(
+        &self,
+        asker: &str,
+        answer: &Introspection,
+    ) -> Result<Token, Refused> {
+        let refused = |why: &str| Refused::by_road(unsigned(why), Asked::Nothing);
+        let settings = self.oauth().ok_or_else(|| refused("the token service is off"))?;
+        let world = self.world();
+        let signer = world.tokens.keys().and_then(|keys| keys.signer(TokenAlgorithm::Es256));
+        let signer = signer.ok_or_else(|| refused("there is no key of its algorithm"))?;
+        let private = signer.private().ok_or_else(|| refused("its key signs no more"))?;
+        let now = NumericDate::of(self.now());
+        let claims = introspection_claims(&settings.issuer, asker, now, answer);
+        let (class, algorithm) = (TokenClass::Introspection, TokenAlgorithm::Es256.algorithm());
+        let token = Unsigned::new(class, algorithm, signer.public.kid(), &claims);
+        let signature = private.sign(token.signing_input());
+        let signature = signature.map_err(|error| refused(&error.to_string()))?;
+        token.finish(&signature).map_err(|error| refused(&error.to_string()))
+    }
 }
 
 fn unsigned(why: &str) -> Refusal {

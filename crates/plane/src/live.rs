@@ -242,8 +242,8 @@ impl LiveRun {
         let _same = self.searched.set(given);
     }
 
-    /// Whether an earlier server of that name opened it, and its launcher has not come since. Nobody
-    /// comes for a run without one.
+    /// Whether an earlier server of that name opened it, and its launcher has not come since.
+    /// Nobody comes for a run without one.
     pub(crate) fn is_awaited(&self, replica: &str) -> bool {
         self.launcher.is_some() && self.is_remade && *self.home == *replica && !self.was_held()
     }

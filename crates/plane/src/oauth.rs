@@ -15,6 +15,7 @@ mod keys;
 mod metadata;
 mod mint;
 mod nonce;
+mod person;
 mod present;
 mod proof;
 mod revoke;
@@ -28,7 +29,7 @@ pub use details::{DetailType, TYPES};
 pub use keys::PUBLISHED_SECS;
 pub use present::TokenAtDoor;
 
-pub(crate) use bound::Use;
+pub(crate) use bound::{Bound, Use};
 pub(crate) use keys::{SigningKey, TokenKeys};
 pub(crate) use mint::Mint;
 pub(crate) use present::VerifiedTokens;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marque_domain::{
-    AccessToken, Answer, Approval, Body, Code, Connection, Decision, Digest, Event, Grant, Id,
-    Operation, Refusal, Revised, Run, Stage, Tier,
+    Answer, Approval, Body, Code, Connection, Decision, Digest, Event, Grant, Id, Operation,
+    Refusal, Revised, Run, Stage, Tier,
 };
 use marque_store::Intent;
 
@@ -24,7 +24,7 @@ use crate::laps::Laps;
 use crate::lease::Lease;
 use crate::live::LiveRun;
 use crate::mandate::{self, Mandated};
-use crate::oauth::{Mint, Use};
+use crate::oauth::{Bound, Mint, Use};
 use crate::plane::Plane;
 use crate::run::{self, Standing};
 use crate::sequence::Durability;
@@ -102,12 +102,8 @@ pub(crate) struct Cleared {
     pub(crate) mandated: Mandated,
     pub(crate) named: Option<Named>,
     pub(crate) approval: Option<Arc<Revised<Approval>>>,
-    /// The token to be signed, where it is about one.
-    pub(crate) token: Option<Box<Mint>>,
-    /// What is good once, and used by this.
-    pub(crate) uses: Vec<Use>,
-    /// Tokens of ours that it rests on: none of them may be taken back.
-    pub(crate) rests_on: Vec<Id<AccessToken>>,
+    /// What it is bound to, where it came by the token service.
+    pub(crate) bound: Bound,
 }
 
 /// Why there is no permit after all.
@@ -167,11 +163,11 @@ pub(crate) async fn allow(
     let intended = Event::Decided(Box::new(draft.decided(decision, Answer::Allowed)));
     let recorded = plane.sequencer().submit(durability, move |step| {
         must_be_unchanged(step, (&inside, &operation), tier_floor)?;
-        use_all(step, &inside.uses)?;
+        use_all(step, &inside.bound.uses)?;
         let portion = spend(step, &inside, decision)?;
         consume(step, &inside, decision)?;
         let appended = step.append(&intended)?;
-        if inside.token.is_none() {
+        if inside.bound.token.is_none() {
             intend(step, &inside, (decision, appended))?;
         }
         Ok::<_, Unmade>((appended, portion))
@@ -180,7 +176,9 @@ pub(crate) async fn allow(
         Ok(recorded) => recorded,
         Err(Unmade::Stop(stop)) => return Err(stop),
         Err(Unmade::Failed(failure)) => {
-            if cleared.token.is_none() && matches!(failure, Failure::InDoubt | Failure::Silent) {
+            if cleared.bound.token.is_none()
+                && matches!(failure, Failure::InDoubt | Failure::Silent)
+            {
                 // It may be on record all the same. Then its lease says that nothing came of it.
                 drop(Lease::in_doubt(plane.clone(), Arc::clone(&cleared.live), decision));
             }
@@ -190,7 +188,7 @@ pub(crate) async fn allow(
     if cleared.live.is_cancelled() {
         // The run was cut while its entry waited for the disk. A lease says how the act went: it
         // did not. The road then says why.
-        if cleared.token.is_none() {
+        if cleared.bound.token.is_none() {
             drop(Lease::new(plane.clone(), Arc::clone(&cleared.live), decision, None));
         }
         return Err(Stop::Stale);
@@ -207,7 +205,7 @@ pub(crate) async fn allow(
         connection: Arc::clone(&cleared.mandated.connection),
         named: cleared.named.clone(),
         portion,
-        token: cleared.token.clone(),
+        token: cleared.bound.token.clone(),
     })
 }
 
@@ -233,7 +231,7 @@ fn must_be_unchanged(
             .all(|grant| is_current(world, &**grant) && grant.fact.is_live(step.now))
         && cleared.named.as_ref().is_none_or(|named| is_current(world, &*named.credential))
         && cleared.approval.as_ref().is_none_or(|approval| is_current(world, &**approval))
-        && cleared.rests_on.iter().all(|token| world.tokens.revoked_until(*token).is_none());
+        && cleared.bound.rests_on.iter().all(|token| world.tokens.revoked_until(*token).is_none());
     let is_covered = || is_still_covered(step, (cleared, operation), tier_floor);
     if stands && is_covered() { Ok(()) } else { Err(Stop::Stale) }
 }
@@ -272,7 +270,7 @@ fn spend(
     let run = &cleared.standing.run.fact;
     let connection = &cleared.mandated.connection.fact;
     let spending = Spending { run, connection, announced_bytes: cleared.announced_bytes };
-    if cleared.token.is_some() {
+    if cleared.bound.token.is_some() {
         // Its entry is all there is to it: nothing flows, and nothing is settled later.
         spending::once(step, &spending)?;
         return Ok(None);
@@ -368,6 +366,15 @@ pub(crate) async fn refuse(
         Ok(decision) => Refusal { decision, ..refusal },
         Err(failure) => unwritable(&failure),
     }
+}
+
+/// Refuses somebody who could not be told before there was anything to decide.
+pub(crate) async fn refuse_stranger(
+    plane: &Plane,
+    operation: &Operation,
+    refusal: Refusal,
+) -> Refusal {
+    refuse(plane, &Draft::new(operation, plane.now()), &[], refusal).await
 }
 
 /// Records a hold: asks a human, once for each operation, and returns the refusal that says so.

@@ -3,15 +3,15 @@
 use marque_domain::decision::ActorSummary;
 use marque_domain::{
     Agent, AgentVersion, Approval, Client, Connection, Grant, Id, Limits, Name, Run, RunState,
-    Slot, Timestamp, Transport, User, UserName, portion,
+    Slot, Timestamp, Transport, TrustedIssuer, User, UserName, portion,
 };
 
 use crate::plane::Plane;
 use crate::trust;
 use crate::verbs::{clients, lines};
 use crate::view::{
-    AgentView, ApprovalView, BudgetView, ClientView, ConnectionView, GrantView, RunView,
-    StatusView, TokenTargetView,
+    AgentView, ApprovalView, BudgetView, ClientView, ConnectionView, GrantView, IssuerView,
+    RunView, StatusView, TokenTargetView,
 };
 use crate::world::{MeterKey, World};
 
@@ -130,6 +130,20 @@ impl Show<'_> {
             added_by: self.user(client.added_by),
             added_at: client.added_at,
             state: client.state.word().to_owned(),
+        }
+    }
+
+    pub(crate) fn issuer(&self, issuer: &TrustedIssuer) -> IssuerView {
+        let people = issuer.people.iter();
+        IssuerView {
+            id: issuer.id,
+            name: issuer.name.clone(),
+            issuer: issuer.issuer.clone(),
+            audience: issuer.audience.clone(),
+            naming: issuer.naming,
+            people: people.map(|(subject, user)| (subject.clone(), self.user(*user))).collect(),
+            added_by: self.user(issuer.added_by),
+            added_at: issuer.added_at,
         }
     }
 

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use marque_domain::client::ClientKeys;
 use marque_domain::connection::Rotation;
+use marque_domain::issuer::PersonNaming;
 use marque_domain::{
     Answers, Digest, Limits, Name, Service, Slot, TaskRef, Tier, Timestamp, UserName,
 };
@@ -177,6 +178,25 @@ pub struct ClientSpec {
     /// Until when its assertions may name the token endpoint as their audience.
     #[serde(default)]
     pub endpoint_audience_until: Option<Timestamp>,
+}
+
+/// An issuer to be trusted to say who people are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerSpec {
+    /// What it is called here.
+    pub name: Name,
+    /// The `iss` of its tokens, byte for byte.
+    pub issuer: String,
+    /// What they must name us by.
+    pub audience: String,
+    /// Its public keys, a JWK set.
+    pub jwks: String,
+    /// How its tokens name the person.
+    #[serde(default)]
+    pub naming: PersonNaming,
+    /// Who is whom: what its tokens call a person, and their name here.
+    pub people: BTreeMap<String, UserName>,
 }
 
 /// What tokens for a connection are like.

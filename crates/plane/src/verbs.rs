@@ -9,6 +9,7 @@ pub(crate) mod claim;
 pub(crate) mod clients;
 pub(crate) mod connections;
 pub(crate) mod grants;
+pub(crate) mod issuers;
 pub(crate) mod keys;
 pub(crate) mod kill;
 pub(crate) mod limits;

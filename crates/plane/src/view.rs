@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use marque_domain::decision::ActorSummary;
+use marque_domain::issuer::PersonNaming;
 use marque_domain::{
     Actor, Agent, Approval, Client, Connection, Credential, Decision, Digest, FactRef, GitIdentity,
-    Grant, Id, Limits, LogEntry, Name, Run, TaskRef, Tier, Timestamp, User, UserName,
+    Grant, Id, Limits, LogEntry, Name, Run, TaskRef, Tier, Timestamp, TrustedIssuer, User,
+    UserName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -224,6 +226,27 @@ pub struct ClientView {
     pub added_at: Timestamp,
     /// `active`, `suspended` or `retired`.
     pub state: String,
+}
+
+/// An issuer that says who people are, with names for ids.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct IssuerView {
+    /// Which.
+    pub id: Id<TrustedIssuer>,
+    /// Called what.
+    pub name: Name,
+    /// The `iss` of its tokens.
+    pub issuer: String,
+    /// What they must name us by.
+    pub audience: String,
+    /// How they name the person.
+    pub naming: PersonNaming,
+    /// Who is whom.
+    pub people: BTreeMap<String, UserName>,
+    /// Who trusted it.
+    pub added_by: UserName,
+    /// When.
+    pub added_at: Timestamp,
 }
 
 /// A grant, with names for ids.

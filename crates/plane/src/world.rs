@@ -11,7 +11,7 @@ use std::sync::Arc;
 use marque_crypto::seal::Sealed;
 use marque_domain::{
     Agent, AgentVersion, Approval, Client, Connection, Credential, Decision, Digest, Endpoint,
-    Grant, Id, Meter, Name, Period, Revised, Run, Tier, Timestamp, User, UserName,
+    Grant, Id, Meter, Name, Period, Revised, Run, Tier, Timestamp, TrustedIssuer, User, UserName,
 };
 use marque_policy::PolicySet;
 use rpds::HashTrieMapSync;
@@ -45,6 +45,8 @@ pub(crate) struct World {
     pub(crate) approvals: Shelf<Approval>,
     /// Clients of the token service, retired ones too.
     pub(crate) clients: Shelf<Client>,
+    /// Issuers that say who people are, removed ones too.
+    pub(crate) issuers: Shelf<TrustedIssuer>,
     /// What the token service knows beside the facts.
     pub(crate) tokens: Tokens,
     /// The policy set in force.
@@ -135,6 +137,7 @@ impl World {
             runs: Shelf::default(),
             approvals: Shelf::default(),
             clients: Shelf::default(),
+            issuers: Shelf::default(),
             tokens: Tokens::default(),
             policies,
             log_key: None,
@@ -255,7 +258,8 @@ impl World {
     }
 
     /// Whether a run may outlive its server: its proof is its doors, which its launcher can hand
-    /// over again, or nobody holds it. Where a proxy's secret proves it, nobody says who took the port meanwhile.
+    /// over again, or nobody holds it. Where a proxy's secret proves it, nobody says who took the
+    /// port meanwhile.
     pub(crate) fn may_return(&self, run: Id<Run>) -> bool {
         let can_be_proven = |run: &Run| run.tier == Tier::Captured || run.is_detached();
         self.runs.get(run).is_some_and(|run| can_be_proven(&run.fact)) && self.outlives(run)
@@ -329,6 +333,10 @@ impl World {
         self.meters.remove_mut(&MeterKey::Refusals(run));
         if let Some(buried) = self.runs.get(run) {
             self.tokens.forget_run(&buried.fact);
+            let above = [buried.fact.parent, buried.fact.presenter()];
+            for above in above.into_iter().flatten() {
+                shelved::leave(&mut self.children_of, &above, run);
+            }
         }
         self.runs.forget(run);
     }

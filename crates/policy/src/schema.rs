@@ -232,6 +232,6 @@ mod tests {
         let vocabulary = super::vocabulary();
         let operations = super::SERVICES.iter().flat_map(|service| service.operations());
         assert_eq!(vocabulary.actions.len(), operations.count());
-        assert_eq!(super::schema().actions().count(), vocabulary.actions.len() + 7);
+        assert_eq!(super::schema().actions().count(), vocabulary.actions.len() + 8);
     }
 }

@@ -27,7 +27,7 @@ fn an_unknown_key_is_refused_with_its_place_and_the_word_that_was_meant() {
     let failure = refused("colour = 1");
     assert_eq!(
         failure.hint.as_deref(),
-        Some("known here: approval, database, git, policy, run, server")
+        Some("known here: approval, database, git, oauth, policy, run, server")
     );
 }
 

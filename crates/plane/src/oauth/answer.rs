@@ -31,7 +31,7 @@ impl Refused {
     }
 
     /// What the road said, for the wire.
-    pub(super) fn by_road(refusal: Refusal, asked: Asked) -> Self {
+    pub(crate) fn by_road(refusal: Refusal, asked: Asked) -> Self {
         let (error, description) = error_of(refusal.code, asked);
         let body = ErrorBody { error, description: Some(description) };
         Self { body, approval: refusal.approval, refusal: Some(Box::new(refusal)) }

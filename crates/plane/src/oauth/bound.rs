@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
-use marque_domain::{AccessToken, Code, Digest, Id, Operation, Refusal, Timestamp};
+use marque_domain::{
+    AccessToken, Approval, Code, Digest, Id, Operation, Refusal, Revised, Timestamp,
+};
 
-use super::mint::Minting;
+use super::mint::{Mint, Minting};
 use crate::caller::Presented;
 use crate::live::LiveRun;
+use crate::run::Standing;
 use crate::world::World;
 
 /// Something that is good once, by its digest, and until when that must be remembered.
@@ -35,6 +38,18 @@ pub struct BoundProof {
     minting: Option<Minting>,
     /// The token of ours that was presented or exchanged.
     token: Option<Held>,
+}
+
+/// What a decision is bound to because of who asks. Nothing for whoever holds a run by a secret or
+/// a door.
+#[derive(Default)]
+pub(crate) struct Bound {
+    /// The token to be signed.
+    pub(crate) token: Option<Box<Mint>>,
+    /// What is good once, and used by this.
+    pub(crate) uses: Vec<Use>,
+    /// Tokens of ours that it rests on: none of them may be taken back.
+    pub(crate) rests_on: Vec<Id<AccessToken>>,
 }
 
 /// Effects, each by its name and resource parts.
@@ -81,18 +96,19 @@ impl Presented {
         self.bound().map_or(&[], |bound| &bound.uses)
     }
 
-    /// The token that is asked for.
-    pub(crate) fn minting(&self) -> Option<&Minting> {
-        self.bound().and_then(|bound| bound.minting.as_ref())
-    }
-
-    /// The tokens that it rests on.
-    pub(crate) fn rests_on(&self) -> Vec<Id<AccessToken>> {
-        self.bound()
-            .and_then(|bound| bound.token.as_ref())
-            .map(|token| token.id)
-            .into_iter()
-            .collect()
+    /// What a decision is bound to because of who asks.
+    pub(crate) fn bind(
+        &self,
+        world: &World,
+        standing: &Standing,
+        approval: Option<&Revised<Approval>>,
+        now: Timestamp,
+    ) -> Result<Bound, Refusal> {
+        let Some(bound) = self.bound() else { return Ok(Bound::default()) };
+        let minting = bound.minting.as_ref();
+        let token = minting.map(|minting| minting.claims(world, standing, approval, now));
+        let rests_on = bound.token.iter().map(|token| token.id).collect();
+        Ok(Bound { token: token.transpose()?, uses: bound.uses.clone(), rests_on })
     }
 
     /// Refuses where the token it rests on is over or was taken back.

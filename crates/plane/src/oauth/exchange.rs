@@ -32,16 +32,19 @@ use crate::world::World;
 /// The longest life of another issuer's token that is accepted, in seconds.
 const FOREIGN_LIFETIME_MAX_SECS: u64 = 3_600;
 
-/// A subject token that holds, and who acts for its run now.
+/// A subject token that holds.
 pub(super) struct Exchanged {
-    pub(super) hop: Hop,
-    pub(super) jti: Id<AccessToken>,
+    /// It, if it is one of ours.
+    pub(super) own: Option<Id<AccessToken>>,
+    /// Its name.
+    pub(super) jti: String,
     pub(super) until: Timestamp,
 }
 
 /// Who presents it.
 pub(super) struct Presenter<'a> {
-    pub(super) live: Arc<LiveRun>,
+    /// The run it acts in; none yet where a person's token opens it.
+    pub(super) live: Option<Arc<LiveRun>>,
     pub(super) client_id: &'a str,
     pub(super) possession: &'a Possession,
 }
@@ -60,15 +63,9 @@ impl Plane {
         settings: &OAuthSettings,
         (asked, wish): (&Exchange, &Wish),
         presenter: &Presenter<'_>,
-    ) -> Result<(Exchanged, Option<Use>), Refused> {
+    ) -> Result<(Exchanged, Hop, Option<Use>), Refused> {
         let wrong = |what| Refused::of(ErrorCode::InvalidRequest, what);
-        if asked.requested_token_type != TokenType::AccessToken {
-            return Err(wrong("only access tokens are issued here"));
-        }
-        let Some((actor_token, actor_type)) = &asked.actor else {
-            return Err(wrong("an `actor_token` is needed: nobody acts under another's name"));
-        };
-        let actor_use = self.must_be_actor(settings, (actor_token, *actor_type), presenter)?;
+        let actor_use = self.actor_of(settings, asked, presenter)?;
         if asked.subject_token_type != TokenType::AccessToken {
             return Err(wrong("the `subject_token` is of a type that is not accepted"));
         }
@@ -83,8 +80,26 @@ impl Plane {
         must_be_for(&world, settings, (&subject, presenter))?;
         must_be_within(&world, settings, (wish, &subject))?;
         let until = subject.exp.timestamp();
-        let hop = Hop { subject: run, presenter: presenter.live.run };
-        Ok((Exchanged { hop, jti, until }, actor_use))
+        let presenting = presenter.live.as_ref().ok_or_else(bad)?.run;
+        let hop = Hop { subject: run, presenter: presenting };
+        Ok((Exchanged { own: Some(jti), jti: subject.jti, until }, hop, actor_use))
+    }
+
+    /// Checks who acts, and that an access token is asked for.
+    pub(super) fn actor_of(
+        &self,
+        settings: &OAuthSettings,
+        asked: &Exchange,
+        presenter: &Presenter<'_>,
+    ) -> Result<Option<Use>, Refused> {
+        let wrong = |what| Refused::of(ErrorCode::InvalidRequest, what);
+        if asked.requested_token_type != TokenType::AccessToken {
+            return Err(wrong("only access tokens are issued here"));
+        }
+        let Some((actor_token, actor_type)) = &asked.actor else {
+            return Err(wrong("an `actor_token` is needed: nobody acts under another's name"));
+        };
+        self.must_be_actor(settings, (actor_token, *actor_type), presenter)
     }
 
     // The actor token is of whoever authenticated, and of nobody else (RFC 8693 §2.1).
@@ -99,7 +114,8 @@ impl Plane {
         match kind {
             TokenType::AccessToken => {
                 let claims = self.read_own(&world, settings, token).ok_or_else(bad)?;
-                let is_own = claims.run.as_ref().is_some_and(|run| run.id == presenter.live.run);
+                let own = presenter.live.as_ref().map(|live| live.run);
+                let is_own = own.is_some() && claims.run.as_ref().map(|run| run.id) == own;
                 let is_bound =
                     claims.cnf.is_some() && claims.cnf == presenter.possession.confirmation;
                 if is_own && is_bound { Ok(None) } else { Err(bad()) }
@@ -109,7 +125,8 @@ impl Plane {
                 let unverified = read.map_err(|_| bad())?;
                 let keys = presenter.client_id.parse().ok();
                 let keys = keys.and_then(|client| world.tokens.keys_of_client(client));
-                let keys = keys.or_else(|| world.tokens.keys_of_run(presenter.live.run));
+                let own = presenter.live.as_ref();
+                let keys = keys.or_else(|| world.tokens.keys_of_run(own?.run));
                 let (kid, algorithm) = (unverified.key_id(), unverified.algorithm());
                 let key = keys.and_then(|keys| keys.find(kid, algorithm)).ok_or_else(bad)?;
                 let verified = unverified.verify(key).map_err(|_| bad())?;
@@ -164,10 +181,11 @@ impl Plane {
             Some(_) => return Err(unproven()),
             None => None,
         };
+        let claimed = claimed_issuer(assertion).ok_or_else(bad)?;
         let mut found = None;
         for client in world.clients.all() {
             let is_meant = wanted.is_none_or(|wanted| wanted == client.fact.id);
-            if !is_meant || !client.fact.is_active() {
+            if !is_meant || !client.fact.is_active() || !is_of(&client.fact, &claimed) {
                 continue;
             }
             let Some(job) = self.job_of(&world, &client.fact, assertion) else { continue };
@@ -194,10 +212,7 @@ impl Plane {
         let ClientKeys::Issuer { issuer, audience, claims, .. } = &client.proof else {
             return None;
         };
-        let classes = [TokenClass::IdToken, TokenClass::Assertion];
-        let mut read =
-            classes.iter().filter_map(|class| Unverified::parse(*class, assertion.expose()).ok());
-        let unverified = read.next()?;
+        let unverified = Unverified::parse(TokenClass::Assertion, assertion.expose()).ok()?;
         let keys = world.tokens.keys_of_client(client.id)?;
         let key = keys.find(unverified.key_id(), unverified.algorithm())?;
         let expected = ExpectedAssertion {
@@ -222,6 +237,14 @@ impl Plane {
     }
 }
 
+fn claimed_issuer(assertion: &Secret) -> Option<String> {
+    Unverified::parse(TokenClass::Assertion, assertion.expose()).ok()?.claimed_issuer().ok()
+}
+
+fn is_of(client: &Client, claimed: &str) -> bool {
+    matches!(&client.proof, ClientKeys::Issuer { issuer, .. } if issuer == claimed)
+}
+
 // One job, however many tokens it fetches: GitHub's `run_id` and `run_attempt`, else `sub`.
 fn instance_of(job: &Assertion) -> Digest {
     let part = |name: &str| job.claims.get(name).map(ToString::to_string).unwrap_or_default();
@@ -236,7 +259,8 @@ fn must_be_for(
     settings: &OAuthSettings,
     (subject, presenter): (&AccessTokenClaims, &Presenter<'_>),
 ) -> Result<(), Refused> {
-    let run: Option<&Run> = world.runs.get(presenter.live.run).map(|run| &run.fact);
+    let presenting = presenter.live.as_ref().and_then(|live| world.runs.get(live.run));
+    let run: Option<&Run> = presenting.map(|run| &run.fact);
     let agent = run.map(|run| run.agent);
     let connection = target::connection_of(world, settings, subject.aud.as_str());
     let served_by =

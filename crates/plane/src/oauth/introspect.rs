@@ -34,8 +34,8 @@ impl Plane {
         let asker = authenticated.client_id.clone();
         self.use_up(&authenticated)?;
         let active = self.active(&settings, &authenticated, &request.token);
-        metrics::counter!("marque_introspections_total", "active" => if active.is_some() { "true" } else { "false" })
-            .increment(1);
+        let is_active = if active.is_some() { "true" } else { "false" };
+        metrics::counter!("marque_introspections_total", "active" => is_active).increment(1);
         let claims = active.map(|seen| seen.claims);
         let answer = claims.map_or(Introspection::Inactive, |claims| Introspection::Active {
             claims: Box::new(claims),

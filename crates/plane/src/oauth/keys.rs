@@ -60,6 +60,8 @@ pub(crate) struct TokenKeys {
     text: String,
 }
 
+type Moved = Result<KeyRing<Arc<SigningKey>>, CryptoError>;
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Ring {
     Es256,
@@ -257,7 +259,7 @@ impl TokenKeys {
     fn moved(
         &self,
         ring: Ring,
-        moved: impl FnOnce(KeyRing<Arc<SigningKey>>) -> Result<KeyRing<Arc<SigningKey>>, CryptoError>,
+        moved: impl FnOnce(KeyRing<Arc<SigningKey>>) -> Moved,
     ) -> Result<Self, CryptoError> {
         let mut rings = self.rings.clone();
         let none = CryptoError::BadKeyRing("it has no key of that algorithm");

@@ -16,7 +16,6 @@ use marque_wire::oauth::{
     Profile, Resource, RunClaim, Scope,
 };
 
-use crate::mandate::Mandated;
 use crate::run::Standing;
 use crate::world::World;
 
@@ -54,7 +53,7 @@ impl Minting {
     pub(crate) fn claims(
         &self,
         world: &World,
-        (standing, _): (&Standing, &Mandated),
+        standing: &Standing,
         approval: Option<&Revised<Approval>>,
         now: Timestamp,
     ) -> Result<Box<Mint>, Refusal> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use marque_domain::{Body, Code, Effect, Endpoint, Operation, Refusal, SCOPE, Service, TOKEN};
 use marque_wire::oauth::{
-    AuthorizationDetails, Confirmation, ErrorCode, GRANT_TYPES, Grant, Scope, TokenRequest,
-    TokenResponse, TokenType,
+    AuthorizationDetails, Confirmation, ErrorCode, Exchange, GRANT_TYPES, Grant, Scope,
+    TokenRequest, TokenResponse, TokenType,
 };
 
 use super::answer::{Asked, Refused, TokenAnswer};
@@ -24,6 +24,7 @@ use crate::error::AdminError;
 use crate::issue;
 use crate::live::LiveRun;
 use crate::plane::Plane;
+use crate::record;
 use crate::verbs::runs::detached::Wanted;
 
 /// What is asked for, of whatever grant.
@@ -83,7 +84,7 @@ impl Plane {
         let asked = asked(&wish);
         let Holder { live, client_id, mut uses, exchanged } = holder;
         uses.extend(possession.uses);
-        let token = exchanged.as_ref().map(Exchanged::held);
+        let token = exchanged.as_ref().and_then(Exchanged::held);
         let kind =
             matches!(request.grant, Grant::TokenExchange(_)).then_some(TokenType::AccessToken);
         let minting =
@@ -133,14 +134,8 @@ impl Plane {
             }
             Grant::TokenExchange(asked) => {
                 let authenticated = authenticated.ok_or_else(unproven)?;
-                let Holder { live, client_id, uses, .. } = self.holder(Some(authenticated)).await?;
-                let presenter =
-                    exchange::Presenter { live, client_id: &client_id, possession: &possession };
-                let (exchanged, actor_use) = self.exchange(settings, (asked, &wish), &presenter)?;
-                let live =
-                    self.run_of_hop(exchanged.hop).await.map_err(|error| unopened(&error))?;
-                let uses = uses.into_iter().chain(actor_use).collect();
-                Holder { live, client_id, uses, exchanged: Some(exchanged) }
+                self.holder_of_exchange(settings, (asked, &wish), (authenticated, &possession))
+                    .await?
             }
         };
         Ok((wish, holder, possession))
@@ -190,7 +185,7 @@ impl Plane {
         let live = match asker {
             Asker::Run(live) => live,
             Asker::Client(client) => {
-                let wanted = Wanted { client: client.fact.id, instance: None };
+                let wanted = Wanted { client: client.fact.id, instance: None, person: None };
                 self.run_of_client(wanted).await.map_err(|error| unopened(&error))?
             }
             Asker::Resource(_) => {
@@ -201,10 +196,54 @@ impl Plane {
         Ok(Holder { live, client_id, uses: uses.into_iter().collect(), exchanged: None })
     }
 
+    async fn holder_of_exchange(
+        &self,
+        settings: &OAuthSettings,
+        (asked, wish): (&Exchange, &Wish),
+        (authenticated, possession): (Authenticated, &Possession),
+    ) -> Result<Holder, Refused> {
+        if matches!(asked.subject_token_type, TokenType::IdToken | TokenType::Jwt) {
+            return self.holder_for_person(settings, asked, (authenticated, possession)).await;
+        }
+        let Holder { live, client_id, uses, .. } = self.holder(Some(authenticated)).await?;
+        let presenter = exchange::Presenter { live: Some(live), client_id: &client_id, possession };
+        let (exchanged, hop, actor_use) = self.exchange(settings, (asked, wish), &presenter)?;
+        let live = self.run_of_hop(hop).await.map_err(|error| unopened(&error))?;
+        let uses = uses.into_iter().chain(actor_use).collect();
+        Ok(Holder { live, client_id, uses, exchanged: Some(exchanged) })
+    }
+
+    // A person's own token opens a run on their behalf, for a workload whose agent has a grant that
+    // names them.
+    async fn holder_for_person(
+        &self,
+        settings: &OAuthSettings,
+        asked: &Exchange,
+        (authenticated, possession): (Authenticated, &Possession),
+    ) -> Result<Holder, Refused> {
+        let Authenticated { asker, client_id, uses } = authenticated;
+        let Asker::Client(client) = asker else {
+            let description = "only a registered workload opens runs for people";
+            return Err(Refused::of(ErrorCode::UnauthorizedClient, description));
+        };
+        let presenter = exchange::Presenter { live: None, client_id: &client_id, possession };
+        let actor_use = self.actor_of(settings, asked, &presenter)?;
+        let subject = (&asked.subject_token, asked.subject_token_type);
+        let person = self.person_of(subject, &client_id).ok_or_else(|| {
+            Refused::of(ErrorCode::InvalidRequest, "the `subject_token` does not hold")
+        })?;
+        let (instance, user) = (Some(person.instance), Some(person.user));
+        let wanted = Wanted { client: client.fact.id, instance, person: user };
+        let live = self.run_of_client(wanted).await.map_err(|error| unopened(&error))?;
+        let uses = uses.into_iter().chain(actor_use).chain(person.uses).collect();
+        let exchanged = Exchanged { own: None, until: person.until, jti: person.jti };
+        Ok(Holder { live, client_id, uses, exchanged: Some(exchanged) })
+    }
+
     async fn holder_of_bearer(&self, bearer: exchange::Bearer) -> Result<Holder, Refused> {
         let exchange::Bearer { client, instance, uses } = bearer;
         let client_id = client.to_string();
-        let wanted = Wanted { client, instance: Some(instance) };
+        let wanted = Wanted { client, instance: Some(instance), person: None };
         let live = self.run_of_client(wanted).await.map_err(|error| unopened(&error))?;
         Ok(Holder { live, client_id, uses, exchanged: None })
     }
@@ -229,7 +268,7 @@ impl Plane {
             confirmation: possession.confirmation,
             ttl: settings.token_ttl,
             ends: exchanged.as_ref().map(|exchanged| exchanged.until),
-            subject_token: exchanged.as_ref().map(|exchanged| exchanged.jti.to_string()),
+            subject_token: exchanged.as_ref().map(|exchanged| exchanged.jti.clone()),
         }
     }
 
@@ -253,7 +292,7 @@ impl Plane {
         let message = refused.body.description.unwrap_or("the request was refused");
         let refusal = Refusal::new(code, message, remedy);
         let operation = strange(settings, request);
-        let refusal = decide::refuse_stranger(self, &operation, refusal).await;
+        let refusal = record::refuse_stranger(self, &operation, refusal).await;
         if matches!(refusal.code, Code::LogUnavailable | Code::Overloaded) {
             return Refused::by_road(refusal, Asked::Nothing);
         }
@@ -350,8 +389,8 @@ pub(super) fn covers(
 }
 
 impl Exchanged {
-    fn held(&self) -> Held {
+    fn held(&self) -> Option<Held> {
         // What is asked for was compared with the token itself.
-        Held { id: self.jti, until: self.until, covers: None }
+        self.own.map(|id| Held { id, until: self.until, covers: None })
     }
 }

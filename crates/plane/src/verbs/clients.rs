@@ -1,7 +1,9 @@
 //! Clients of the token service: registering, stopping, restarting and ending them.
 
+use std::time::Duration;
+
 use marque_domain::client::{ClientKeys, ClientState};
-use marque_domain::{Client, Closing, Id, Name, Run, User, UserRef, Verb};
+use marque_domain::{Client, Closing, Digest, Id, Name, Run, User, UserRef, Verb};
 use marque_wire::jose::{Jwk, JwkSet};
 
 use super::agents::find_agent;
@@ -133,23 +135,51 @@ impl Plane {
     }
 }
 
-/// A kill of a client's run stops the client too: it would open the next one otherwise. Nothing is
-/// said of it apart from the kill.
+/// A kill of a client's run stops the client too, or the job or person that the run was for: it
+/// would open the next one otherwise. Nothing is said of it apart from the kill.
 pub(super) fn suspend(
     step: &mut Step<'_, '_>,
-    is_meant: impl Fn(&Client, &[Id<Run>]) -> bool,
+    is_meant: impl Fn(&Client, Id<Run>) -> bool,
 ) -> Result<(), Failure> {
-    let active = step.world.clients.all().filter(|client| client.fact.is_active());
-    let mut active: Vec<Client> = active.map(|client| client.fact.clone()).collect();
-    active.sort_unstable_by_key(|client| client.id);
-    for client in active {
-        let runs =
-            unclosed(step, |run| run.client() == Some(client.id) && run.presenter().is_none());
-        if is_meant(&client, &runs) {
-            step.save(Client { state: ClientState::Suspended, ..client })?;
+    let until = step.now.plus(Duration::from_secs(RUN_TTL_MAX_SECS));
+    for run in unclosed(step, |run| run.client().is_some() && run.presenter().is_none()) {
+        let run = step.world.runs.get(run).map(|run| run.fact.clone());
+        let Some(oauth) = run.as_ref().and_then(|run| run.oauth.as_ref()) else { continue };
+        let client = oauth.client.and_then(|client| step.world.clients.get(client)).cloned();
+        let (Some(client), Some(run)) = (client, &run) else { continue };
+        match oauth.instance {
+            _ if !is_meant(&client.fact, run.id) => {}
+            Some(instance) => {
+                // One that was stopped before stays so.
+                let _again = step.use_once(stopped(client.fact.id, instance), until);
+            }
+            None if client.fact.is_active() => {
+                step.save(Client { state: ClientState::Suspended, ..client.fact.clone() })?;
+            }
+            None => {}
         }
     }
     Ok(())
+}
+
+/// As [`suspend`], for every client that is meant, whether it has an open run or not.
+pub(super) fn suspend_all(
+    step: &mut Step<'_, '_>,
+    is_meant: impl Fn(&Client) -> bool,
+) -> Result<(), Failure> {
+    let active = step.world.clients.all().filter(|client| client.fact.is_active());
+    let meant = active.filter(|client| is_meant(&client.fact));
+    let mut meant: Vec<Client> = meant.map(|client| client.fact.clone()).collect();
+    meant.sort_unstable_by_key(|client| client.id);
+    for client in meant {
+        step.save(Client { state: ClientState::Suspended, ..client })?;
+    }
+    Ok(())
+}
+
+/// What is remembered of a job or a person of a client that was stopped.
+pub(crate) fn stopped(client: Id<Client>, instance: Digest) -> Digest {
+    marque_crypto::hash::sha256(format!("stopped\n{client}\n{instance}").as_bytes())
 }
 
 fn close_runs(step: &mut Step<'_, '_>, client: Id<Client>, by: &UserRef) -> Result<(), Failure> {

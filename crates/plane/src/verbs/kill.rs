@@ -117,12 +117,12 @@ fn strike(
             if step.world.runs.get(id).is_none() {
                 return Err(AdminError::not_found("open run", which, "marque run list"));
             }
-            clients::suspend(step, |_, runs| runs.contains(&id))?;
+            clients::suspend(step, |_, run| run == id)?;
             Ok((which.clone(), close_tree(step, id, Closing::Killed, Some(by))?))
         }
         KillTarget::Agent(name) => {
             let agent = find_agent(step.world, name.as_str())?;
-            clients::suspend(step, |client, _| client.agent == agent.id)?;
+            clients::suspend_all(step, |client| client.agent == agent.id)?;
             Ok((format!("agent {name}"), close_runs_of(step, agent.id, by)?))
         }
         KillTarget::Owner(name) => {
@@ -132,7 +132,7 @@ fn strike(
             let agents = step.world.agents.all().filter(|agent| agent.fact.owner == owner);
             let mut agents: Vec<_> = agents.map(|agent| agent.fact.id).collect();
             agents.sort_unstable();
-            clients::suspend(step, |client, _| agents.contains(&client.agent))?;
+            clients::suspend_all(step, |client| agents.contains(&client.agent))?;
             let mut closed = Vec::new();
             for agent in agents {
                 closed.extend(close_runs_of(step, agent, by)?);
@@ -140,7 +140,7 @@ fn strike(
             Ok((format!("owner {name}"), closed))
         }
         KillTarget::All => {
-            clients::suspend(step, |_, _| true)?;
+            clients::suspend_all(step, |_| true)?;
             let mut closed = Vec::new();
             for run in unclosed(step, |_| true) {
                 closed.extend(close_tree(step, run, Closing::Killed, Some(by))?);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use marque_domain::{
     Agent, AgentVersion, Approval, Client, Connection, Credential, Fact, Grant, Revised, Run,
-    RunState, User,
+    RunState, TrustedIssuer, User,
 };
 use rpds::HashTrieMapSync;
 
@@ -38,7 +38,7 @@ fn join<K: Hash + Eq + Clone, V: PartialEq + Copy>(
 }
 
 // Takes an id off such a list.
-fn leave<K: Hash + Eq + Clone, V: PartialEq + Copy>(
+pub(super) fn leave<K: Hash + Eq + Clone, V: PartialEq + Copy>(
     lists: &mut HashTrieMapSync<K, Arc<[V]>>,
     key: &K,
     value: V,
@@ -140,6 +140,16 @@ impl Shelved for Client {
         world.clients_by_name.insert_mut(revised.fact.name.clone(), revised.fact.id);
         world.tokens.know_client(&revised.fact);
         world.clients.put(revised);
+    }
+}
+
+impl Shelved for TrustedIssuer {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.issuers
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        world.issuers.put(revised);
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the token service knows beside the facts: its keys, what was taken back, what was used.
 //!
 //! Proofs and assertions are good once. Which were used lies beside the facts in the store, so that
-//! neither a restart nor another server forgets one before its time is up (threat 56); when there is
-//! no room for one more, it is refused (threat 63).
+//! neither a restart nor another server forgets one before its time is up (threat 56); when there
+//! is no room for one more, it is refused (threat 63).
 
 use std::sync::Arc;
 
@@ -122,7 +122,8 @@ impl Tokens {
         self.resource_keys.get(&connection)
     }
 
-    /// The connection that tokens for that resource are for, as far as it has an address of its own.
+    /// The connection that tokens for that resource are for, as far as it has an address of its
+    /// own.
     pub(crate) fn target(&self, resource: &str) -> Option<Id<Connection>> {
         self.targets.get(resource).copied()
     }

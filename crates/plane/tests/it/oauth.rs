@@ -1,4 +1,11 @@
 //! The token service through its front door: who gets a token, and what it says.
 
+mod bounds;
+mod foreign;
 mod grants;
 mod keys;
+mod people;
+mod races;
+mod random;
+mod retired_keys;
+mod survives;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use marque_crypto::machine::{self, MachineSecret};
 use marque_domain::run::RunClient;
-use marque_domain::{Client, Digest, Id, Name, Revised, Run, Tier, UserRef};
+use marque_domain::{Client, Digest, Id, Name, Revised, Run, Tier, User, UserRef};
 
 use super::open::{Opening, Prepared, open_parent};
 use crate::error::{AdminError, AdminKind};
@@ -17,13 +17,15 @@ use crate::plane::Plane;
 use crate::sequence::Durability;
 use crate::spec::{Lines, RunSpec};
 use crate::step::Step;
-use crate::verbs::lines;
+use crate::verbs::{clients, lines};
 
 /// A client's run to be found, or opened.
 pub(crate) struct Wanted {
     pub(crate) client: Id<Client>,
     /// What tells it from others of the client.
     pub(crate) instance: Option<Digest>,
+    /// The person it acts for, who was proven: it counts as opened by them.
+    pub(crate) person: Option<Id<User>>,
 }
 
 /// A run that acts for another one, to be found or opened.
@@ -38,7 +40,7 @@ pub(crate) struct Hop {
 impl Plane {
     /// The open run of a client, opened if there is none.
     pub(crate) async fn run_of_client(&self, wanted: Wanted) -> Result<Arc<LiveRun>, AdminError> {
-        let Wanted { client, instance } = wanted;
+        let Wanted { client, instance, person } = wanted;
         let world = self.world();
         let known = world.clients.get(client).ok_or_else(AdminError::unavailable)?;
         if let Some(live) = world.tokens.run_of(client, instance).and_then(|run| {
@@ -51,7 +53,7 @@ impl Plane {
         let prepared = self.prepare_detached(self.id(), None, ttl)?;
         let (plane, inside) = (self.clone(), Arc::clone(&prepared));
         let run = self.sequencer().submit(Durability::Disk, move |step| {
-            plane.open_for_client(step, (client, instance), &inside)
+            plane.open_for_client(step, (client, instance, person), &inside)
         });
         self.living(run.await?)
     }
@@ -98,7 +100,7 @@ impl Plane {
     fn open_for_client(
         &self,
         step: &mut Step<'_, '_>,
-        (client, instance): (Id<Client>, Option<Digest>),
+        (client, instance, person): (Id<Client>, Option<Digest>, Option<Id<User>>),
         prepared: &Prepared,
     ) -> Result<Id<Run>, AdminError> {
         // Another request may have been first.
@@ -107,12 +109,18 @@ impl Plane {
         {
             return Ok(run);
         }
+        let stopped = instance.map(|instance| clients::stopped(client, instance));
+        let until = stopped.and_then(|stopped| step.world.tokens.used_until(stopped));
+        if until.is_some_and(|until| step.now < until) {
+            return Err(gone("a human killed the run of this job or person"));
+        }
         let found = step.world.clients.get(client).cloned();
         let found = found.filter(|client| client.fact.is_active());
         let client = found.ok_or_else(|| gone("the client was stopped"))?;
         let client = &client.fact;
-        let opener = step.world.users.get(client.added_by).filter(|user| user.fact.is_live());
-        let opener = opener.ok_or_else(|| gone("whoever registered the client is gone"))?;
+        let opener = person.unwrap_or(client.added_by);
+        let opener = step.world.users.get(opener).filter(|user| user.fact.is_live());
+        let opener = opener.ok_or_else(|| gone("whoever the run counts as opened by is gone"))?;
         let opener = UserRef::from(&opener.fact);
         let oauth = RunClient { client: Some(client.id), instance, ..RunClient::default() };
         let opening = Opening { opener, parent: None, oauth: Some(oauth) };
@@ -124,6 +132,7 @@ impl Plane {
         };
         let spec = RunSpec {
             task: client.task.clone(),
+            on_behalf_of: person.map(|_| opening.opener.name.clone()),
             limits: client.limits,
             ..detached(agent, mandate, prepared)
         };

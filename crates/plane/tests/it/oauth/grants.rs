@@ -78,9 +78,13 @@ async fn a_hop_narrows_and_names_who_acts() {
     assert!(hop.claims.exp <= first.claims.exp);
 
     let wider = biller.exchanges(&first.token, LEDGER, "invoices:write").await;
-    assert_eq!(wider.map(|_| ()).unwrap_err().body.error, ErrorCode::InvalidScope);
+    let wider = wider.map(|_| ()).unwrap_err();
+    assert_eq!(wider.body.error, ErrorCode::InvalidScope);
+    assert_eq!(wider.refusal.unwrap().code.text(), "refused.mandate.beyond_token");
     // The reader serves nothing: what came for billing is not its to exchange.
     let deputy = reader.exchanges(&first.token, LEDGER, "invoices:read").await;
+    let code = deputy.as_ref().map(|_| ()).unwrap_err().refusal.clone().unwrap().code.text();
+    assert_eq!(code, "refused.caller.proof");
     assert_eq!(deputy.map(|_| ()).unwrap_err().body.error, ErrorCode::InvalidRequest);
     // Nor is the second token for the biller again: nobody it names serves the ledger.
     let again = biller.exchanges(&hop.token, LEDGER, "invoices:read").await;

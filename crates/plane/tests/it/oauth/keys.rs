@@ -1,60 +1,83 @@
-//! The keys of tokens in the hands of humans: the next one, and one that must go at once.
+//! The keys of tokens: published before they sign and after they have.
 
 use std::time::Duration;
 
 use marque_crypto::token_key::TokenAlgorithm;
-use marque_plane::view::KeyView;
-use marque_plane::{AdminKind, Clock as _};
+use marque_plane::spec::TokenTargetSpec;
 use marque_testkit::{TestPlane, issuing};
+use marque_wire::jose::{JwkSet, TokenClass, Unverified};
 
-const BILLING: &str = "https://billing.test/";
+const API: &str = "https://api.test/";
 
-fn in_state<'a>(keys: &'a [KeyView], state: &str) -> &'a KeyView {
-    let mut found = keys.iter().filter(|key| key.purpose == "token ES256" && key.state == state);
-    let one = found.next().unwrap_or_else(|| panic!("no key is {state}: {keys:?}"));
-    assert!(found.next().is_none(), "two keys are {state}");
-    one
+fn kid(token: &str) -> String {
+    let read = Unverified::parse(TokenClass::AccessToken, token.as_bytes()).unwrap();
+    read.key_id().unwrap().to_owned()
 }
 
-// threat 21
+fn published(plane: &TestPlane) -> Vec<String> {
+    let text = plane.plane().published_token_keys().to_string();
+    let set = JwkSet::parse(text.as_bytes()).unwrap();
+    set.keys().iter().map(|jwk| jwk.key_id.clone().unwrap()).collect()
+}
+
 #[tokio::test]
-async fn a_key_that_was_stolen_is_gone_at_once_and_the_one_that_signs_never() {
+async fn a_rotation_breaks_no_verifier() {
     let plane = TestPlane::with(issuing()).await;
     let alice = plane.alice();
-    alice.registers("reader").await;
-    alice.has_resource("billing", BILLING).await;
-    alice.grants("reader", &["billing:token", "billing:scope *"]).await;
-    let reader = alice.has_client("reader-prod", "reader").await;
-    let published = |kid: &str| {
-        let set = plane.plane().published_token_keys();
-        set["keys"].as_array().unwrap().iter().any(|key| key["kid"] == kid)
+    alice.registers("bot").await;
+    alice.has_resource("api", API).await;
+    alice.grants("bot", &["api:token"]).await;
+    let client = alice.has_client("bot-prod", "bot").await;
+    let old = client.takes(API, "").await.unwrap();
+    assert_eq!(published(&plane), [kid(&old.token)]);
+    let acting = alice.acting().await;
+    let rotate = || plane.plane().rotate_token_key(&acting, TokenAlgorithm::Es256);
+
+    rotate().await.unwrap();
+    assert_eq!(published(&plane).len(), 2, "the next key is published before it signs");
+    let same = client.takes(API, "").await.unwrap();
+    assert_eq!(kid(&same.token), kid(&old.token));
+    let early = rotate().await.unwrap_err();
+    assert!(early.message.contains("may"), "{early}");
+
+    plane.clock().advance(Duration::from_secs(1_320));
+    let acting = alice.acting().await;
+    plane.plane().rotate_token_key(&acting, TokenAlgorithm::Es256).await.unwrap();
+    let new = client.takes(API, "").await.unwrap();
+    assert_ne!(kid(&new.token), kid(&old.token));
+    assert!(published(&plane).contains(&kid(&old.token)), "what it signed may still be good");
+    plane.clock().advance(Duration::from_secs(1_321));
+    assert!(!published(&plane).contains(&kid(&old.token)));
+}
+
+#[tokio::test]
+async fn a_resource_may_ask_for_rs256() {
+    let plane = TestPlane::with(issuing()).await;
+    let alice = plane.alice();
+    alice.registers("bot").await;
+    let tokens = TokenTargetSpec {
+        audience: Some(API.to_owned()),
+        algorithm: Some("RS256".to_owned()),
+        ..TokenTargetSpec::default()
     };
-    let rotate = async || {
-        let who = alice.acting().await;
-        plane.plane().rotate_token_key(&who, TokenAlgorithm::Es256).await
+    alice.has_resource_as("api", tokens).await;
+    alice.grants("bot", &["api:token"]).await;
+    let client = alice.has_client("bot-prod", "bot").await;
+    let got = client.takes(API, "").await.unwrap();
+    let read = Unverified::parse(TokenClass::AccessToken, got.token.as_bytes()).unwrap();
+    assert_eq!(read.algorithm(), marque_crypto::public_key::Algorithm::Rs256);
+    let none = TokenTargetSpec {
+        audience: Some("https://none.test/".to_owned()),
+        algorithm: Some("none".to_owned()),
+        ..TokenTargetSpec::default()
     };
-    let retire = async |kid: &str| plane.plane().retire_token_key(&alice.acting().await, kid).await;
-
-    let prepared = rotate().await.unwrap();
-    let (old, new) = (in_state(&prepared, "active"), in_state(&prepared, "prepared"));
-    let (old, new, ready) = (old.id.clone().unwrap(), new.id.clone().unwrap(), new.at.unwrap());
-    assert!(ready > plane.clock().now(), "verifiers learn of it first");
-    assert_eq!(retire(&old).await.unwrap_err().kind, AdminKind::Conflict);
-    assert_eq!(retire("nobody").await.unwrap_err().kind, AdminKind::NotFound);
-    assert_eq!(rotate().await.unwrap_err().kind, AdminKind::Conflict, "it is too early");
-
-    plane.clock().advance(Duration::from_secs(3_600));
-    let rotated = rotate().await.unwrap();
-    assert_eq!(in_state(&rotated, "active").id.as_deref(), Some(&*new));
-    assert!(published(&old), "what it signed is good for a while");
-    let left = retire(&old).await.unwrap();
-    assert!(!left.iter().any(|key| key.id.as_deref() == Some(&*old)));
-    assert!(!published(&old) && published(&new));
-    assert!(plane.log().text().contains("token_key.retired"));
-    reader.takes(BILLING, "invoices:read").await.unwrap();
-
-    let prepared = rotate().await.unwrap();
-    let next = in_state(&prepared, "prepared").id.clone().unwrap();
-    retire(&next).await.unwrap();
-    assert!(!published(&next));
+    let spec = marque_plane::spec::ConnectionSpec {
+        service: marque_domain::Service::Resource,
+        hosts: Vec::new(),
+        slot: None,
+        tokens: Some(none),
+        ..marque_testkit::connection("none")
+    };
+    let acting = alice.acting().await;
+    assert!(plane.plane().add_connection(&acting, spec, None).await.is_err());
 }

@@ -1,0 +1,91 @@
+//! A person, proven by a token of an issuer that an administrator trusts: the subject of an
+//! exchange that opens a run on their behalf (RFC 8693 §2.1, ID tokens and JWTs).
+//!
+//! That alone opens nothing: the agent that asks needs a grant that names the person.
+
+use marque_crypto::Secret;
+use marque_crypto::hash::sha256;
+use marque_domain::issuer::{PersonNaming, TrustedIssuer};
+use marque_domain::{Digest, Id, Timestamp, User};
+use marque_wire::jose::{JwkSet, NumericDate, TokenClass, Unverified};
+use marque_wire::oauth::{Assertion, ExpectedAssertion, TokenType};
+use serde_json::Value;
+
+use super::bound::Use;
+use crate::plane::Plane;
+use crate::world::World;
+
+/// The longest life of such a token, in seconds: hosted sessions have theirs for hours.
+const LIFETIME_MAX_SECS: u64 = 8 * 3_600;
+/// What stands before the token of a hosted session.
+const HOSTED_PREFIX: &[u8] = b"sk-ant-cc-";
+/// What such a token must be for.
+const HOSTED_ROLE: (&str, &str) = ("ccr:role", "session_worker");
+
+/// A person whose token holds.
+pub(super) struct Person {
+    pub(super) user: Id<User>,
+    /// Tells the run for them from others of the client.
+    pub(super) instance: Digest,
+    pub(super) until: Timestamp,
+    /// The name of the token.
+    pub(super) jti: String,
+    /// A token that names itself is good once for each client; hosted sessions have one for hours.
+    pub(super) uses: Option<Use>,
+}
+
+impl Plane {
+    /// The person of a subject token, if the token holds.
+    pub(super) fn person_of(
+        &self,
+        (token, kind): (&Secret, TokenType),
+        client_id: &str,
+    ) -> Option<Person> {
+        let world = self.world();
+        let bytes = token.expose();
+        let bytes = bytes.strip_prefix(HOSTED_PREFIX).unwrap_or(bytes);
+        let class = match kind {
+            TokenType::IdToken => TokenClass::IdToken,
+            TokenType::Jwt => TokenClass::Assertion,
+            _ => return None,
+        };
+        let unverified = Unverified::parse(class, bytes).ok()?;
+        let claimed = unverified.claimed_issuer().ok()?;
+        let issuer = issuer_of(&world, &claimed)?;
+        let keys = JwkSet::parse(issuer.jwks.as_bytes()).ok()?;
+        let key = keys.find(unverified.key_id(), unverified.algorithm())?;
+        let expected = ExpectedAssertion {
+            issuer: &issuer.issuer,
+            audience: &issuer.audience,
+            now: NumericDate::of(self.now()),
+            lifetime_max_secs: LIFETIME_MAX_SECS,
+        };
+        let said = Assertion::read(unverified.verify(key).ok()?, &expected).ok()?;
+        let named = name_of(issuer, &said)?;
+        let user = *issuer.people.get(named)?;
+        let parts = [issuer.id.to_string(), user.to_string()].join("\n");
+        let until = said.exp.timestamp();
+        let jti = said.jti.clone().unwrap_or_else(|| sha256(bytes).to_string());
+        let is_once = issuer.naming == PersonNaming::Subject;
+        let owner = sha256(format!("{claimed}\n{client_id}").as_bytes()).to_string();
+        let uses = is_once.then(|| Use::of("person", &owner, &jti, until));
+        Some(Person { user, instance: sha256(parts.as_bytes()), until, jti, uses })
+    }
+}
+
+fn issuer_of<'a>(world: &'a World, claimed: &str) -> Option<&'a TrustedIssuer> {
+    let mut all = world.issuers.all().map(|issuer| &issuer.fact);
+    all.find(|issuer| !issuer.is_removed && issuer.issuer == claimed)
+}
+
+fn name_of<'a>(issuer: &TrustedIssuer, said: &'a Assertion) -> Option<&'a str> {
+    match issuer.naming {
+        PersonNaming::Subject => Some(&said.sub),
+        PersonNaming::OutermostActor => {
+            let (name, wanted) = HOSTED_ROLE;
+            let is_worker = said.claims.get(name).and_then(Value::as_str) == Some(wanted);
+            let outermost = said.claims.get("act").filter(|_| is_worker)?;
+            outermost.get("sub").and_then(Value::as_str)
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Jobs and workloads that another issuer vouches for (RFC 7523 section 2.1).
+
+use marque_crypto::proof_key::ProofKey;
+use marque_domain::Limits;
+use marque_domain::client::ClientKeys;
+use marque_plane::spec::{ClientSpec, Lines};
+use marque_testkit::{Human, OAuthClient, TestPlane, fresh_name, issuing, jwks, request};
+use marque_wire::jose::{TokenClass, Unsigned};
+use marque_wire::oauth::ErrorCode;
+use serde_json::{Map, Value, json};
+
+const API: &str = "https://api.test/";
+const CI: &str = "https://ci.test";
+const BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+struct Ci {
+    plane: TestPlane,
+    alice: Human,
+    key: ProofKey,
+    prover: OAuthClient,
+}
+
+async fn ci() -> Ci {
+    let plane = TestPlane::with(issuing()).await;
+    let alice = plane.alice();
+    alice.registers("builder").await;
+    alice.has_resource("api", API).await;
+    alice.grants("builder", &["api:token", "api:scope *"]).await;
+    let key = ProofKey::generate().unwrap();
+    let claims =
+        [("repository_id", "42"), ("job_workflow_ref", "acme/api/.ci/x.yml@refs/heads/main")];
+    let proof = ClientKeys::Issuer {
+        issuer: CI.to_owned(),
+        jwks: jwks(&key),
+        audience: "https://id.test".to_owned(),
+        claims: claims.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+    };
+    register(&plane, &alice, "ci", proof).await;
+    // Only its proofs are used: it signs no assertion of its own.
+    let prover = OAuthClient::new(plane.clone(), String::new(), ProofKey::generate().unwrap());
+    Ci { plane, alice, key, prover }
+}
+
+async fn register(plane: &TestPlane, alice: &Human, name: &str, proof: ClientKeys) {
+    let spec = ClientSpec {
+        name: name.parse().unwrap(),
+        agent: "builder".parse().unwrap(),
+        proof,
+        task: None,
+        mandate: Lines::default(),
+        limits: Limits::default(),
+        run_ttl_secs: 3_600,
+        endpoint_audience_until: None,
+    };
+    plane.plane().add_client(&alice.acting().await, spec).await.unwrap();
+}
+
+impl Ci {
+    fn job(&self, run_id: &str) -> Value {
+        let now = self.plane.plane().now().as_millis() / 1_000;
+        json!({
+            "iss": CI, "sub": "repo:acme/api:ref:refs/heads/main", "aud": "https://id.test",
+            "jti": fresh_name(), "iat": now, "exp": now + 300, "repository_id": 42,
+            "job_workflow_ref": "acme/api/.ci/x.yml@refs/heads/main", "run_id": run_id,
+        })
+    }
+
+    fn sign(&self, claims: &Value) -> String {
+        let (algorithm, kid) = (self.key.public().algorithm(), self.key.public().thumbprint());
+        let claims: Map<String, Value> = claims.as_object().cloned().unwrap();
+        let unsigned = Unsigned::new(TokenClass::Assertion, algorithm, kid, &claims);
+        let signature = self.key.sign(unsigned.signing_input()).unwrap();
+        String::from_utf8(unsigned.finish(&signature).unwrap().expose().to_vec()).unwrap()
+    }
+
+    async fn asks(
+        &self,
+        assertion: &str,
+    ) -> Result<marque_wire::oauth::AccessTokenClaims, ErrorCode> {
+        let form = [("grant_type", BEARER), ("assertion", assertion), ("resource", API)];
+        let answer = self.plane.plane().token(self.prover.ask(), request(&form)).await;
+        let response = answer.outcome.map_err(|refused| refused.body.error)?;
+        let token = String::from_utf8(response.access_token.expose().to_vec()).unwrap();
+        Ok(self.prover.claims_of(&token))
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_a_run_of_its_own() {
+    let ci = ci().await;
+    let first = ci.asks(&ci.sign(&ci.job("1"))).await.unwrap();
+    let same = ci.asks(&ci.sign(&ci.job("1"))).await.unwrap();
+    let other = ci.asks(&ci.sign(&ci.job("2"))).await.unwrap();
+    let run = |claims: &marque_wire::oauth::AccessTokenClaims| claims.run.as_ref().unwrap().id;
+    assert_eq!(run(&first), run(&same));
+    assert_ne!(run(&first), run(&other));
+    assert!(first.client_id.starts_with("cli_"));
+
+    // A killed job opens no other run, and other jobs go on.
+    let kill = marque_plane::spec::KillTarget::Run(run(&first).to_string());
+    ci.plane.plane().kill(&ci.alice.acting().await, kill).await.unwrap();
+    assert_eq!(ci.asks(&ci.sign(&ci.job("1"))).await.unwrap_err(), ErrorCode::InvalidGrant);
+    assert_eq!(run(&ci.asks(&ci.sign(&ci.job("2"))).await.unwrap()), run(&other));
+
+    // threat 56: one token of the issuer is one request.
+    let token = ci.sign(&ci.job("3"));
+    ci.asks(&token).await.unwrap();
+    assert_eq!(ci.asks(&token).await.unwrap_err(), ErrorCode::InvalidRequest);
+}
+
+// threats 6, 12, 13
+#[tokio::test]
+async fn a_job_that_differs_in_anything_is_nobodys() {
+    let ci = ci().await;
+    let now = ci.plane.plane().now().as_millis() / 1_000;
+    let with = |name: &str, value: Value| {
+        let mut job = ci.job("1");
+        job.as_object_mut().unwrap().insert(name.to_owned(), value);
+        ci.sign(&job)
+    };
+    let bad = [
+        with("iss", "https://ci.test/".into()),
+        with("aud", "https://other.test".into()),
+        with("repository_id", 43.into()),
+        with("repository_id", "042".into()),
+        with("job_workflow_ref", "acme/api/.ci/x.yml@refs/heads/dev".into()),
+        with("job_workflow_ref", Value::Null),
+        with("exp", (now - 1).into()),
+        with("exp", (now + 90_000).into()),
+        with("iat", (now + 120).into()),
+    ];
+    for token in bad {
+        assert_eq!(ci.asks(&token).await.unwrap_err(), ErrorCode::InvalidGrant);
+    }
+    let forged = Ci { key: ProofKey::generate().unwrap(), ..self::ci().await };
+    assert_eq!(ci.asks(&forged.sign(&ci.job("1"))).await.unwrap_err(), ErrorCode::InvalidGrant);
+    for text in ["", "a.b.c", "a.b", &"x".repeat(20_000)] {
+        if text.len() < 16_000 && !text.is_empty() {
+            assert_eq!(ci.asks(text).await.unwrap_err(), ErrorCode::InvalidGrant);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_two_clients_claim_is_neither() {
+    let ci = ci().await;
+    let proof = ClientKeys::Issuer {
+        issuer: CI.to_owned(),
+        jwks: jwks(&ci.key),
+        audience: "https://id.test".to_owned(),
+        claims: [("repository_id".to_owned(), "42".to_owned())].into(),
+    };
+    register(&ci.plane, &ci.alice, "wider", proof).await;
+    assert_eq!(ci.asks(&ci.sign(&ci.job("1"))).await.unwrap_err(), ErrorCode::InvalidGrant);
+}
+
+#[tokio::test]
+async fn an_issuer_alone_is_no_client() {
+    let ci = ci().await;
+    let proof = ClientKeys::Issuer {
+        issuer: CI.to_owned(),
+        jwks: jwks(&ci.key),
+        audience: "https://id.test".to_owned(),
+        claims: [].into(),
+    };
+    let spec = ClientSpec {
+        name: "everybody".parse().unwrap(),
+        agent: "builder".parse().unwrap(),
+        proof,
+        task: None,
+        mandate: Lines::default(),
+        limits: Limits::default(),
+        run_ttl_secs: 3_600,
+        endpoint_audience_until: None,
+    };
+    let error = ci.plane.plane().add_client(&ci.alice.acting().await, spec).await.unwrap_err();
+    assert!(error.message.contains("name the claims"), "{error}");
+}

@@ -2,12 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use marque_crypto::proof_key::ProofKey;
 use marque_wire::jose::{Jwk, JwkSet, NumericDate, TokenClass, Unsigned};
 use serde_json::{Value, json};
 
 use super::cli::PUBLIC_KEY;
-use super::support::{Marque, World};
+use super::support::{Marque, Run, World};
 
 /// A token that some key signed, and the set that verifies it.
 fn signed(claims: &Value) -> (Vec<u8>, String) {
@@ -157,4 +159,128 @@ fn outside_of_a_run_a_token_is_asked_for_by_a_named_client_with_its_key() {
     let told =
         world.cli(&["run", "--agent", "bot", "--tier", "advisory", "--token-key", "--", "true"]);
     told.fails(5, "no token service").hints("oauth.listen");
+}
+
+/// A plane whose token service listens, with a resource server that `bot` may have tokens for.
+fn issuing() -> (World, String) {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut marque = Marque::start();
+    marque.stop();
+    marque.write("data/config.toml", &format!("[oauth]\nlisten = \"{free}\"\n"));
+    marque.serve();
+    let world = World::on(marque);
+    let billing = ["--service", "resource", "--audience", BILLING];
+    world.cli(&[&["connection", "add", "billing"], &billing[..]].concat()).ok();
+    let lines = ["--allow", "billing:token", "--allow", "billing:scope invoices:read"];
+    let asks = ["--ask", "billing:scope invoices:write", "--until", "1d"];
+    world.cli(&[&["grant", "add", "bot"], &lines[..], &asks].concat()).ok();
+    (world, format!("https://{free}"))
+}
+
+const BILLING: &str = "https://billing.test/";
+
+/// A private key as `openssl genpkey` writes it, and its public half.
+fn key_pair(world: &World, name: &str) -> (String, String) {
+    let key = ProofKey::generate().unwrap();
+    let der = STANDARD.encode(key.to_pkcs8().unwrap().expose());
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n");
+    let private = world.write(&format!("{name}.key"), &pem);
+    std::fs::set_permissions(&private, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let jwk = Jwk { key: key.public().clone(), key_id: None }.to_json().to_string();
+    let public = world.write(&format!("{name}.pub"), &jwk);
+    (private.to_str().unwrap().to_owned(), public.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_run_fetches_its_own_token_and_whoever_gets_it_verifies_it() {
+    let (world, issuer) = issuing();
+    let mut run = Run::open(&world, &["--agent", "bot", "--token-key"]);
+    let marque = super::support::BINARY;
+    let token = world.path("token");
+    let token = token.to_str().unwrap();
+    let issue = format!("{marque} token issue --resource {BILLING} --scope invoices:read");
+    let told = run.types(&format!("{issue} > {token}"));
+    assert_eq!(told.code, 0, "{told:?}");
+    assert!(told.out.contains("good for 300 seconds, with proofs"), "{told:?}");
+
+    let verify = ["token", "verify", token, "--issuer", &issuer, "--audience", BILLING];
+    let held = world.cli(&verify);
+    assert!(held.ok().contains(&format!("run        {}", run.id)), "{}", held.whole());
+    assert!(
+        held.out.contains("the scope `invoices:read`") && held.out.contains("holds, by the key")
+    );
+    assert!(held.err.contains("Not checked: the proof of possession"), "{}", held.whole());
+    let elsewhere =
+        ["token", "verify", token, "--issuer", &issuer, "--audience", "https://b.test/"];
+    world.cli(&elsewhere).fails(1, "for another resource");
+
+    // By its own key, over the network, as a library in it would.
+    let told = run
+        .types("printf '%s %s %s' \"$MARQUE_ISSUER\" \"$MARQUE_CLIENT_ID\" \"$MARQUE_KEY_FILE\"");
+    let [of, client, key] = told.out.split(' ').collect::<Vec<_>>()[..] else { panic!("{told:?}") };
+    assert_eq!((of, client), (&*issuer, &*run.id));
+    let mode = std::fs::metadata(key).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    let named = format!("--client {client} --key {key} --confirm-key {key}");
+    let told = run.types(&format!("{issue} {named} > {token}"));
+    assert_eq!(told.code, 0, "{told:?}");
+    world.cli(&verify).ok();
+
+    let told = run.types(&format!("{marque} token issue --resource {BILLING} --scope nothing"));
+    assert_eq!(told.code, 3, "{told:?}");
+    let pem = std::fs::read_to_string(key).unwrap();
+    let (secret, key) = (pem.lines().nth(1).unwrap().to_owned(), key.to_owned());
+    run.ends();
+    assert!(!std::path::Path::new(&key).exists(), "the key is gone with the run");
+    assert!(!world.server_output().contains(&secret), "the key is in the trace");
+    let log = world.cli(&["log", "query", "--limit", "100"]);
+    assert!(log.ok().contains("was issued tok_") && !log.out.contains(&secret), "{}", log.out);
+    let kept = world.cli(&["log", "export"]);
+    assert!(!kept.whole().contains(&secret), "the key is in the record");
+}
+
+#[test]
+fn a_client_outside_waits_for_a_human_and_a_token_is_taken_back() {
+    let (world, issuer) = issuing();
+    let (private, public) = key_pair(&world, "desk");
+    let told = world.cli(&["client", "add", "desk", "--agent", "bot", "--key", &public]);
+    for said in [&issuer, "private_key_jwt", "/oauth/token", "client_id"] {
+        assert!(told.err.contains(said), "`{said}` is missing: {}", told.whole());
+    }
+    told.ok();
+    let id = world.json(&["client", "show", "desk"])["id"].as_str().unwrap().to_owned();
+    let who = ["--client", &id, "--key", &private];
+    let issue = ["token", "issue", "--resource", BILLING, "--confirm-key", &private];
+    let ask = |scope: &str| world.cli(&[&issue[..], &who, &["--scope", scope]].concat());
+    let held = ask("invoices:write");
+    held.fails(4, "authorization_pending").hints("marque approval give apr_");
+    let approval = world.json(&["approval", "list"])[0]["approval"]["id"].clone();
+    world.cli(&["approval", "give", approval.as_str().unwrap()]).ok();
+    let token = ask("invoices:write").ok().to_owned();
+    assert!(!token.trim_end().contains(char::is_whitespace), "the token alone is printed");
+
+    world.write("token", &token);
+    let file = world.path("token");
+    let file = file.to_str().unwrap();
+    let verify = ["token", "verify", file, "--issuer", &issuer, "--audience", BILLING];
+    let asking = [&verify[..], &who].concat();
+    let good = world.cli(&asking);
+    assert!(good.ok().contains("approved by a human  apr_"), "{}", good.whole());
+    assert!(good.err.contains("that the run is open"), "{}", good.whole());
+    let rehearsed = world.cli(&["token", "revoke", "--token", file, "--dry-run"]);
+    assert!(rehearsed.ok().contains("taken back"));
+    world.cli(&asking).ok();
+    world.cli(&["token", "revoke", "--token", file]).ok();
+    world.cli(&asking).fails(1, "not good");
+    world.cli(&verify).ok();
+
+    let rotated = world.cli(&["key", "rotate", "token"]);
+    assert!(rotated.ok().contains("prepared") && rotated.err.contains("may sign from"));
+    let keys = world.json(&["key", "list"]);
+    let next = keys.as_array().unwrap().iter().find(|key| key["state"] == "prepared").unwrap();
+    let next = next["id"].as_str().unwrap();
+    assert!(world.cli(&["key", "retire", "token", next, "--dry-run"]).ok().contains("token ES256"));
+    let left = world.cli(&["key", "retire", "token", next]);
+    assert!(!left.ok().contains(next), "{}", left.whole());
+    world.cli(&["key", "retire", "token", next]).fails(1, "key of tokens");
 }

@@ -136,6 +136,7 @@ fn table() -> Vec<Route> {
         act("/v1/keys/log/rotate", Human, post(keys::rotate_log)),
         act("/v1/keys/git/rotate", Human, post(keys::rotate_git)),
         act("/v1/keys/token/rotate", Human, post(keys::rotate_token)),
+        act("/v1/keys/token/retire", Human, post(keys::retire_token)),
         read("/v1/keys/git/allowed-signers", Outside, get(keys::allowed_signers)),
         act("/v1/tokens/revoke", Human, post(tokens::revoke)),
         read("/v1/log", Human, get(log::query)),

@@ -21,6 +21,7 @@ const READERS: [&str; 15] = [
     "/v1/kill",
     "/v1/tasks/close",
     "/v1/keys/token/rotate",
+    "/v1/keys/token/retire",
     "/v1/tokens/revoke",
     "/v1/run/children",
 ];

@@ -40,7 +40,7 @@ fn text(issuer: &IssuerView) -> String {
         .with("iss", &issuer.issuer)
         .with("must name us by", &issuer.audience)
         .with("names people", named)
-        .each("people", &people.collect::<Vec<_>>())
+        .each("people", people.collect::<Vec<_>>())
         .with("added by", &issuer.added_by)
         .with("added", issuer.added_at)
         .text()

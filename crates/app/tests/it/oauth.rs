@@ -54,8 +54,8 @@ impl Issuing {
                 "tokens": {"audience": BILLING, "secret": true},
             }}),
         );
-        self.billing = billing["id"].as_str().unwrap().to_owned();
-        self.secret = billing["tokens"]["secret"].as_str().unwrap().to_owned();
+        billing["id"].as_str().unwrap().clone_into(&mut self.billing);
+        billing["tokens"]["secret"].as_str().unwrap().clone_into(&mut self.secret);
         let lines = ["--allow", "billing:token", "--allow", "billing:scope *"];
         let grant = ["grant", "add", "bot", "--until", "30d"];
         self.marque.cli(&[&grant[..], &lines[..]].concat()).ok();
@@ -67,7 +67,7 @@ impl Issuing {
                 "proof": {"proof": "keys", "jwks": jwks},
             }),
         );
-        self.client = client["id"].as_str().unwrap().to_owned();
+        client["id"].as_str().unwrap().clone_into(&mut self.client);
     }
 
     /// What the admin API answers a human's process.

@@ -17,9 +17,9 @@ use crate::exit::{Exit, Failure};
 
 /// Trust an issuer to say who a person is
 ///
-/// A workload may then exchange a person's token of that issuer for one of its own, on their behalf.
-/// The token alone is never enough: the workload must be a registered client, and a grant of its
-/// agent must name the person as opener.
+/// A workload may then exchange a person's token of that issuer for one of its own, on their
+/// behalf. The token alone is never enough: the workload must be a registered client, and a grant
+/// of its agent must name the person as opener.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

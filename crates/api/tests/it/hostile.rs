@@ -7,7 +7,7 @@ use marque_testkit::{asking, child};
 use super::served::{Served, factor, proof};
 
 /// Every route that reads JSON.
-const READERS: [&str; 15] = [
+const READERS: [&str; 16] = [
     "/v1/unlock",
     "/v1/agents",
     "/v1/agents/bot/limit",

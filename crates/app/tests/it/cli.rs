@@ -158,6 +158,14 @@ fn every_verb_answers_people_in_words_and_programs_in_json() {
     }
 }
 
+fn trusting<'a>(name: &'a str, keys: &'a str) -> [&'a str; 11] {
+    let [issuer, us] = ["https://l.test", "us"];
+    let issuer = if name == "login" { issuer } else { "https://o.test" };
+    let whom = ["--jwks", keys, "--person", "00u1=alice"];
+    let [jwks, keys, person, who] = whom;
+    ["issuer", "add", name, "--issuer", issuer, "--audience", us, jwks, keys, person, who]
+}
+
 #[test]
 fn a_rehearsal_says_what_would_be_and_changes_nothing() {
     let world = World::new();
@@ -166,17 +174,14 @@ fn a_rehearsal_says_what_would_be_and_changes_nothing() {
     let approval = world.json(&["approval", "list"])[0]["approval"]["id"].clone();
     let grant = world.json(&["grant", "list"])[0]["id"].clone();
     let (approval, grant) = (approval.as_str().unwrap(), grant.as_str().unwrap());
-    let secret = world.path("secret");
-    let secret = secret.to_str().unwrap();
+    let secret = world.path("secret").to_str().unwrap().to_owned();
+    let secret = secret.as_str();
     world.write("desk.pub", PUBLIC_KEY);
     let public = world.path("desk.pub");
     let public = public.to_str().unwrap();
     world.cli(&["client", "add", "desk", "--agent", "bot", "--key", public]).ok();
-    let trust = ["issuer", "add", "login", "--issuer", "https://l.test", "--audience", "us"];
-    let whom = ["--jwks", public, "--person", "00u1=alice"];
-    world.cli(&[&trust[..], &whom].concat()).ok();
-    let other = ["issuer", "add", "other", "--issuer", "https://o.test", "--audience", "us"];
-    let other = [&other[..], &whom].concat();
+    world.cli(&trusting("login", public)).ok();
+    let other = trusting("other", public);
     let size = || world.json(&["log", "verify"])["size"].as_u64().unwrap();
     let before = size();
     let (mut rehearsed, tried) = (

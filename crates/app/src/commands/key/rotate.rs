@@ -137,8 +137,8 @@ mod tests {
         let told = next_step(&[key("active", 0), key("prepared", 86_400_000)], "RS256");
         assert_eq!(
             told,
-            "The next key `k2` is published, and may sign from 1970-01-02T00:00:00.000Z: run `marque \
-             key rotate token --alg RS256` again then, or leave it to the server."
+            "The next key `k2` is published, and may sign from 1970-01-02T00:00:00.000Z: run \
+             `marque key rotate token --alg RS256` again then, or leave it to the server."
         );
         let told = next_step(&[key("active", 0), key("retired", 9)], "RS256");
         assert!(told.starts_with("The new key signs."), "{told}");

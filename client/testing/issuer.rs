@@ -329,12 +329,12 @@ impl FakeIssuer {
         let client_id = self.client(&asked.client_proof).ok_or("invalid_client")?;
         let [resource] = asked.resource.as_slice() else { return Err("invalid_target") };
         let mut claims = self.claims(resource.as_str(), Some(Confirmation::Key(proof.key)));
-        claims.scope = asked.scope.clone();
-        claims.authorization_details = asked.authorization_details.clone();
+        claims.scope = asked.scope;
+        claims.authorization_details = asked.authorization_details;
         claims.client_id = client_id;
         if matches!(asked.grant, Grant::ClientCredentials) {
             claims.act = None;
-            claims.sub = "spiffe://acme.example/agent/ledger-writer".to_owned();
+            "spiffe://acme.example/agent/ledger-writer".clone_into(&mut claims.sub);
         }
         let life = self.turn(|knobs| knobs.life);
         Ok(json!({

@@ -38,6 +38,7 @@ async fn a_good_token_with_its_proof_says_who_calls() {
     assert_eq!(stage.issuer.hits("/oauth/jwks"), 1, "keys are kept");
 }
 
+// threats 1, 2, 3, 4 and 9
 #[tokio::test]
 async fn threats_1_to_4_and_9_the_header_of_a_token_has_no_say() {
     let stage = Stage::new().await;
@@ -187,6 +188,7 @@ async fn threat_13_dates_are_whole_seconds_and_a_token_is_good_between_them_alon
     assert_eq!(refused.code(), Some(ErrorCode::InvalidToken));
 }
 
+// threats 15, 16, 17 and 18
 #[tokio::test]
 async fn threats_15_to_18_what_two_readers_could_read_differently_is_refused() {
     let stage = Stage::new().await;

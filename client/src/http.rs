@@ -28,6 +28,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
+use crate::kept::Problem;
+
 /// How long one exchange may take, from the name to the last byte.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// How long a connection is kept for the next question: shorter than servers keep theirs.
@@ -78,6 +80,8 @@ pub enum FetchError {
         why: String,
     },
 }
+
+impl Problem for FetchError {}
 
 /// What is asked.
 pub(crate) struct Ask<'a> {

@@ -28,6 +28,15 @@ pub(crate) struct Fetched<T> {
     pub(crate) usable: Duration,
 }
 
+/// Why a fetch failed.
+pub(crate) trait Problem: Clone + Send + 'static {
+    /// How long to wait with the next, where that is known: the answer was a good one, and only not
+    /// the one that was hoped for.
+    fn pause(&self) -> Option<Duration> {
+        None
+    }
+}
+
 /// A fetch under way.
 pub(crate) type Fetching<T, E> = Pin<Box<dyn Future<Output = Result<Fetched<T>, E>> + Send>>;
 
@@ -77,7 +86,7 @@ enum Step<T, E> {
 impl<T, E> Kept<T, E>
 where
     T: Send + Sync + 'static,
-    E: Clone + Send + 'static,
+    E: Problem,
 {
     /// A value that `fetch` gets, at most once in each `pause`. The fetch must end by itself.
     pub(crate) fn new(
@@ -161,7 +170,7 @@ where
     }
 }
 
-impl<T, E> State<T, E> {
+impl<T, E: Problem> State<T, E> {
     fn land(&mut self, now: Timestamp, pause: Duration, fetched: Result<Fetched<T>, E>) {
         self.flight = None;
         match fetched {
@@ -176,9 +185,10 @@ impl<T, E> State<T, E> {
                 });
             }
             Err(problem) => {
-                let pause = PAUSE_MIN.saturating_mul(1 << self.failures.min(6));
-                self.failures += 1;
-                self.not_before = now.plus(pause.min(PAUSE_MAX));
+                let doubled = PAUSE_MIN.saturating_mul(1 << self.failures.min(6)).min(PAUSE_MAX);
+                let known = problem.pause();
+                self.failures = if known.is_some() { 0 } else { self.failures + 1 };
+                self.not_before = now.plus(known.unwrap_or(doubled).max(PAUSE_MIN));
                 self.problem = Some(problem);
             }
         }

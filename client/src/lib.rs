@@ -35,6 +35,8 @@
 //!
 //! What a token does not prove is a page of its own in the book: `security/token-does-not-prove`.
 
+#![warn(missing_docs)]
+
 mod ambient;
 mod build;
 mod caller;

@@ -18,7 +18,7 @@ use crate::http::FetchError;
 use crate::policy::{ActorProblem, StepUp};
 
 /// The algorithms of proofs that are read.
-const PROOF_ALGORITHMS: [&str; 3] = ["ES256", "RS256", "Ed25519"];
+pub(crate) const PROOF_ALGORITHMS: [&str; 3] = ["ES256", "RS256", "Ed25519"];
 /// When to come again where the issuer cannot be asked, in seconds.
 const RETRY_SECS: &str = "5";
 

@@ -24,10 +24,12 @@ use mint::{Ask, Ground, Minter};
 
 use crate::client_key::fresh_name;
 use crate::http::FetchError;
-use crate::kept::{Absent, Kept};
+use crate::kept::{Absent, Kept, Problem};
 
 /// How often a token is asked for at most, where the one before is good.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often while a human is asked, where the server does not say (RFC 8628 section 3.2).
+const PENDING_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why there is no token, or none for this request.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -60,9 +62,11 @@ pub struct TokenRefusal {
     pub error: String,
     /// What the server says of it.
     pub description: Option<String>,
-    /// The approval that the request waits for, where a human is asked. Ask again once it is
-    /// given: the source itself asks at most once in each of its pauses.
+    /// The approval that the request waits for, where a human is asked. Ask for the token again:
+    /// the source passes that on at most once in each [`TokenRefusal::interval`].
     pub approval: Option<String>,
+    /// How long to wait before the same is asked again, where the server says so.
+    pub interval: Option<Duration>,
 }
 
 fn told(description: Option<&String>, approval: Option<&String>) -> String {
@@ -78,8 +82,20 @@ impl TokenRefusal {
     }
 
     fn of(status: u16, refusal: ReceivedRefusal) -> Self {
-        let ReceivedRefusal { error, description, approval } = refusal;
-        Self { status, error, description, approval }
+        let ReceivedRefusal { error, description, approval, interval_secs } = refusal;
+        let interval = interval_secs.map(Duration::from_secs);
+        Self { status, error, description, approval, interval }
+    }
+}
+
+impl Problem for TokenError {
+    fn pause(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(refusal) if refusal.is_pending() => {
+                Some(refusal.interval.unwrap_or(PENDING_PAUSE))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -155,7 +171,8 @@ impl TokenSource {
     ///
     /// # Errors
     /// [`TokenError`]. After a failure nothing is fetched for a second, and for twice as long after
-    /// each further one, up to a minute; until then the same error is told.
+    /// each further one, up to a minute; while a human is asked, for as long as the server says.
+    /// Until then the same error is told.
     pub async fn token(&self) -> Result<Arc<AccessToken>, TokenError> {
         self.0.tokens.get(|_| true).await.map_err(|absent| match absent {
             Absent::Failed(problem) => problem,

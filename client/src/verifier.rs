@@ -23,7 +23,7 @@ use crate::keys::Keys;
 use crate::nonces::{Nonces, Pair};
 use crate::policy::ChainPolicy;
 use crate::presented::{ClientCertificate, Presented};
-use crate::refusal::{Reason, Refusal, Voice};
+use crate::refusal::{PROOF_ALGORITHMS, Reason, Refusal, Voice};
 use crate::replay::Replays;
 use crate::server::Server;
 use crate::status::StatusLists;
@@ -80,7 +80,7 @@ impl Verifier {
             resource: self.0.audience.to_string(),
             authorization_servers: vec![self.0.server.issuer.to_string()],
             bearer_methods_supported: vec!["header".to_owned()],
-            dpop_signing_alg_values_supported: vec!["ES256".to_owned()],
+            dpop_signing_alg_values_supported: PROOF_ALGORITHMS.map(str::to_owned).into(),
             dpop_bound_access_tokens_required: !self.0.voice.accepts_bearer,
             tls_client_certificate_bound_access_tokens: true,
             actor_profile_required: self.0.policy.is_delegated_only(),

@@ -146,14 +146,37 @@ async fn a_held_request_is_told_with_its_approval_and_asked_again_at_a_bounded_r
         assert_eq!(refusal.to_string(), told);
     }
     assert_eq!(stage.issuer.hits(TOKEN), 1);
-    for (pause, hits) in [(1, 2), (1, 2), (1, 3), (3, 3), (1, 4)] {
+    for (pause, hits) in [(4, 1), (1, 2), (4, 2), (1, 3)] {
+        stage.hands.pass(pause);
+        assert!(source.token().await.is_err());
+        assert_eq!(stage.issuer.hits(TOKEN), hits);
+    }
+    refuse(&stage, 400, r#"{"error":"slow_down","interval":30}"#);
+    for (pause, hits) in [(5, 4), (29, 4)] {
         stage.hands.pass(pause);
         assert!(source.token().await.is_err());
         assert_eq!(stage.issuer.hits(TOKEN), hits);
     }
     stage.issuer.turn(|knobs| knobs.instead.clear());
-    stage.hands.pass(60);
+    stage.hands.pass(1);
     source.token().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_fails_is_asked_less_and_less_often() {
+    let stage = Stage::new().await;
+    let source = source(&stage);
+    refuse(&stage, 503, r#"{"error":"temporarily_unavailable"}"#);
+    for (pause, hits) in [(0, 1), (0, 1), (1, 2), (1, 2), (1, 3), (3, 3), (1, 4), (8, 5), (16, 6)] {
+        stage.hands.pass(pause);
+        assert!(matches!(source.token().await, Err(TokenError::Refused(_))));
+        assert_eq!(stage.issuer.hits(TOKEN), hits);
+    }
+    for hits in 7..12 {
+        stage.hands.pass(60);
+        assert!(source.token().await.is_err());
+        assert_eq!(stage.issuer.hits(TOKEN), hits);
+    }
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ const URL_MAX_BYTES: usize = 1024;
 /// Longest name of an error or an approval, and longest description, in bytes.
 const NAME_MAX_BYTES: usize = 128;
 const DESCRIPTION_MAX_BYTES: usize = 2048;
+/// Longest time to wait that is heeded, in seconds.
+const INTERVAL_MAX_SECS: u64 = 3600;
 /// Longest life of a token that is believed, in seconds.
 const EXPIRES_MAX_SECS: u64 = 24 * 3600;
 
@@ -73,6 +75,8 @@ pub struct ReceivedRefusal {
     pub description: Option<String>,
     /// The approval that a held request waits for.
     pub approval: Option<String>,
+    /// How many seconds to wait before asking again (RFC 8628 section 3.2).
+    pub interval_secs: Option<u64>,
 }
 
 impl ServerEndpoints {
@@ -130,6 +134,7 @@ impl ReceivedRefusal {
             error: need("error", members.text("error", NAME_MAX_BYTES)?)?,
             description: members.text("error_description", DESCRIPTION_MAX_BYTES)?,
             approval: members.text("marque_approval", NAME_MAX_BYTES)?,
+            interval_secs: members.number("interval", INTERVAL_MAX_SECS)?,
         })
     }
 }

@@ -91,6 +91,7 @@ fn a_refusal_names_the_approval_it_waits_for() {
     let read = ReceivedRefusal::read(body).unwrap();
     assert_eq!(read.error, "authorization_pending");
     assert_eq!((read.description, read.approval.as_deref()), (None, Some("apr_1")));
+    assert_eq!(read.interval_secs, Some(5));
     for body in [&b"{}"[..], b"[]", br#"{"error":1}"#, br#"{"error":"a","error":"b"}"#, b"oops"] {
         assert!(ReceivedRefusal::read(body).is_err());
     }

@@ -87,7 +87,7 @@ impl Presented {
     }
 
     /// The tokens that it rests on.
-    pub(crate) fn rests_on(&self) -> Vec<Id<AccessToken>> {
+    pub fn rests_on(&self) -> Vec<Id<AccessToken>> {
         self.bound()
             .and_then(|bound| bound.token.as_ref())
             .map(|token| token.id)

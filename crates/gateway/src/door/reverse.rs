@@ -157,6 +157,13 @@ impl Line {
             Err(notice) => return Err(Stop::beside(notice, Upload::new(body, waits))),
         };
         let Found { presented, live, connection, endpoint } = found;
+        if live.is_cancelled() {
+            // The run is over, and the road has the words for that.
+            let (whose, scheme) = ((presented, Place::Reverse), connection.fact.transport.scheme());
+            let asked = (scheme, &endpoint);
+            let notice = pipeline::refuse_opaque(&self.session, whose, asked).await;
+            return Err(Stop::beside(notice, Upload::new(body, waits)));
+        }
         let own = match self.session.carry(&live, presented.rests_on()) {
             Ok(own) => Arc::new(own),
             Err(notice) => return Err(Stop::beside(notice, Upload::new(body, waits))),

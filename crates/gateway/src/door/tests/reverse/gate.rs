@@ -35,6 +35,9 @@ use crate::{Gateway, GatewaySettings, ReverseSettings};
 /// Lines of every client, over the connections `plain` and `other`.
 const ALLOWED: [&str; 4] = ["token", "GET /v1/**", "PUT /v1/**", "GET /slow"];
 
+/// How long a connection may take to prove something.
+pub(super) const PROOF: Duration = Duration::from_secs(3);
+
 pub(super) struct Gate {
     pub(super) plane: TestPlane,
     pub(super) alice: Human,
@@ -122,7 +125,8 @@ impl Gate {
         let base = self.plane.plane().oauth().unwrap().gateway.clone().unwrap();
         let host = base.split("://").nth(1).unwrap().split(':').next().unwrap();
         let tls = is_private.then(|| asking(&self.authority, host));
-        let gateway = Gateway::new(self.plane.plane().clone(), GatewaySettings::default());
+        let settings = GatewaySettings { proof: PROOF, ..GatewaySettings::default() };
+        let gateway = Gateway::new(self.plane.plane().clone(), settings);
         let gateway = gateway.with_reverse(listener, ReverseSettings { base, tls }).unwrap();
         let (_handed, doors) = mpsc::channel(1);
         tokio::spawn(gateway.serve(listen().await, doors, self.stop.clone()));

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::super::agent::{Answer, Http2, whole};
 use super::super::is;
 use super::super::world::{PATIENCE, read_answer};
-use super::gate::{Gate, issuing_for};
+use super::gate::{Gate, PROOF, issuing_for};
 use super::says;
 use crate::{Gateway, GatewaySettings, ReverseSettings, ServeError};
 
@@ -71,10 +71,15 @@ async fn a_trailer_cannot_say_who_asks() {
     let line = "PUT /c/plain/v1/items";
     let fields = gate.fields(&token, line);
     let chunked = "Transfer-Encoding: chunked\r\nTrailer: authorization\r\n";
-    let request =
-        format!("{line} HTTP/1.1\r\nHost: gw.test\r\n{chunked}\r\n5\r\nhello\r\n0\r\n{fields}\r\n");
-    let answer = gate.says_all(&request).await;
-    is(&answer, 401, "refused.caller.missing");
+    let head = format!("{line} HTTP/1.1\r\nHost: gw.test\r\n{chunked}\r\n");
+    let mut stream = gate.connects().await;
+    stream.write_all(head.as_bytes()).await.unwrap();
+    is(&read_answer(&mut stream).await, 401, "refused.caller.missing");
+    let rest = format!("5\r\nhello\r\n0\r\n{fields}\r\n{line} HTTP/1.1\r\n\r\n");
+    // It may be broken off by now.
+    let _sent = stream.write_all(rest.as_bytes()).await;
+    let after = read_answer(&mut stream).await;
+    assert!(!after.starts_with("HTTP/1.1 2"), "{after}");
     assert_eq!(gate.seen.requests(), [""; 0]);
 }
 
@@ -224,8 +229,7 @@ async fn whoever_proves_nothing_is_cut_before_long() {
     stream.write_all(b"GET / HTTP/1.1\r\nHost: gw.test\r\n\r\n").await.unwrap();
     is(&read_answer(&mut stream).await, 404, "malformed.target");
     let mut rest = Vec::new();
-    let patience = GatewaySettings::default().proof * 2;
-    let read = timeout(patience, stream.read_to_end(&mut rest)).await;
+    let read = timeout(PROOF * 2, stream.read_to_end(&mut rest)).await;
     assert!(read.is_ok(), "the connection is still open");
 }
 

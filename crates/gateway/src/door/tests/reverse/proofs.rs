@@ -189,16 +189,16 @@ async fn a_proof_is_good_once_after_a_restart_too() {
     let answer = gate.says(LINE, &fields).await;
     is(&answer, 401, "refused.caller.replayed");
     says(&answer, "invalid_dpop_proof");
-    // A request that was refused has used its proof up as well.
-    let line = "DELETE /c/plain/v1/items";
-    let refused = gate.fields(&token, line);
-    is(&gate.says(line, &refused).await, 403, "refused.mandate.nothing_allows");
-    is(&gate.says(line, &refused).await, 401, "refused.caller.replayed");
+    // A question to a human uses its proof up as well.
+    let line = "POST /c/plain/v1/items";
+    let held = gate.fields(&token, line);
+    is(&gate.says(line, &held).await, 403, "refused.mandate.needs_approval");
+    is(&gate.says(line, &held).await, 401, "refused.caller.replayed");
 
     let after = files.as_after_a_crash();
     gate.goes_on_with(after.start(issuing()).await).await;
     is(&gate.says(LINE, &fields).await, 401, "refused.caller.replayed");
-    is(&gate.says(line, &refused).await, 401, "refused.caller.replayed");
+    is(&gate.says(line, &held).await, 401, "refused.caller.replayed");
     let answer = gate.asks(&token, LINE).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert_eq!(gate.seen.requests().len(), 2);

@@ -45,6 +45,10 @@ bench-replicas *ARGS:
 bench-gateway *ARGS:
     cargo xtask bench gateway {{ARGS}}
 
+# Tokens issued, looked up and revoked, beside the npm package `oidc-provider`; needs Node 20 and npm
+bench-token *ARGS:
+    cargo xtask bench token {{ARGS}}
+
 # Starts, doors and memory of captured runs
 bench-captured *ARGS:
     cargo xtask bench captured {{ARGS}}

@@ -7,6 +7,7 @@ mod bars;
 mod binary;
 mod captured;
 mod clock;
+mod cores;
 mod decision;
 mod drive;
 mod figures;
@@ -18,14 +19,18 @@ mod kit;
 mod link;
 mod noise;
 pub(crate) mod options;
+mod papers;
 mod places;
 mod process;
+mod program;
 mod record;
 mod replicas;
 mod report;
 mod run;
 mod shell;
 mod soak;
+mod table;
+mod token;
 
 use anyhow::Context as _;
 
@@ -37,12 +42,13 @@ pub(crate) const COMMAND: Command =
 
 type Bench = fn(&[String]) -> anyhow::Result<()>;
 
-const ALL: [(&str, Bench); 7] = [
+const ALL: [(&str, Bench); 8] = [
     ("git", |words| git::run(&Options::parse(words)?)),
     ("decision", |words| decision::run(&decision::Options::parse(words)?)),
     ("record", |words| record::run(&record::Options::parse(words)?)),
     ("gateway", |words| gateway::run(&gateway::Options::parse(words)?)),
     ("replicas", |words| replicas::run(&replicas::Options::parse(words)?)),
+    ("token", |words| token::run(&token::Options::parse(words)?)),
     ("captured", |words| captured::run(&captured::Options::parse(words)?)),
     ("soak", |words| soak::run(&soak::Options::parse(words)?)),
 ];

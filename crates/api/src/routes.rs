@@ -4,8 +4,8 @@ use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post};
 
 use crate::handlers::{
-    agents, approvals, clients, connections, decisions, grants, humans, keys, log, own_run, runs,
-    status, tokens,
+    agents, approvals, clients, connections, decisions, grants, humans, issuers, keys, log,
+    own_run, runs, status, tokens,
 };
 use crate::oauth;
 use crate::shared::Shared;
@@ -110,6 +110,9 @@ fn table() -> Vec<Route> {
         act("/v1/clients/{client}/suspend", Human, post(clients::suspend)),
         act("/v1/clients/{client}/resume", Human, post(clients::resume)),
         act("/v1/clients/{client}/retire", Human, post(clients::retire)),
+        read("/v1/issuers", Human, get(issuers::list)),
+        act("/v1/issuers", Human, post(issuers::add)),
+        act("/v1/issuers/{issuer}/remove", Human, post(issuers::remove)),
         read("/v1/connections", Human, get(connections::list)),
         act("/v1/connections", Human, post(connections::add)),
         read("/v1/connections/{connection}", Human, get(connections::show)),

@@ -67,7 +67,7 @@ impl DataDir {
         self.0.join("log.vkey")
     }
 
-    /// The certificate of the authority that issues this server's own, for its clients.
+    /// The authority behind the token service's certificate, where the server made one itself.
     pub(crate) fn issuer_authority(&self) -> PathBuf {
         self.0.join("issuer-ca.pem")
     }

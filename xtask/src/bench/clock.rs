@@ -23,6 +23,12 @@ impl Clock {
     }
 }
 
+/// Seconds since 1970, as tokens carry them.
+pub(super) fn unix_seconds() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}
+
 /// What `act` gives, and the seconds it took.
 pub(super) fn timed<T>(act: impl FnOnce() -> T) -> (T, f64) {
     let clock = Clock::start();
@@ -35,7 +41,7 @@ pub(super) fn eventually<T>(
     patience: Duration,
     mut ask: impl FnMut() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<Option<T>> {
-    const PAUSE: Duration = Duration::from_millis(10);
+    const PAUSE: Duration = Duration::from_millis(2);
     let clock = Clock::start();
     loop {
         if let Some(found) = ask()? {

@@ -12,6 +12,7 @@ mod line;
 mod tls;
 mod way;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ const EVENTS: usize = 256;
 const TIMER: u64 = u64::MAX;
 /// How often a wait looks at the time by itself.
 const GLANCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// How long calls under way may take to be answered at last.
+const SETTLING: Duration = Duration::from_secs(20);
 /// Connections that may be lost before a load gives up.
 const LOST_MAX: usize = 1000;
 
@@ -60,6 +63,8 @@ pub(super) struct Load<'a> {
     clock: Clock,
     queue: OwnedFd,
     places: Vec<Place<'a>>,
+    /// What is asked next, where no request is made twice.
+    feed: Option<VecDeque<Vec<u8>>>,
     lost: usize,
 }
 
@@ -74,7 +79,8 @@ impl<'a> Load<'a> {
     /// Opens so many connections, over the ways in turn.
     pub(super) fn open(ways: &'a [Way], connections: usize) -> anyhow::Result<Self> {
         let queue = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let mut load = Self { clock: Clock::start(), queue, places: Vec::new(), lost: 0 };
+        let (clock, places) = (Clock::start(), Vec::new());
+        let mut load = Self { clock, queue, places, feed: None, lost: 0 };
         for way in ways.iter().cycle().take(connections) {
             let line = load.connect(way, load.places.len())?;
             load.places.push(Place { way, line, since: None });
@@ -90,6 +96,27 @@ impl<'a> Load<'a> {
         Ok(line)
     }
 
+    /// Asks these from now on, each once, and instead of what the ways ask. A span ends with them.
+    pub(super) fn feed(&mut self, requests: Vec<Vec<u8>>) {
+        self.feed = Some(requests.into());
+    }
+
+    /// Waits until nothing is under way any more.
+    pub(super) fn settle(&mut self) -> anyhow::Result<()> {
+        let begin = self.clock.now();
+        while self.places.iter().any(|place| place.since.is_some()) {
+            ensure!(self.clock.now() < begin + SETTLING, "calls are not answered");
+            for number in self.ready()? {
+                self.hear(number, &mut Flowed::default())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_dry(&self) -> bool {
+        self.feed.as_ref().is_some_and(VecDeque::is_empty)
+    }
+
     /// Calls on all connections for so long, each anew as soon as it is answered.
     pub(super) fn closed(&mut self, span: Duration) -> anyhow::Result<Flowed> {
         let (begin, mut flowed) = (self.clock.now(), Flowed::default());
@@ -98,7 +125,7 @@ impl<'a> Load<'a> {
                 self.ask(number, self.clock.now())?;
             }
         }
-        while self.clock.now() < begin + span {
+        while self.clock.now() < begin + span && !self.is_dry() {
             for number in self.ready()? {
                 if self.hear(number, &mut flowed)? {
                     self.ask(number, self.clock.now())?;
@@ -119,7 +146,7 @@ impl<'a> Load<'a> {
         let is_free = |place: &Place<'_>| place.since.is_none();
         let free = self.places.iter().enumerate().filter(|(_, place)| is_free(place));
         let mut free: Vec<usize> = free.map(|(number, _)| number).collect();
-        while self.clock.now() < begin + span {
+        while self.clock.now() < begin + span && !self.is_dry() {
             let ready = self.ready()?;
             // It goes on only once it is read.
             let _ticks = rustix::io::read(&timer, &mut [0; 8]);
@@ -172,12 +199,22 @@ impl<'a> Load<'a> {
     }
 
     fn ask(&mut self, number: usize, since: Duration) -> anyhow::Result<()> {
-        let Some(place) = self.places.get_mut(number) else { return Ok(()) };
+        let Some(way) = self.places.get(number).map(|place| place.way) else { return Ok(()) };
+        let (Some(request), Some(place)) = (self.next(way), self.places.get_mut(number)) else {
+            return Ok(());
+        };
         place.since = Some(since);
-        if let Err(error) = place.line.ask(&place.way.request) {
+        if let Err(error) = place.line.ask(&request) {
             self.replace(number, &error.to_string())?;
         }
         Ok(())
+    }
+
+    fn next(&mut self, way: &'a Way) -> Option<Cow<'a, [u8]>> {
+        match &mut self.feed {
+            None => Some(Cow::Borrowed(&way.request)),
+            Some(feed) => feed.pop_front().map(Cow::Owned),
+        }
     }
 
     /// Reads what came; whether the connection is free again.
@@ -213,11 +250,13 @@ impl<'a> Load<'a> {
         ensure!(self.lost <= LOST_MAX, "{name} closes connections all the time: {why}");
         // The queue forgets a socket that is closed.
         let mut line = self.connect(way, number)?;
-        if since.is_some() {
-            line.ask(&way.request).with_context(|| format!("{name} takes no request"))?;
+        let again = since.and_then(|_| self.next(way));
+        if let Some(request) = &again {
+            line.ask(request).with_context(|| format!("{name} takes no request"))?;
         }
         if let Some(place) = self.places.get_mut(number) {
             place.line = line;
+            place.since = since.filter(|_| again.is_some());
         }
         Ok(())
     }

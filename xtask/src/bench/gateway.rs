@@ -9,7 +9,6 @@ mod bars;
 mod leaf;
 mod memory;
 mod options;
-mod papers;
 mod peers;
 mod report;
 mod site;

@@ -69,8 +69,15 @@ pub(super) fn admin(socket: &Path, path: &str) -> anyhow::Result<serde_json::Val
     serde_json::from_str(body).with_context(|| format!("the server answers `{answer}`"))
 }
 
-/// The lines of a head; an error if the other side closes before its end.
+/// The lines of a head, in lower case; an error if the other side closes before its end.
 pub(super) fn head(from: &mut impl BufRead) -> io::Result<String> {
+    let mut head = head_as_it_is(from)?;
+    head.make_ascii_lowercase();
+    Ok(head)
+}
+
+/// The same, letter for letter.
+pub(super) fn head_as_it_is(from: &mut impl BufRead) -> io::Result<String> {
     let mut head = String::new();
     loop {
         let before = head.len();
@@ -78,7 +85,6 @@ pub(super) fn head(from: &mut impl BufRead) -> io::Result<String> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         if head.get(before..) == Some("\r\n") {
-            head.make_ascii_lowercase();
             return Ok(head);
         }
     }
@@ -86,28 +92,38 @@ pub(super) fn head(from: &mut impl BufRead) -> io::Result<String> {
 
 /// Reads to the end of a body.
 pub(super) fn skip_body(from: &mut impl BufRead, head: &str) -> io::Result<()> {
-    if field(head, "transfer-encoding") == Some("chunked") {
-        return skip_chunks(from);
-    }
-    let length = field(head, "content-length").and_then(|length| length.parse().ok());
-    skip(from, length.unwrap_or(0))
+    read_body(from, head, &mut io::sink())
 }
 
-fn skip_chunks(from: &mut impl BufRead) -> io::Result<()> {
+/// Reads a body to its end, and writes it there.
+pub(super) fn read_body(
+    from: &mut impl BufRead,
+    head: &str,
+    to: &mut impl io::Write,
+) -> io::Result<()> {
+    if field(head, "transfer-encoding") == Some("chunked") {
+        return read_chunks(from, to);
+    }
+    let length = field(head, "content-length").and_then(|length| length.parse().ok());
+    copy(from, length.unwrap_or(0), to)
+}
+
+fn read_chunks(from: &mut impl BufRead, to: &mut impl io::Write) -> io::Result<()> {
     loop {
         let mut line = String::new();
         from.read_line(&mut line)?;
         let length = u64::from_str_radix(line.trim(), 16).map_err(io::Error::other)?;
-        skip(from, length + 2)?;
+        copy(from, length, to)?;
+        copy(from, 2, &mut io::sink())?;
         if length == 0 {
             return Ok(());
         }
     }
 }
 
-fn skip(from: &mut impl BufRead, length: u64) -> io::Result<()> {
-    match io::copy(&mut from.take(length), &mut io::sink())? {
-        skipped if skipped == length => Ok(()),
+fn copy(from: &mut impl BufRead, length: u64, to: &mut impl io::Write) -> io::Result<()> {
+    match io::copy(&mut from.take(length), to)? {
+        copied if copied == length => Ok(()),
         _ => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }
@@ -127,7 +143,7 @@ pub(super) fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 mod tests {
     use std::io::BufRead as _;
 
-    use super::{head, skip_body, status};
+    use super::{head, read_body, status};
 
     #[test]
     fn an_answer_is_read_to_its_end_and_no_further() {
@@ -139,7 +155,9 @@ mod tests {
             let mut from = bytes.as_bytes();
             let head = head(&mut from).unwrap();
             assert_eq!(status(&head), 403);
-            skip_body(&mut from, &head).unwrap();
+            let mut body = Vec::new();
+            read_body(&mut from, &head, &mut body).unwrap();
+            assert_eq!(body, b"hello");
             assert_eq!(from.fill_buf().unwrap(), b"next");
         }
         assert!(head(&mut "HTTP/1.1 200 OK\r\n".as_bytes()).is_err());

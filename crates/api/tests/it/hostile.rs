@@ -12,6 +12,7 @@ const READERS: [&str; 15] = [
     "/v1/agents",
     "/v1/agents/bot/limit",
     "/v1/clients",
+    "/v1/issuers",
     "/v1/connections",
     "/v1/connections/api/limit",
     "/v1/connections/api/rotate",

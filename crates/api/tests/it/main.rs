@@ -6,5 +6,6 @@ mod doors;
 mod gate;
 mod hostile;
 mod launcher;
+mod oauth;
 mod room;
 mod served;

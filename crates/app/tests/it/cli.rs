@@ -11,7 +11,7 @@ pub(crate) const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
     -----END PUBLIC KEY-----\n";
 
 /// Verbs that change the plane, and must be able to only say what they would do.
-const MUTATING: [&str; 25] = [
+const MUTATING: [&str; 27] = [
     "agent add",
     "agent limit",
     "agent resume",
@@ -29,6 +29,8 @@ const MUTATING: [&str; 25] = [
     "connection rotate",
     "grant add",
     "grant revoke",
+    "issuer add",
+    "issuer remove",
     "key retire",
     "key rotate",
     "kill",
@@ -40,7 +42,7 @@ const MUTATING: [&str; 25] = [
 ];
 
 /// Verbs that change nothing of the plane but who is there.
-const OTHERS: [&str; 34] = [
+const OTHERS: [&str; 35] = [
     "agent list",
     "agent show",
     "approval list",
@@ -56,6 +58,7 @@ const OTHERS: [&str; 34] = [
     "demo",
     "doctor",
     "grant list",
+    "issuer list",
     "key allowed-signers",
     "key list",
     "lock",
@@ -169,6 +172,11 @@ fn a_rehearsal_says_what_would_be_and_changes_nothing() {
     let public = world.path("desk.pub");
     let public = public.to_str().unwrap();
     world.cli(&["client", "add", "desk", "--agent", "bot", "--key", public]).ok();
+    let trust = ["issuer", "add", "login", "--issuer", "https://l.test", "--audience", "us"];
+    let whom = ["--jwks", public, "--person", "00u1=alice"];
+    world.cli(&[&trust[..], &whom].concat()).ok();
+    let other = ["issuer", "add", "other", "--issuer", "https://o.test", "--audience", "us"];
+    let other = [&other[..], &whom].concat();
     let size = || world.json(&["log", "verify"])["size"].as_u64().unwrap();
     let before = size();
     let (mut rehearsed, tried) = (
@@ -192,6 +200,8 @@ fn a_rehearsal_says_what_would_be_and_changes_nothing() {
             &["client", "add", "more", "--agent", "bot", "--key", public],
             &["client", "suspend", "desk"],
             &["client", "retire", "desk"],
+            &other,
+            &["issuer", "remove", "login"],
             &["run", "--agent", "bot"],
             &["store", "migrate"],
             &["store", "restored"],

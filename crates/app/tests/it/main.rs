@@ -32,6 +32,8 @@ mod inside;
 mod kill;
 mod log;
 mod log_key;
+mod oauth;
+mod peers;
 mod postgres;
 mod restored;
 mod road;

@@ -29,3 +29,15 @@ fn an_open_load_counts_every_call_that_was_due() {
     assert!((100..=101).contains(&due), "{due} calls of 100");
     assert_eq!(u64::try_from(flowed.millis.len()).unwrap(), due);
 }
+
+#[test]
+fn a_load_that_is_fed_asks_each_request_once_and_ends_with_them() {
+    let ways = [way()];
+    let mut load = Load::open(&ways, 1).unwrap();
+    let request = |number| format!("GET /v1/items/{number} HTTP/1.1\r\nHost: a\r\n\r\n");
+    load.feed((0..5).map(|number| request(number).into_bytes()).collect());
+    let flowed = load.closed(Duration::from_secs(60)).unwrap();
+    // The last one is under way.
+    assert_eq!((flowed.answered, flowed.failed), (4, 0));
+    assert!(flowed.seconds < 30.0, "it goes on without requests: {} s", flowed.seconds);
+}

@@ -2,7 +2,6 @@
 //! the same ones again.
 
 use super::options::Options;
-use super::papers;
 use super::site::{COLD_HOSTS, Site};
 use super::target::{Target, to_cold};
 use crate::bench::clock::Clock;
@@ -61,7 +60,7 @@ pub(super) fn measure(
         eprintln!("round {} of {}, load {}", round + 1, options.rounds, process::load());
     }
     let leaves = all.into_iter().map(|(_, leaves)| leaves).collect();
-    Ok((leaves, papers::micros_of_a_signature(&site.places)?))
+    Ok((leaves, site.micros_of_a_signature()?))
 }
 
 fn of(target: &Target, hosts: &[usize]) -> anyhow::Result<Opened> {

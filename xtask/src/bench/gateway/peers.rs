@@ -6,32 +6,13 @@ mod mitmproxy;
 mod nginx;
 mod squid;
 
-use std::fs;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
-
 use anyhow::{Context as _, ensure};
 
 pub(super) use self::nginx::{LARGE_BYTES, Upstream, upstream};
 use super::site::Site;
 use super::target::Target;
-use crate::bench::clock::eventually;
 use crate::bench::drive::Line;
-use crate::bench::http::dial;
-use crate::bench::places::{Held, Places};
-
-/// How long one may take to listen.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Where system programs lie, which `PATH` may leave out.
-const PROGRAMS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"];
-
-/// A running program and where it listens.
-pub(super) struct Running {
-    pub(super) held: Held,
-    pub(super) address: SocketAddr,
-}
+use crate::bench::program::{Running, installed, start};
 
 /// Those that are there, and the names of those that are not.
 pub(super) type Peers = (Vec<Target>, Vec<&'static str>);
@@ -70,28 +51,4 @@ fn sorted<const N: usize>(found: [(&'static str, Option<Target>); N]) -> Peers {
     let absent = found.iter().filter(|(_, target)| target.is_none()).map(|(name, _)| *name);
     let absent = absent.collect();
     (found.into_iter().filter_map(|(_, target)| target).collect(), absent)
-}
-
-fn installed(program: &str) -> Option<PathBuf> {
-    PROGRAMS.iter().map(|folder| Path::new(folder).join(program)).find(|path| path.exists())
-}
-
-/// Starts a program and waits until it listens. What it says is in `FOLDER/said`.
-fn start(
-    places: &Places,
-    mut command: Command,
-    (folder, address): (&str, SocketAddr),
-) -> anyhow::Result<Running> {
-    let said = places.at(folder).join("said");
-    let out = fs::File::create(&said)?;
-    command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
-    let mut held = Held(command.spawn().with_context(|| format!("`{folder}` cannot be run"))?);
-    let listens = eventually(PATIENCE, || {
-        let is_over = held.0.try_wait()?.is_some();
-        let why = || fs::read_to_string(&said).unwrap_or_default();
-        ensure!(!is_over, "`{folder}` ended: {}", why());
-        Ok(dial(address).is_ok().then_some(()))
-    })?;
-    listens.with_context(|| format!("`{folder}` does not listen"))?;
-    Ok(Running { held, address })
 }

@@ -10,13 +10,7 @@ use super::leaf::{Leaves, Opened};
 use super::memory::{Held, Large, Memory, Own};
 use super::throughput::Compared;
 use crate::bench::figures::{median, permille, real};
-
-/// One table: what stands above it, its columns, its rows.
-pub(super) struct Table {
-    title: String,
-    columns: &'static [&'static str],
-    rows: Vec<(String, Vec<String>)>,
-}
+use crate::bench::table::{Table, fine, mib, whole};
 
 /// All of it.
 #[derive(Default)]
@@ -169,15 +163,7 @@ impl Report {
     }
 
     fn json(&self) -> Value {
-        let tables = self.tables.iter().map(|table| {
-            let rows = table.rows.iter().map(|(name, figures)| {
-                let figures = table.columns.iter().zip(figures);
-                let figures: serde_json::Map<_, _> =
-                    figures.map(|(name, figure)| ((*name).to_owned(), json!(figure))).collect();
-                json!({ "name": name, "figures": figures })
-            });
-            json!({ "title": table.title, "rows": rows.collect::<Vec<_>>() })
-        });
+        let tables = self.tables.iter().map(Table::json);
         let bars = self.bars.iter().map(|bar| {
             let Bar { what, limit, rounds, .. } = bar;
             json!({ "bar": what, "limit": limit, "rounds": rounds, "holds": bar.holds() })
@@ -204,30 +190,6 @@ impl Bar {
     }
 }
 
-impl Table {
-    fn write(&self, text: &mut String) {
-        let _ = writeln!(text, "\n{}", self.title);
-        let width = |at: usize, name: &str| {
-            let figures = self.rows.iter().filter_map(|(_, figures)| figures.get(at));
-            figures.map(|figure| figure.chars().count()).chain([name.chars().count()]).max()
-        };
-        let widths: Vec<usize> =
-            (0..).zip(self.columns).map(|(at, name)| width(at, name).unwrap_or(0) + 2).collect();
-        let first = self.rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-        let mut line = |name: &str, figures: &mut dyn Iterator<Item = &str>| {
-            let _ = write!(text, "  {name:first$}");
-            for (figure, width) in figures.zip(&widths) {
-                let _ = write!(text, "{figure:>width$}", width = *width);
-            }
-            let _ = writeln!(text);
-        };
-        line("", &mut self.columns.iter().copied());
-        for (name, figures) in &self.rows {
-            line(name, &mut figures.iter().map(String::as_str));
-        }
-    }
-}
-
 /// Prints tables, or JSON.
 pub(super) fn print(report: &Report, is_json: bool) -> anyhow::Result<()> {
     let mut out = stdout().lock();
@@ -240,18 +202,6 @@ pub(super) fn print(report: &Report, is_json: bool) -> anyhow::Result<()> {
 fn large(large: &Large) -> String {
     let told = format!("+{} in {:.1} s", mib(large.more_kib), large.seconds);
     large.broke.as_ref().map_or(told, |why| format!("broke: {why}"))
-}
-
-fn mib(kib: u64) -> String {
-    format!("{:.1}", real(kib) / 1024.0)
-}
-
-fn whole(figure: f64) -> String {
-    if figure.is_nan() { String::new() } else { format!("{figure:.0}") }
-}
-
-fn fine(figure: f64) -> String {
-    if figure.is_nan() { String::new() } else { format!("{figure:.3}") }
 }
 
 #[cfg(test)]

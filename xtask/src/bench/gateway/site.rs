@@ -8,12 +8,14 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::papers::{self, DOMAIN};
+use serde_json::json;
+
 use super::peers::{self, Upstream};
 use super::target::{Target, get, get_tls};
 use crate::bench::clock::Clock;
 use crate::bench::drive::{Line, Trust, Way, connect};
 use crate::bench::http::free_port;
+use crate::bench::papers::{self, DOMAIN, Key};
 use crate::bench::places::{Held, Places};
 use crate::bench::process::Watched;
 use crate::bench::replicas::upstream::Upstream as Sink;
@@ -45,6 +47,7 @@ pub(in crate::bench) struct Site {
     pub(super) upstream: Upstream,
     /// What callers prove themselves with to those who verify it.
     pub(super) token: String,
+    key: Key,
     pub(super) places: Places,
 }
 
@@ -52,7 +55,11 @@ impl Site {
     pub(in crate::bench) fn lay(binary: &Path) -> anyhow::Result<Self> {
         let places = Places::make(binary, &[("desk/token", TOKEN)])?;
         papers::write(&places)?;
-        let token = papers::token(&places)?;
+        let key = Key::make(&places, "token")?;
+        let token = key.token(
+            &json!({ "alg": "ES256", "typ": "JWT", "kid": "bench" }),
+            &json!({ "iss": "https://bench.test", "sub": "bench", "exp": 4_102_444_800_u64 }),
+        )?;
         let sink = Sink::listen(Clock::start())?;
         let upstream = peers::upstream(&places, sink.address)?;
         let door = SocketAddr::from(([127, 0, 0, 1], free_port()?));
@@ -72,7 +79,7 @@ impl Site {
             Ok((run, trust))
         });
         let runs = runs.collect::<anyhow::Result<_>>()?;
-        Ok(Self { runs, server, door, rest, upstream, token, places })
+        Ok(Self { runs, server, door, rest, upstream, token, key, places })
     }
 
     /// The upstream in the clear, and Marque before it.
@@ -112,6 +119,11 @@ impl Site {
     /// The process that serves the gateway.
     pub(in crate::bench) fn server(&self) -> Watched {
         Watched(self.server.0.id())
+    }
+
+    /// Microseconds of one signature with P-256: what a leaf cannot do without.
+    pub(super) fn micros_of_a_signature(&self) -> anyhow::Result<f64> {
+        self.key.micros()
     }
 
     /// Where its proxy door is.

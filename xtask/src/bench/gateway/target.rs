@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use super::papers::DOMAIN;
-use super::peers::Running;
 use super::site::{PATH, TLS_HOST};
 use crate::bench::drive::{Trust, Way, connect};
+use crate::bench::papers::DOMAIN;
 use crate::bench::process::Watched;
+use crate::bench::program::Running;
 
 /// One of them, and how it is called.
 pub(in crate::bench) struct Target {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use marque_crypto::machine::{self, MachineSecret};
 use marque_domain::run::RunClient;
-use marque_domain::{Client, Digest, Id, Name, Revised, Run, Tier, User, UserRef};
+use marque_domain::{Client, Digest, Id, Name, Revised, Run, Tier, Timestamp, User, UserRef};
 
 use super::open::{Opening, Prepared, open_parent};
 use crate::error::{AdminError, AdminKind};
@@ -18,6 +18,7 @@ use crate::sequence::Durability;
 use crate::spec::{Lines, RunSpec};
 use crate::step::Step;
 use crate::verbs::{clients, lines};
+use crate::world::World;
 
 /// A client's run to be found, or opened.
 pub(crate) struct Wanted {
@@ -35,6 +36,18 @@ pub(crate) struct Hop {
     pub(crate) subject: Id<Run>,
     /// Who presented it.
     pub(crate) presenter: Id<Run>,
+}
+
+impl Hop {
+    // A run is listed below whoever presented for it as well: one that acts for another run must
+    // not be taken for one that acts for the presenter.
+    fn found(self, world: &World, now: Timestamp) -> Option<&Arc<Revised<Run>>> {
+        world.children_of(self.subject).find(|run| {
+            run.fact.parent == Some(self.subject)
+                && run.fact.presenter() == Some(self.presenter)
+                && run.fact.is_open(now)
+        })
+    }
 }
 
 impl Plane {
@@ -62,10 +75,7 @@ impl Plane {
     pub(crate) async fn run_of_hop(&self, hop: Hop) -> Result<Arc<LiveRun>, AdminError> {
         let now = self.now();
         let world = self.world();
-        let is_same = |run: &&Arc<Revised<Run>>| {
-            run.fact.presenter() == Some(hop.presenter) && run.fact.is_open(now)
-        };
-        let found = world.children_of(hop.subject).find(is_same);
+        let found = hop.found(&world, now);
         if let Some(live) = found.and_then(|run| world.live(run.fact.id)) {
             return Ok(Arc::clone(live));
         }
@@ -145,10 +155,7 @@ impl Plane {
         hop: Hop,
         prepared: &Prepared,
     ) -> Result<Id<Run>, AdminError> {
-        let is_same = |run: &&Arc<Revised<Run>>| {
-            run.fact.presenter() == Some(hop.presenter) && run.fact.is_open(step.now)
-        };
-        if let Some(run) = step.world.children_of(hop.subject).find(is_same) {
+        if let Some(run) = hop.found(step.world, step.now) {
             return Ok(run.fact.id);
         }
         let parent = open_parent(step.world, hop.subject, step.now)?;

@@ -1,4 +1,5 @@
-//! Races: a kill or a revocation while tokens are exchanged, and two servers that are asked at once.
+//! Races: a kill or a revocation while tokens are exchanged, and two servers that are asked at
+//! once.
 
 use marque_plane::oauth::EndpointAsk;
 use marque_plane::spec::{KillTarget, TokenTargetSpec};
@@ -36,11 +37,15 @@ async fn a_kill_or_a_revocation_that_races_exchanges_leaves_no_live_orphan() {
     let home = FilePlane::new();
     let plane = home.start(issuing()).await;
     let (alice, asker, server) = chain(&plane).await;
+    let mut before_the_end = [0, 0];
     for round in 0..ROUNDS {
         let subject = asker.takes(FIRST, "").await.unwrap();
         let run = subject.claims.run.as_ref().unwrap().id;
         let is_kill = round % 2 == 0;
+        let (first, came) = tokio::sync::oneshot::channel();
+        let mut first = Some(first);
         let end = async {
+            came.await.unwrap();
             if is_kill {
                 let acting = alice.acting().await;
                 let target = KillTarget::Run(run.to_string());
@@ -55,11 +60,13 @@ async fn a_kill_or_a_revocation_that_races_exchanges_leaves_no_live_orphan() {
             for _ in 0..AT_ONCE {
                 let got = server.exchanges(&subject.token, SECOND, "").await;
                 tokens.extend(got.ok().map(|got| got.token));
+                first.take().map(|first| first.send(()));
                 tokio::task::yield_now().await;
             }
             tokens
         };
         let (tokens, ()) = tokio::join!(exchanges, end);
+        before_the_end[usize::from(is_kill)] += tokens.len();
         for token in tokens {
             let about = server.about(&token);
             let (answer, _) = plane.plane().introspect(&EndpointAsk::bare(), &about).unwrap();
@@ -69,6 +76,7 @@ async fn a_kill_or_a_revocation_that_races_exchanges_leaves_no_live_orphan() {
             plane.plane().resume_client(&alice.acting().await, "asker-prod").await.unwrap();
         }
     }
+    assert!(before_the_end.iter().all(|count| *count > 0), "this was no race");
     plane.plane().stop().await;
 }
 

@@ -10,10 +10,10 @@ use anyhow::{Context as _, ensure};
 
 use super::{installed, start as start_program};
 use crate::bench::drive::Trust;
-use crate::bench::gateway::papers::DOMAIN;
 use crate::bench::gateway::site::{COLD_HOSTS, Site, TLS_HOST, TOKEN};
 use crate::bench::gateway::target::{Target, inside};
 use crate::bench::http::free_port;
+use crate::bench::papers::DOMAIN;
 
 /// Makes certificates for it.
 const MAKER: &str = "/usr/lib/squid/security_file_certgen";

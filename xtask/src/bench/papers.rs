@@ -1,4 +1,4 @@
-//! Keys, certificates and one token, made by openssl(1) and signed by the TLS library.
+//! Keys and certificates made by openssl(1), and tokens signed by the TLS library.
 
 use std::fs;
 use std::process::Command;
@@ -8,12 +8,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls::SignatureScheme;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
 use rustls::sign::Signer;
+use serde_json::{Value, json};
 
-use crate::bench::clock::timed;
-use crate::bench::places::Places;
+use super::clock::timed;
+use super::places::Places;
 
 /// The names the upstreams are reached by end in it.
 pub(super) const DOMAIN: &str = "bench.test";
@@ -27,18 +28,20 @@ const REQUEST: &str = "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
      -keyout upstream.key -out upstream.csr -subj /CN=upstream";
 const CERTIFICATE: &str = "x509 -req -in upstream.csr -CA authority.pem -CAkey authority.key \
      -CAcreateserial -out upstream.pem -days 2 -extfile upstream.ext";
-const TOKEN_KEY: &str = "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out token.key";
-const TOKEN_PUBLIC: &str = "pkey -in token.key -pubout -out token.pub";
 
-/// Writes an authority, the upstream's certificate, and the key of the token, into `papers`.
+/// A key on P-256 that signs tokens: ES256 (RFC 7518 section 3.4).
+pub(super) struct Key {
+    signer: Box<dyn Signer>,
+    /// Its public half (RFC 7517).
+    pub(super) jwk: Value,
+}
+
+/// Writes an authority and a server's certificate into `papers`.
 pub(super) fn write(places: &Places) -> anyhow::Result<()> {
     fs::create_dir(places.at("papers"))?;
     let names = format!("subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN},IP:127.0.0.1\n");
     fs::write(places.at("papers/upstream.ext"), names)?;
-    for words in [AUTHORITY, REQUEST, CERTIFICATE, TOKEN_KEY, TOKEN_PUBLIC] {
-        openssl(places, words)?;
-    }
-    Ok(())
+    [AUTHORITY, REQUEST, CERTIFICATE].iter().try_for_each(|words| openssl(places, words))
 }
 
 fn openssl(places: &Places, words: &str) -> anyhow::Result<()> {
@@ -50,33 +53,42 @@ fn openssl(places: &Places, words: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A JWT of an agent, signed with ES256 (RFC 7518 §3.4).
-pub(super) fn token(places: &Places) -> anyhow::Result<String> {
-    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
-    let head = encode(r#"{"alg":"ES256","typ":"JWT","kid":"bench"}"#);
-    let claims = encode(r#"{"iss":"https://bench.test","sub":"bench","exp":4102444800}"#);
-    let text = format!("{head}.{claims}");
-    let signed = signer(places)?.sign(text.as_bytes())?;
-    let signature = halves(&signed).context("a signature in ASN.1")?;
-    Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
-}
+impl Key {
+    /// Makes one, as `papers/NAME.key` and `papers/NAME.pub`.
+    pub(super) fn make(places: &Places, name: &str) -> anyhow::Result<Self> {
+        let curve = "ec_paramgen_curve:P-256";
+        openssl(places, &format!("genpkey -algorithm EC -pkeyopt {curve} -out {name}.key"))?;
+        openssl(places, &format!("pkey -in {name}.key -pubout -out {name}.pub"))?;
+        let key = PrivateKeyDer::from_pem_file(places.at(&format!("papers/{name}.key")))?;
+        let key = default_provider().key_provider.load_private_key(key)?;
+        let signer = key.choose_scheme(&[SignatureScheme::ECDSA_NISTP256_SHA256]);
+        let signer = signer.context("the key does not sign with P-256")?;
+        let public = places.at(&format!("papers/{name}.pub"));
+        let public = SubjectPublicKeyInfoDer::from_pem_file(public)?;
+        // RFC 5480: the point comes last, its two numbers at its end.
+        let (_, point) = public.split_last_chunk::<{ 2 * HALF }>().context("a point")?;
+        let [x, y] = [&point[..HALF], &point[HALF..]].map(|half| URL_SAFE_NO_PAD.encode(half));
+        Ok(Self { signer, jwk: json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y }) })
+    }
 
-/// Microseconds of one signature with P-256: what a leaf cannot do without.
-pub(super) fn micros_of_a_signature(places: &Places) -> anyhow::Result<f64> {
-    const SIGNATURES: u32 = 2000;
-    let signer = signer(places)?;
-    let (signed, seconds) = timed(|| {
-        (0..SIGNATURES).try_for_each(|_| signer.sign(b"as long as it is short").map(drop))
-    });
-    signed?;
-    Ok(seconds * 1e6 / f64::from(SIGNATURES))
-}
+    /// A signed token.
+    pub(super) fn token(&self, head: &Value, claims: &Value) -> anyhow::Result<String> {
+        let [head, claims] = [head, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        let text = format!("{head}.{claims}");
+        let signed = self.signer.sign(text.as_bytes())?;
+        let signature = halves(&signed).context("a signature in ASN.1")?;
+        Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
 
-fn signer(places: &Places) -> anyhow::Result<Box<dyn Signer>> {
-    let key = PrivateKeyDer::from_pem_file(places.at("papers/token.key"))?;
-    let key = default_provider().key_provider.load_private_key(key)?;
-    let signer = key.choose_scheme(&[SignatureScheme::ECDSA_NISTP256_SHA256]);
-    signer.context("the key does not sign with P-256")
+    /// Microseconds of one signature.
+    pub(super) fn micros(&self) -> anyhow::Result<f64> {
+        const SIGNATURES: u32 = 2000;
+        let (signed, seconds) = timed(|| {
+            (0..SIGNATURES).try_for_each(|_| self.signer.sign(b"as long as it is short").map(drop))
+        });
+        signed?;
+        Ok(seconds * 1e6 / f64::from(SIGNATURES))
+    }
 }
 
 /// Both numbers of an ECDSA signature in ASN.1, in 32 bytes each: a sequence of two integers, each

@@ -2,8 +2,8 @@
 //!
 //! A connection serves one run for all its life, so that cutting the run cuts the connection and
 //! nothing an earlier run left on it is ever used by another. At the reverse door each request
-//! proves itself, and clients keep connections longer than runs: there a connection carries requests
-//! of several, and each of them is a session of its own.
+//! proves itself, and clients keep connections longer than runs: there a connection carries
+//! requests of several, and each of them is a session of its own.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -142,9 +142,10 @@ impl Session {
     async fn run_cut(&self) {
         tokio::select! {
             biased;
-            member = self.run.wait() => match self.is_carrier {
-                true => std::future::pending().await,
-                false => member.live.cancelled().await,
+            member = self.run.wait() => if self.is_carrier {
+                std::future::pending::<()>().await;
+            } else {
+                member.live.cancelled().await;
             },
             () = self.crowded_out.cancelled() => {}
             () = sleep(self.shared.settings.proof) => {}

@@ -94,8 +94,8 @@ impl Plane {
         self.present(at)
     }
 
-    /// The connection of that name that the gateway serves with tokens. Not a decision: whoever asks
-    /// for it is not proven by that.
+    /// The connection of that name that the gateway serves with tokens. Not a decision: whoever
+    /// asks for it is not proven by that.
     pub fn connection_behind(&self, name: &Name) -> Option<Arc<Revised<Connection>>> {
         self.oauth()?;
         let world = self.world();

@@ -29,8 +29,8 @@ pub(super) struct Called {
     pub(super) url: String,
 }
 
-/// Reads a request target. A name that cannot be one is answered like any other address that nothing
-/// is at; whether a connection has it is not looked at here.
+/// Reads a request target. A name that cannot be one is answered like any other address that
+/// nothing is at; whether a connection has it is not looked at here.
 pub(super) fn read(base: &Base, method: &Method, target: &str) -> Result<Target, Notice> {
     if !target.starts_with('/') {
         let message = "a request here names only its path";

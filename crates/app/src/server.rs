@@ -110,6 +110,18 @@ pub(crate) async fn serve(
         linger(&plane, &mut memory, &api, (span.0, &mut ending)).await;
     }
     tracing::info!(why, "the server ends");
+    close(context, &plane, (&tasks, &shutdown)).await;
+    memory.keep_or_warn(plane.seen());
+    // Whoever supervises it is to start it anew.
+    Ok(if plane.is_deposed() { Exit::Failed } else { Exit::Done })
+}
+
+// Lets nobody in any more, and has what is under way recorded.
+async fn close(
+    context: &Context,
+    plane: &Plane,
+    (tasks, shutdown): (&TaskTracker, &CancellationToken),
+) {
     // Nobody new from here on: whoever finds no socket starts another server.
     for socket in [context.data.socket(), context.data.doors()] {
         let _ = std::fs::remove_file(socket);
@@ -122,9 +134,6 @@ pub(crate) async fn serve(
     if tokio::time::timeout(LAST_WORDS, plane.stop()).await.is_err() {
         tracing::warn!("something was still under way; the next start marks it unknown");
     }
-    memory.keep_or_warn(plane.seen());
-    // Whoever supervises it is to start it anew.
-    Ok(if plane.is_deposed() { Exit::Failed } else { Exit::Done })
 }
 
 /// Where a server listens.

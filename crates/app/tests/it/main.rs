@@ -40,5 +40,6 @@ mod road;
 mod sockets;
 mod support;
 mod tamper;
+mod token_cli;
 mod torn;
 mod vault;

@@ -107,8 +107,17 @@ impl Presented {
         let Some(bound) = self.bound() else { return Ok(Bound::default()) };
         let minting = bound.minting.as_ref();
         let token = minting.map(|minting| minting.claims(world, standing, approval, now));
-        let rests_on = bound.token.iter().map(|token| token.id).collect();
-        Ok(Bound { token: token.transpose()?, uses: bound.uses.clone(), rests_on })
+        let (uses, rests_on) = (bound.uses.clone(), self.rests_on());
+        Ok(Bound { token: token.transpose()?, uses, rests_on })
+    }
+
+    /// The tokens of ours that it rests on.
+    pub fn rests_on(&self) -> Vec<Id<AccessToken>> {
+        self.bound()
+            .and_then(|bound| bound.token.as_ref())
+            .map(|token| token.id)
+            .into_iter()
+            .collect()
     }
 
     /// Refuses where the token it rests on is over or was taken back.

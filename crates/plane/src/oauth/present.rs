@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use marque_crypto::Secret;
 use marque_crypto::hash::sha256;
-use marque_domain::{AccessToken, Code, Digest, Id, Name, Refusal};
+use marque_domain::{AccessToken, Code, Connection, Digest, Id, Name, Operation, Refusal, Revised};
 use marque_wire::jose::NumericDate;
 use marque_wire::oauth::{
     AccessTokenClaims, BadProof, Confirmation, DpopProof, ErrorCode, ExpectedProof, Htu,
@@ -18,6 +18,7 @@ use super::bound::{BoundProof, Held};
 use super::nonce::Nonces;
 use super::{proof, service, target};
 use crate::caller::Presented;
+use crate::decide;
 use crate::plane::Plane;
 
 /// Tokens of one generation whose signature need not be verified again; there are two.
@@ -78,6 +79,41 @@ impl Generations {
 }
 
 impl Plane {
+    /// As [`Plane::present`], for a token that another server may have signed a moment ago: what
+    /// does not hold is looked at again once everything that was committed by now is known here, or
+    /// half a second has passed.
+    pub async fn meet_token(
+        &self,
+        at: &TokenAtDoor<'_>,
+    ) -> Result<Presented, (ErrorCode, Refusal)> {
+        let met = self.present(at);
+        if !matches!(met, Err((ErrorCode::InvalidToken, _))) || !self.inner().store.is_shared() {
+            return met;
+        }
+        self.sequencer().pulse().passes(self.clock()).await;
+        self.present(at)
+    }
+
+    /// The connection of that name that the gateway serves with tokens. Not a decision: whoever
+    /// asks for it is not proven by that.
+    pub fn connection_behind(&self, name: &Name) -> Option<Arc<Revised<Connection>>> {
+        self.oauth()?;
+        let world = self.world();
+        let found = world.connection_named(name);
+        found.filter(|found| found.fact.is_live() && target::is_by_gateway(&found.fact)).cloned()
+    }
+
+    /// Records that somebody was refused before there was anything to decide.
+    pub async fn turn_away(&self, operation: &Operation, refusal: Refusal) -> Refusal {
+        decide::refuse_stranger(self, operation, refusal).await
+    }
+
+    /// Whether one of these tokens was taken back.
+    pub fn were_taken_back(&self, tokens: &[Id<AccessToken>]) -> bool {
+        let world = self.world();
+        tokens.iter().any(|token| world.tokens.revoked_until(*token).is_some())
+    }
+
     /// Who presents a token at a door: proven, or what to tell them (RFC 6750 §3, RFC 9449 §7).
     pub fn present(&self, at: &TokenAtDoor<'_>) -> Result<Presented, (ErrorCode, Refusal)> {
         let bad = |what: &str| (ErrorCode::InvalidToken, unproven(what));

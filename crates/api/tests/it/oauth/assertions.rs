@@ -1,6 +1,7 @@
 //! Client assertions that are forged, confused or malformed, and proofs that do not hold: each is
 //! refused in the same words, and none is reflected.
 
+use base64::Engine as _;
 use marque_testkit::{ISSUER, OAuthClient, fresh_name};
 use serde_json::json;
 
@@ -10,7 +11,6 @@ use super::served::{BILLING, Edge, encoded, escaped};
 fn signed(client: &OAuthClient, header: &str, claims: &str) -> String {
     let input = format!("{}.{}", encoded(header), encoded(claims));
     let signature = client.key.sign(input.as_bytes()).unwrap();
-    use base64::Engine as _;
     let signature = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(signature);
     format!("{input}.{signature}")
 }
@@ -197,13 +197,13 @@ async fn an_assertion_is_three_parts_in_their_one_spelling() {
 #[tokio::test]
 async fn what_is_large_or_deep_is_refused_at_once() {
     let edge = Edge::new().await;
-    let megabyte = edge.credentials(&"a".repeat(1024 * 1024));
+    let megabyte = Edge::credentials(&"a".repeat(1024 * 1024));
     let scopes = vec!["s"; 10_000].join("%20");
-    let scopes = format!("{}&scope={scopes}", edge.credentials(&edge.client.assertion()));
+    let scopes = format!("{}&scope={scopes}", Edge::credentials(&edge.client.assertion()));
     let deep = format!("[{}{}]", "[".repeat(5_000), "]".repeat(5_000));
     let deep = format!(
         "{}&authorization_details={}",
-        edge.credentials(&edge.client.assertion()),
+        Edge::credentials(&edge.client.assertion()),
         escaped(&deep)
     );
     for (form, status) in [(megabyte, 413), (scopes, 400), (deep, 400)] {
@@ -250,7 +250,7 @@ async fn a_proof_that_does_not_hold_is_no_proof() {
     };
     let ask = async |field: &str| {
         let form =
-            format!("{}&resource={}", edge.credentials(&client.assertion()), escaped(BILLING));
+            format!("{}&resource={}", Edge::credentials(&client.assertion()), escaped(BILLING));
         edge.posts("/oauth/token", field, &form).await
     };
     for wrong in [

@@ -185,7 +185,7 @@ async fn nothing_stands_in_a_query_and_nothing_comes_back() {
         answer.is_refused(400, "invalid_request");
         assert!(!answer.body.contains("c4n4ry") && !answer.head.contains("c4n4ry"));
     }
-    let good = format!("{}&resource={}", edge.credentials("x"), escaped(BILLING));
+    let good = format!("{}&resource={}", Edge::credentials("x"), escaped(BILLING));
     for form in [
         format!("grant_type={marked}"),
         format!("{marked}={marked}&{good}"),

@@ -105,12 +105,12 @@ impl Edge {
 
     /// Asks for a token with that assertion and a fresh proof.
     pub(super) async fn asks_with(&self, assertion: &str, more: &str) -> Answer {
-        let form = format!("{}{more}", self.credentials(assertion));
+        let form = format!("{}{more}", Self::credentials(assertion));
         self.posts("/oauth/token", &self.proof(), &form).await
     }
 
     /// A request for a token of the client's own, proven by that assertion.
-    pub(super) fn credentials(&self, assertion: &str) -> String {
+    pub(super) fn credentials(assertion: &str) -> String {
         format!(
             "grant_type=client_credentials&client_assertion_type={}&client_assertion={}",
             escaped(ASSERTION_TYPE),

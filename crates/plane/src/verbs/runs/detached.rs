@@ -39,8 +39,8 @@ pub(crate) struct Hop {
 }
 
 impl Hop {
-    // A run is listed below whoever presented for it as well: one that acts for another run must not
-    // be taken for one that acts for the presenter.
+    // A run is listed below whoever presented for it as well: one that acts for another run must
+    // not be taken for one that acts for the presenter.
     fn found(self, world: &World, now: Timestamp) -> Option<&Arc<Revised<Run>>> {
         world.children_of(self.subject).find(|run| {
             run.fact.parent == Some(self.subject)

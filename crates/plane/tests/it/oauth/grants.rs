@@ -3,7 +3,7 @@
 use marque_domain::Event;
 use marque_plane::oauth::EndpointAsk;
 use marque_plane::spec::TokenTargetSpec;
-use marque_testkit::{ISSUER, OAuthClient, TestPlane, issuing};
+use marque_testkit::{ISSUER, OAuthClient, Setup, TestPlane, issuing};
 use marque_wire::oauth::{Confirmation, ErrorCode, Introspection, Thumbprint};
 
 const BILLING: &str = "https://billing.test/";
@@ -12,7 +12,11 @@ const LEDGER: &str = "https://ledger.test/";
 /// An agent that reads invoices at billing, which the agent `biller` serves, who writes to the
 /// ledger.
 async fn chain() -> (TestPlane, OAuthClient, OAuthClient) {
-    let plane = TestPlane::with(issuing()).await;
+    chain_of(0).await
+}
+
+async fn chain_of(seed: u64) -> (TestPlane, OAuthClient, OAuthClient) {
+    let plane = TestPlane::with(Setup { seed, ..issuing() }).await;
     let alice = plane.alice();
     alice.registers("reader").await;
     alice.registers("biller").await;
@@ -157,4 +161,50 @@ async fn what_is_taken_back_or_killed_is_worth_nothing() {
     assert_eq!(refused.body.error, ErrorCode::InvalidClient);
     plane.plane().resume_client(&alice.acting().await, "reader-prod").await.unwrap();
     reader.takes(BILLING, "invoices:read").await.unwrap();
+}
+
+// threat 44: whatever a client says of actors besides its tokens is not heard.
+#[tokio::test]
+async fn no_client_says_who_acts() {
+    let (_plane, reader, biller) = chain().await;
+    let first = reader.takes(BILLING, "").await.unwrap();
+    let actor = biller.assertion();
+    let made_up = r#"{"sub":"spiffe://acme.test/agent/boss","iss":"https://id.test"}"#;
+    let parameters = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("subject_token", first.token.as_str()),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+        ("actor_token", actor.as_str()),
+        ("actor_token_type", "urn:ietf:params:oauth:token-type:jwt"),
+        ("resource", LEDGER),
+        ("act", made_up),
+        ("may_act", made_up),
+        ("sub", "usr_01KDWPVNG0R19RB3CC75G9XG34"),
+        ("requested_actor", "spiffe://acme.test/agent/boss"),
+    ];
+    let got = biller.asks(&parameters).await.unwrap();
+    assert_eq!(got.claims.sub, first.claims.sub);
+    assert_eq!(got.claims.act.as_ref().unwrap().actors().len(), 1);
+    assert!(got.claims.may_act.is_none());
+    // An actor token of somebody else than who authenticated.
+    let foreign = reader.assertion();
+    let mut swapped = parameters[..6].to_vec();
+    swapped[3] = ("actor_token", foreign.as_str());
+    let refused = biller.asks(&swapped).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.body.error, ErrorCode::InvalidRequest);
+    // Nor none at all, which would be impersonation (threat 50).
+    let alone: Vec<_> =
+        parameters[..6].iter().filter(|(name, _)| !name.starts_with("actor")).copied().collect();
+    let refused = biller.asks(&alone).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.body.error, ErrorCode::InvalidRequest);
+}
+
+// threats 6, 51: what another plane has signed is nothing here, under the same names.
+#[tokio::test]
+async fn a_token_of_another_plane_is_nobodys() {
+    let (_here, _, biller) = chain().await;
+    let (_there, reader, _) = chain_of(99).await;
+    let foreign = reader.takes(BILLING, "").await.unwrap();
+    let refused = biller.exchanges(&foreign.token, LEDGER, "").await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.body.error, ErrorCode::InvalidRequest);
 }

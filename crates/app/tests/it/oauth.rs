@@ -42,11 +42,13 @@ impl Issuing {
         let issuer = format!("https://127.0.0.1:{port}");
         let (client, billing, secret) = (String::new(), String::new(), String::new());
         let mut issuing = Self { marque, issuer, client, billing, secret };
-        issuing.registers();
+        (issuing.billing, issuing.secret) = issuing.has_resource();
+        issuing.client = issuing.has_client();
         issuing
     }
 
-    fn registers(&mut self) {
+    /// Its id, and the secret with which it asks.
+    fn has_resource(&self) -> (String, String) {
         let billing = self.admin(
             "/v1/connections",
             &serde_json::json!({"connection": {
@@ -54,8 +56,12 @@ impl Issuing {
                 "tokens": {"audience": BILLING, "secret": true},
             }}),
         );
-        billing["id"].as_str().unwrap().clone_into(&mut self.billing);
-        billing["tokens"]["secret"].as_str().unwrap().clone_into(&mut self.secret);
+        let text = |value: &Json| value.as_str().unwrap().to_owned();
+        (text(&billing["id"]), text(&billing["tokens"]["secret"]))
+    }
+
+    /// Its id.
+    fn has_client(&self) -> String {
         let lines = ["--allow", "billing:token", "--allow", "billing:scope *"];
         let grant = ["grant", "add", "bot", "--until", "30d"];
         self.marque.cli(&[&grant[..], &lines[..]].concat()).ok();
@@ -67,7 +73,7 @@ impl Issuing {
                 "proof": {"proof": "keys", "jwks": jwks},
             }),
         );
-        client["id"].as_str().unwrap().clone_into(&mut self.client);
+        client["id"].as_str().unwrap().to_owned()
     }
 
     /// What the admin API answers a human's process.

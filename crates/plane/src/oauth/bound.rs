@@ -18,6 +18,8 @@ use crate::world::World;
 pub(crate) struct Use {
     pub(crate) digest: Digest,
     pub(crate) until: Timestamp,
+    /// Whether a hold leaves it: the client has no other to come with again.
+    pub(crate) is_spared: bool,
 }
 
 impl Use {
@@ -25,7 +27,13 @@ impl Use {
     pub(crate) fn of(kind: &str, owner: &str, name: &str, until: Timestamp) -> Self {
         // None of the parts holds a line feed: all are visible ASCII.
         let named = format!("{kind}\n{owner}\n{name}");
-        Self { digest: marque_crypto::hash::sha256(named.as_bytes()), until }
+        let digest = marque_crypto::hash::sha256(named.as_bytes());
+        Self { digest, until, is_spared: false }
+    }
+
+    /// The same, left by a hold.
+    pub(super) fn spared(self) -> Self {
+        Self { is_spared: true, ..self }
     }
 }
 

@@ -5,9 +5,11 @@
 //! is no room for one more, it is refused (threat 63).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use marque_domain::{
-    AccessToken, Client, Connection, Digest, Id, Run, RunState, Timestamp, client::ClientKeys,
+    AccessToken, Client, Connection, Digest, Id, Run, RunState, Timestamp, TokenTarget,
+    client::ClientKeys,
 };
 use marque_wire::jose::JwkSet;
 use rpds::{HashTrieMapSync, RedBlackTreeSetSync};
@@ -16,6 +18,8 @@ use crate::oauth::TokenKeys;
 
 /// Most uses that are remembered at once.
 const USED_MAX: usize = if cfg!(test) { 1_000 } else { 1_000_000 };
+/// How long a token that was taken back is remembered once it is over.
+const REMEMBERED: Duration = Duration::from_secs(3_600);
 /// Uses whose time is up that one more use clears away.
 const CLEARED: usize = 4;
 
@@ -32,6 +36,8 @@ pub(crate) struct Tokens {
     resource_keys: HashTrieMapSync<Id<Connection>, Arc<JwkSet>>,
     targets: HashTrieMapSync<String, Id<Connection>>,
     runs_of: HashTrieMapSync<(Id<Client>, Option<Digest>), Id<Run>>,
+    // The latest moment at which anything was used: a clock that steps back forgets nothing.
+    latest: Option<Timestamp>,
 }
 
 /// Why something cannot be used.
@@ -68,7 +74,8 @@ impl Tokens {
 
     /// Tokens that were taken back and would be over by now, at most so many.
     pub(crate) fn revoked_in_vain(&self, now: Timestamp, most: usize) -> Vec<Id<AccessToken>> {
-        let over = self.revoked.iter().filter(|(_, until)| now >= **until);
+        // Later than they are over: a clock that steps back must not make one good again.
+        let over = self.revoked.iter().filter(|(_, until)| now >= until.plus(REMEMBERED));
         let mut over: Vec<_> = over.map(|(token, _)| *token).take(most).collect();
         over.sort_unstable();
         over
@@ -79,8 +86,18 @@ impl Tokens {
         self.used.get(&digest).copied()
     }
 
+    /// That moment, or the latest one that was seen, if that is later.
+    pub(crate) fn steady(&self, now: Timestamp) -> Timestamp {
+        self.latest.map_or(now, |latest| latest.max(now))
+    }
+
+    pub(crate) fn saw(&mut self, now: Timestamp) {
+        self.latest = Some(self.steady(now));
+    }
+
     /// Whether it can be used now.
     pub(crate) fn must_be_new(&self, digest: Digest, now: Timestamp) -> Result<(), Unusable> {
+        let now = self.steady(now);
         if self.used_until(digest).is_some_and(|until| now < until) {
             return Err(Unusable::Again);
         }
@@ -148,6 +165,9 @@ impl Tokens {
 
     pub(crate) fn know_target(&mut self, connection: &Connection) {
         let Some(target) = &connection.tokens else { return };
+        if !connection.is_live() {
+            return self.forget_target(connection.id, target);
+        }
         if let Some(audience) = &target.audience {
             self.targets.insert_mut(audience.clone(), connection.id);
         }
@@ -157,6 +177,15 @@ impl Tokens {
             None => {
                 self.resource_keys.remove_mut(&connection.id);
             }
+        }
+    }
+
+    // What a removed connection was for may be registered again.
+    fn forget_target(&mut self, connection: Id<Connection>, target: &TokenTarget) {
+        self.resource_keys.remove_mut(&connection);
+        let audience = target.audience.as_ref();
+        if let Some(own) = audience.filter(|own| self.target(own) == Some(connection)) {
+            self.targets.remove_mut(own);
         }
     }
 

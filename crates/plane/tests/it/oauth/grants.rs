@@ -253,3 +253,70 @@ async fn a_token_is_taken_for_what_it_is_alone() {
     ];
     biller.asks(&parameters).await.unwrap();
 }
+
+// threat 178: whoever presents the same token again does not open the same hop again.
+#[tokio::test]
+async fn a_killed_hop_stays_killed() {
+    let (plane, reader, biller) = chain().await;
+    let first = reader.takes(BILLING, "").await.unwrap();
+    let hop = biller.exchanges(&first.token, LEDGER, "").await.unwrap();
+    let run = hop.claims.run.as_ref().unwrap().id.to_string();
+    let acting = plane.alice().acting().await;
+    let kill = marque_plane::spec::KillTarget::Run(run);
+    plane.plane().kill(&acting, kill).await.unwrap();
+    let again = biller.exchanges(&first.token, LEDGER, "").await.map(|_| ()).unwrap_err();
+    assert_eq!(again.body.error, ErrorCode::InvalidGrant);
+    // Both sides go on with everything else.
+    biller.takes(LEDGER, "").await.unwrap();
+    reader.takes(BILLING, "").await.unwrap();
+}
+
+// threats 32, 56: what came with a request that was refused early is used up as well.
+#[tokio::test]
+async fn a_refusal_uses_up_what_came_with_it() {
+    let (plane, reader, _) = chain().await;
+    let assertion = reader.assertion();
+    let wrong = [("grant_type", "client_credentials"), ("resource", "https://nowhere.test/")];
+    let refused = reader.asks_with(reader.ask(), &assertion, &wrong).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.body.error, ErrorCode::InvalidTarget);
+    let right = [("grant_type", "client_credentials"), ("resource", BILLING)];
+    let runs = plane.plane().status().open_runs;
+    let stolen = reader.asks_with(reader.ask(), &assertion, &right).await.map(|_| ()).unwrap_err();
+    assert_eq!(stolen.refusal.unwrap().code.text(), "refused.caller.replayed");
+    assert_eq!(plane.plane().status().open_runs, runs, "and no run was opened for it");
+}
+
+// threat 42
+#[tokio::test]
+async fn a_hop_ends_with_who_presents_it() {
+    let (plane, reader, biller) = chain().await;
+    let own = biller.takes(BILLING, "").await.unwrap();
+    let presenter = own.claims.run.as_ref().unwrap().id;
+    plane.clock().advance(std::time::Duration::from_secs(3_500));
+    let first = reader.takes(BILLING, "").await.unwrap();
+    let hop = biller.exchanges(&first.token, LEDGER, "").await.unwrap();
+    assert!(hop.claims.exp.seconds_since(hop.claims.iat) <= 100, "its presenter has 100 s left");
+    assert_ne!(hop.claims.run.unwrap().id, presenter);
+}
+
+// threats 14, 56
+#[tokio::test]
+async fn a_clock_that_steps_back_makes_nothing_good_again() {
+    let (plane, reader, _) = chain().await;
+    let ten_minutes = std::time::Duration::from_secs(600);
+    plane.clock().advance(ten_minutes);
+    let token = reader.takes(BILLING, "").await.unwrap();
+    let proof = reader.proof(&format!("{ISSUER}/oauth/token"));
+    let with =
+        |proof: &[u8]| EndpointAsk { proof: Ok(Some(proof.to_vec())), ..EndpointAsk::bare() };
+    let parameters = [("grant_type", "client_credentials"), ("resource", BILLING)];
+    reader.asks_with(with(&proof), &reader.assertion(), &parameters).await.unwrap();
+    plane.plane().revoke(&EndpointAsk::bare(), &reader.about(&token.token)).await.unwrap();
+    plane.clock().step_back(ten_minutes);
+    let again = reader.asks_with(with(&proof), &reader.assertion(), &parameters).await;
+    assert!(again.is_err());
+    let (answer, _) =
+        plane.plane().introspect(&EndpointAsk::bare(), &reader.about(&token.token)).unwrap();
+    assert_eq!(answer, Introspection::Inactive);
+    reader.takes(BILLING, "").await.expect("nobody is locked out");
+}

@@ -103,10 +103,10 @@ impl Places {
     /// As for [`RunPlace::of_request`].
     pub(crate) fn of_request_in(&self, root: Id<Run>) -> Result<RunPlace, Notice> {
         let share = self.share(root);
-        let RequestPlace { _places } = take_request(&share, &self.requests)?;
+        let places = take_request(&share, &self.requests)?;
         let (requests, bodies) = (Arc::clone(&self.requests), Arc::clone(&self.bodies));
         let sockets = Arc::clone(&self.sockets);
-        Ok(RunPlace { share, requests, bodies, sockets, _places })
+        Ok(RunPlace { share, requests, bodies, sockets, _places: places })
     }
 
     // A share lives as long as a place of it, so there are never more than connections.
@@ -170,7 +170,7 @@ impl RunPlace {
     /// # Errors
     /// What the client is told where the run has its share, or all runs have everything.
     pub(crate) fn of_request(&self) -> Result<RequestPlace, Notice> {
-        take_request(&self.share, &self.requests)
+        Ok(RequestPlace { _places: take_request(&self.share, &self.requests)? })
     }
 
     /// A place for one WebSocket.
@@ -218,14 +218,17 @@ pub(crate) struct BodyPlace {
     _places: [OwnedSemaphorePermit; 2],
 }
 
-fn take_request(share: &Share, requests: &Arc<Semaphore>) -> Result<RequestPlace, Notice> {
+fn take_request(
+    share: &Share,
+    requests: &Arc<Semaphore>,
+) -> Result<[OwnedSemaphorePermit; 2], Notice> {
     let of_share = Arc::clone(&share.requests).try_acquire_owned().map_err(|_| {
         Notice::crowded("this run has too many requests under way", "wait for some to end")
     })?;
     let of_all = Arc::clone(requests)
         .try_acquire_owned()
         .map_err(|_| Notice::crowded("too many requests are under way", "try again"))?;
-    Ok(RequestPlace { _places: [of_share, of_all] })
+    Ok([of_share, of_all])
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -142,9 +142,10 @@ impl Session {
     async fn run_cut(&self) {
         tokio::select! {
             biased;
-            member = self.run.wait() => match self.is_carrier {
-                true => std::future::pending().await,
-                false => member.live.cancelled().await,
+            member = self.run.wait() => if self.is_carrier {
+                std::future::pending::<()>().await;
+            } else {
+                member.live.cancelled().await;
             },
             () = self.crowded_out.cancelled() => {}
             () = sleep(self.shared.settings.proof) => {}

@@ -18,8 +18,8 @@ use super::bound::{BoundProof, Held};
 use super::nonce::Nonces;
 use super::{proof, service, target};
 use crate::caller::Presented;
-use crate::decide;
 use crate::plane::Plane;
+use crate::record;
 
 /// Tokens of one generation whose signature need not be verified again; there are two.
 const GENERATION_MAX: usize = 2_048;
@@ -105,7 +105,7 @@ impl Plane {
 
     /// Records that somebody was refused before there was anything to decide.
     pub async fn turn_away(&self, operation: &Operation, refusal: Refusal) -> Refusal {
-        decide::refuse_stranger(self, operation, refusal).await
+        record::refuse_stranger(self, operation, refusal).await
     }
 
     /// Whether one of these tokens was taken back.

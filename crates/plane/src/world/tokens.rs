@@ -15,7 +15,7 @@ use rpds::{HashTrieMapSync, RedBlackTreeSetSync};
 use crate::oauth::TokenKeys;
 
 /// Most uses that are remembered at once.
-pub(crate) const USED_MAX: usize = 1_000_000;
+const USED_MAX: usize = if cfg!(test) { 1_000 } else { 1_000_000 };
 /// Uses whose time is up that one more use clears away.
 const CLEARED: usize = 4;
 
@@ -182,5 +182,33 @@ impl Tokens {
         if self.runs_of.get(&key) == Some(&run.id) {
             self.runs_of.remove_mut(&key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use marque_crypto::hash::sha256;
+    use marque_domain::Timestamp;
+
+    use super::{Tokens, USED_MAX, Unusable};
+
+    // threat 63
+    #[test]
+    fn a_full_memory_of_uses_refuses_and_forgets_none_before_its_time() {
+        let digest = |number: usize| sha256(number.to_string().as_bytes());
+        let (now, until) = (Timestamp::from_millis(1_000), Timestamp::from_millis(2_000));
+        let mut tokens = Tokens::default();
+        for number in 0..USED_MAX {
+            assert_eq!(tokens.must_be_new(digest(number), now), Ok(()));
+            tokens.put_used(digest(number), until);
+        }
+        assert_eq!(tokens.must_be_new(digest(USED_MAX), now), Err(Unusable::Full));
+        let is_known = |one| tokens.must_be_new(digest(one), now) == Err(Unusable::Again);
+        assert!((0..USED_MAX).all(is_known));
+        assert_eq!(tokens.must_be_new(digest(USED_MAX), until), Ok(()), "their time is up");
+        for over in tokens.used_up(until) {
+            tokens.forget_used(over);
+        }
+        assert!(tokens.used.size() < USED_MAX && tokens.used.size() == tokens.due.size());
     }
 }

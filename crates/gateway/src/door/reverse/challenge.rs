@@ -59,8 +59,7 @@ impl Tone {
         {
             headers.insert(NONCE, nonce);
         }
-        // What may be kept is kept for nobody else: the next caller is another decision (threat
-        // 92).
+        // Threat 92: what may be kept is kept for nobody else, whose call is another decision.
         if is_passed_on && headers.contains_key(CACHE_CONTROL) {
             headers.append(CACHE_CONTROL, HeaderValue::from_static("private"));
         }

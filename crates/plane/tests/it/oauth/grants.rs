@@ -208,3 +208,48 @@ async fn a_token_of_another_plane_is_nobodys() {
     let refused = biller.exchanges(&foreign.token, LEDGER, "").await.map(|_| ()).unwrap_err();
     assert_eq!(refused.body.error, ErrorCode::InvalidRequest);
 }
+
+// threat 48
+#[tokio::test]
+async fn a_token_is_taken_for_what_it_is_alone() {
+    let (_plane, reader, biller) = chain().await;
+    let first = reader.takes(BILLING, "").await.unwrap();
+    let own = biller.takes(BILLING, "").await.unwrap();
+    let kind = |name: &str| format!("urn:ietf:params:oauth:token-type:{name}");
+    let assertion = reader.assertion();
+    let bad = [
+        (first.token.as_str(), "id_token", own.token.as_str(), "access_token"),
+        (first.token.as_str(), "jwt", own.token.as_str(), "access_token"),
+        (first.token.as_str(), "refresh_token", own.token.as_str(), "access_token"),
+        (first.token.as_str(), "saml2", own.token.as_str(), "access_token"),
+        (assertion.as_str(), "access_token", own.token.as_str(), "access_token"),
+        ("raw-string", "access_token", own.token.as_str(), "access_token"),
+        (first.token.as_str(), "access_token", own.token.as_str(), "jwt"),
+        (first.token.as_str(), "access_token", own.token.as_str(), "id_token"),
+        (first.token.as_str(), "access_token", first.token.as_str(), "access_token"),
+    ];
+    for (subject, subject_type, actor, actor_type) in bad {
+        let (subject_type, actor_type) = (kind(subject_type), kind(actor_type));
+        let parameters = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token", subject),
+            ("subject_token_type", subject_type.as_str()),
+            ("actor_token", actor),
+            ("actor_token_type", actor_type.as_str()),
+            ("resource", LEDGER),
+        ];
+        let refused = biller.asks(&parameters).await.map(|_| ()).unwrap_err();
+        assert_eq!(refused.body.error, ErrorCode::InvalidRequest, "{subject_type} {actor_type}");
+    }
+    // The good pair, by an access token of its own that is bound to the key it proves.
+    let (access, actor) = (kind("access_token"), own.token.as_str());
+    let parameters = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("subject_token", first.token.as_str()),
+        ("subject_token_type", access.as_str()),
+        ("actor_token", actor),
+        ("actor_token_type", access.as_str()),
+        ("resource", LEDGER),
+    ];
+    biller.asks(&parameters).await.unwrap();
+}

@@ -212,7 +212,7 @@ async fn a_kept_connection_of_http1_serves_the_next_run() {
             .headers
             .iter()
             .map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap()));
-        let fields: String = fields.collect();
+        let fields = fields.collect::<Vec<_>>().concat();
         let request = format!("{LINE} HTTP/1.1\r\nHost: gw.test\r\n{fields}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let answer = read_answer(&mut stream).await;

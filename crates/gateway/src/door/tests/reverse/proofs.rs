@@ -35,8 +35,10 @@ async fn a_proof_is_for_this_token_this_method_this_address_and_now() {
     let token = gate.token("plain").await;
     let nonce = gate.plane.plane().dpop_nonce();
     let with = |scheme: &str, proofs: &[String]| {
-        let proofs: String = proofs.iter().map(|proof| format!("DPoP: {proof}\r\n")).collect();
-        format!("Authorization: {scheme} {token}\r\n{proofs}")
+        let fields = proofs.iter().map(|proof| format!("DPoP: {proof}\r\n"));
+        let all: Vec<_> =
+            std::iter::once(format!("Authorization: {scheme} {token}\r\n")).chain(fields).collect();
+        all.concat()
     };
     let proof = |method: &str, url: &str| gate.proof(&token, (method, url), Some(&nonce));
     let good = || proof("GET", &url());
@@ -59,7 +61,7 @@ async fn a_proof_is_for_this_token_this_method_this_address_and_now() {
         (with("DPoP", &[good(), good()]), "invalid_dpop_proof"),
         (with("DPoP", &[proof("POST", &url())]), "invalid_dpop_proof"),
         (with("DPoP", &["e30.e30.e30".to_owned()]), "invalid_dpop_proof"),
-        (with("DPoP", &[token.clone()]), "invalid_dpop_proof"),
+        (with("DPoP", std::slice::from_ref(&token)), "invalid_dpop_proof"),
         (for_url("/c/plain/v1/Items"), "invalid_dpop_proof"),
         (for_url("/c/plain/v1/items/"), "invalid_dpop_proof"),
         (for_url("/c/other/v1/items"), "invalid_dpop_proof"),

@@ -67,14 +67,17 @@ pub(crate) async fn serve(
     let shutdown = CancellationToken::new();
     let Listeners { proxy, admin, hand_over } = Listeners::open(context, config).await?;
     let parts = (&plane, &*key_manager);
-    let tokens = TokenDoor::open(context, config, parts, &shutdown).await?;
+    let mut tokens = TokenDoor::open(context, config, parts, &shutdown).await?;
     plane.set_proxy_address(config.server.proxy_address.map_or_else(|| proxy.local_addr(), Ok)?);
     let api = Api::new(plane.clone(), metrics.clone(), shutdown.clone());
     let (handing, handed) = mpsc::channel::<HandedDoors>(HANDED_MAX);
 
     let tasks = TaskTracker::new();
     let settings = GatewaySettings { drain: DRAIN, ..GatewaySettings::default() };
-    let gateway = Gateway::new(plane.clone(), settings);
+    let mut gateway = Gateway::new(plane.clone(), settings);
+    if let Some(tokens) = &mut tokens {
+        gateway = tokens.open_gateway(gateway)?;
+    }
     let (door, stop) = (shutdown.clone(), shutdown.clone());
     tasks.spawn(async move {
         if let Err(error) = gateway.serve(proxy, handed, door).await {
@@ -82,14 +85,9 @@ pub(crate) async fn serve(
             stop.cancel();
         }
     });
-    tasks.spawn({
-        let api = api.clone();
-        async move { api.serve(admin).await }
-    });
-    tasks.spawn({
-        let api = api.clone();
-        async move { api.serve_hand_over(hand_over, handing).await }
-    });
+    let (serving, handed_over) = (api.clone(), api.clone());
+    tasks.spawn(async move { serving.serve(admin).await });
+    tasks.spawn(async move { handed_over.serve_hand_over(hand_over, handing).await });
     if let Some(address) = config.server.metrics_listen {
         let listener = TcpListener::bind(address).await?;
         let api = api.clone();

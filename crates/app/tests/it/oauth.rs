@@ -25,10 +25,13 @@ impl Issuing {
     fn new() -> Self {
         let mut marque = Marque::nothing_yet();
         // Taken and given back: free a moment later, unless this machine is very busy.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [port, gateway] = listeners.map(|one| one.local_addr().unwrap().port());
         std::fs::create_dir(marque.path("data")).unwrap();
         super::support::chmod(&marque.path("data"), 0o700);
-        let config = format!("[oauth]\nlisten = \"127.0.0.1:{port}\"\n");
+        let config = format!(
+            "[oauth]\nlisten = \"127.0.0.1:{port}\"\ngateway_listen = \"127.0.0.1:{gateway}\"\n"
+        );
         std::fs::write(marque.path("data/config.toml"), config).unwrap();
         marque.serve();
         marque.cli(&["claim", "--name", "alice"]).ok();
@@ -262,6 +265,23 @@ fn an_assertion_that_was_used_is_used_after_a_restart_as_well() {
     let told = issuing.asks(&assertion, Some(&issuing.nonce()));
     assert!(told.starts_with("HTTP/1.1 400 ") && told.contains("invalid_request"), "{told}");
     assert!(issuing.asks(&issuing.assertion(), Some(&issuing.nonce())).contains("access_token"));
+}
+
+#[test]
+fn the_gateway_says_where_its_tokens_come_from_under_the_same_authority() {
+    let issuing = Issuing::new();
+    issuing.marque.cli(&["connection", "add", "api", "--host", "api.test", "--no-credential"]).ok();
+    let told = issuing.marque.server_output();
+    let gateway = told.lines().find_map(|line| line.strip_prefix("gateway    ")).unwrap();
+    let gateway = gateway.split(", at ").next().unwrap();
+    let refused = issuing.curl(&[&format!("{gateway}/c/api/v1/items")]).ok().to_owned();
+    assert!(refused.contains(" 401"), "{refused}");
+    let challenge = field(&refused, "www-authenticate");
+    let metadata = challenge.split("resource_metadata=\"").nth(1).unwrap();
+    let metadata = issuing.curl(&[metadata.split('"').next().unwrap()]).ok().to_owned();
+    let metadata: Json = serde_json::from_str(body(&metadata)).unwrap();
+    assert_eq!(metadata["resource"], format!("{gateway}/c/api"));
+    assert_eq!(metadata["authorization_servers"][0], issuing.issuer);
 }
 
 #[test]

@@ -14,8 +14,8 @@ use super::bound::Use;
 use super::nonce::Nonces;
 use crate::plane::Plane;
 
-/// When a proof is looked at: by the clock, and by the clock as if it had never stepped back. What is
-/// good once goes by the latter.
+/// When a proof is looked at: by the clock, and by the clock as if it had never stepped back. What
+/// is good once goes by the latter.
 #[derive(Clone, Copy)]
 pub(super) struct Moment {
     pub(super) now: Timestamp,

@@ -135,8 +135,8 @@ impl Plane {
     }
 }
 
-/// A kill of a client's run stops the client too, or the job, the person or the hop that the run was
-/// for: it would open the next one otherwise. Nothing is said of it apart from the kill.
+/// A kill of a client's run stops the client too, or the job, the person or the hop that the run
+/// was for: it would open the next one otherwise. Nothing is said of it apart from the kill.
 pub(crate) fn stop_behind(step: &mut Step<'_, '_>, run: Id<Run>) -> Result<(), Failure> {
     let Some(run) = step.world.runs.get(run).map(|run| run.fact.clone()) else { return Ok(()) };
     let Some(oauth) = &run.oauth else { return Ok(()) };

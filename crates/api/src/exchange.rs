@@ -102,6 +102,14 @@ pub struct TokenKeyBody {
     pub algorithm: String,
 }
 
+/// Takes a key of tokens out of use.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetireTokenKeyBody {
+    /// Which: its `kid`.
+    pub key: String,
+}
+
 /// What of the log is asked for. Absent members ask for all.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

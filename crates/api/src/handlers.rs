@@ -9,6 +9,7 @@ pub(crate) mod connections;
 pub(crate) mod decisions;
 pub(crate) mod grants;
 pub(crate) mod humans;
+pub(crate) mod issuers;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod own_run;

@@ -4,8 +4,8 @@ use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post};
 
 use crate::handlers::{
-    agents, approvals, clients, connections, decisions, grants, humans, keys, log, own_run, runs,
-    status, tokens,
+    agents, approvals, clients, connections, decisions, grants, humans, issuers, keys, log,
+    own_run, runs, status, tokens,
 };
 use crate::oauth;
 use crate::shared::Shared;
@@ -110,6 +110,9 @@ fn table() -> Vec<Route> {
         act("/v1/clients/{client}/suspend", Human, post(clients::suspend)),
         act("/v1/clients/{client}/resume", Human, post(clients::resume)),
         act("/v1/clients/{client}/retire", Human, post(clients::retire)),
+        read("/v1/issuers", Human, get(issuers::list)),
+        act("/v1/issuers", Human, post(issuers::add)),
+        act("/v1/issuers/{issuer}/remove", Human, post(issuers::remove)),
         read("/v1/connections", Human, get(connections::list)),
         act("/v1/connections", Human, post(connections::add)),
         read("/v1/connections/{connection}", Human, get(connections::show)),
@@ -133,6 +136,7 @@ fn table() -> Vec<Route> {
         act("/v1/keys/log/rotate", Human, post(keys::rotate_log)),
         act("/v1/keys/git/rotate", Human, post(keys::rotate_git)),
         act("/v1/keys/token/rotate", Human, post(keys::rotate_token)),
+        act("/v1/keys/token/retire", Human, post(keys::retire_token)),
         read("/v1/keys/git/allowed-signers", Outside, get(keys::allowed_signers)),
         act("/v1/tokens/revoke", Human, post(tokens::revoke)),
         read("/v1/log", Human, get(log::query)),

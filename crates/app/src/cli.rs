@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     agent, approval, claim, client, completions, config, connection, decision, demo, doctor,
-    git_sign, grant, key, kill, lock, log, run, store, task, token, unlock, up, whoami,
+    git_sign, grant, issuer, key, kill, lock, log, run, store, task, token, unlock, up, whoami,
 };
 use crate::exit::EXIT_CODES;
 use crate::output::Color;
@@ -114,6 +114,9 @@ pub(crate) enum Command {
     /// The workloads that may ask for tokens
     #[command(subcommand)]
     Client(client::Client),
+    /// Who else may say who a person is
+    #[command(subcommand)]
+    Issuer(issuer::Issuer),
     /// Access tokens: fetched, explained, checked, taken back
     #[command(subcommand)]
     Token(token::Token),

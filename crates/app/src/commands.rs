@@ -12,6 +12,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod git_sign;
 pub(crate) mod grant;
+pub(crate) mod issuer;
 pub(crate) mod key;
 pub(crate) mod kill;
 pub(crate) mod limits;
@@ -64,6 +65,7 @@ async fn ask(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Agent(command) => command.run(context).await,
         Command::Connection(command) => command.run(context).await,
         Command::Client(command) => command.run(context).await,
+        Command::Issuer(command) => command.run(context).await,
         Command::Token(command) => command.run(context).await,
         Command::GitSign(command) => command.run(context).await,
         Command::Grant(command) => command.run(context).await,

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    failed, or the log did not verify
+  1    failed, or the log or a token did not verify
   2    the command line is wrong
   3    refused
   4    held until a human answers

@@ -67,14 +67,17 @@ pub(crate) async fn serve(
     let shutdown = CancellationToken::new();
     let Listeners { proxy, admin, hand_over } = Listeners::open(context, config).await?;
     let parts = (&plane, &*key_manager);
-    let tokens = TokenDoor::open(context, config, parts, &shutdown).await?;
+    let mut tokens = TokenDoor::open(context, config, parts, &shutdown).await?;
     plane.set_proxy_address(config.server.proxy_address.map_or_else(|| proxy.local_addr(), Ok)?);
     let api = Api::new(plane.clone(), metrics.clone(), shutdown.clone());
     let (handing, handed) = mpsc::channel::<HandedDoors>(HANDED_MAX);
 
     let tasks = TaskTracker::new();
     let settings = GatewaySettings { drain: DRAIN, ..GatewaySettings::default() };
-    let gateway = Gateway::new(plane.clone(), settings);
+    let mut gateway = Gateway::new(plane.clone(), settings);
+    if let Some(tokens) = &mut tokens {
+        gateway = tokens.open_gateway(gateway)?;
+    }
     let (door, stop) = (shutdown.clone(), shutdown.clone());
     tasks.spawn(async move {
         if let Err(error) = gateway.serve(proxy, handed, door).await {
@@ -82,14 +85,9 @@ pub(crate) async fn serve(
             stop.cancel();
         }
     });
-    tasks.spawn({
-        let api = api.clone();
-        async move { api.serve(admin).await }
-    });
-    tasks.spawn({
-        let api = api.clone();
-        async move { api.serve_hand_over(hand_over, handing).await }
-    });
+    let (serving, handed_over) = (api.clone(), api.clone());
+    tasks.spawn(async move { serving.serve(admin).await });
+    tasks.spawn(async move { handed_over.serve_hand_over(hand_over, handing).await });
     if let Some(address) = config.server.metrics_listen {
         let listener = TcpListener::bind(address).await?;
         let api = api.clone();
@@ -110,6 +108,18 @@ pub(crate) async fn serve(
         linger(&plane, &mut memory, &api, (span.0, &mut ending)).await;
     }
     tracing::info!(why, "the server ends");
+    close(context, &plane, (&tasks, &shutdown)).await;
+    memory.keep_or_warn(plane.seen());
+    // Whoever supervises it is to start it anew.
+    Ok(if plane.is_deposed() { Exit::Failed } else { Exit::Done })
+}
+
+// Lets nobody in any more, and has what is under way recorded.
+async fn close(
+    context: &Context,
+    plane: &Plane,
+    (tasks, shutdown): (&TaskTracker, &CancellationToken),
+) {
     // Nobody new from here on: whoever finds no socket starts another server.
     for socket in [context.data.socket(), context.data.doors()] {
         let _ = std::fs::remove_file(socket);
@@ -122,9 +132,6 @@ pub(crate) async fn serve(
     if tokio::time::timeout(LAST_WORDS, plane.stop()).await.is_err() {
         tracing::warn!("something was still under way; the next start marks it unknown");
     }
-    memory.keep_or_warn(plane.seen());
-    // Whoever supervises it is to start it anew.
-    Ok(if plane.is_deposed() { Exit::Failed } else { Exit::Done })
 }
 
 /// Where a server listens.

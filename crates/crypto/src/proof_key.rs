@@ -6,7 +6,7 @@
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 
 use crate::error::CryptoError;
-use crate::public_key::PublicKey;
+use crate::public_key::{KeyMembers, PublicKey};
 use crate::secret::Secret;
 use crate::token_key::{es256, p256_public};
 
@@ -27,6 +27,21 @@ impl ProofKey {
     pub fn from_pkcs8(pkcs8: &Secret) -> Result<Self, CryptoError> {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.expose());
         Self::from_pair(pair.map_err(|_| CryptoError::BadKey("P-256 key in PKCS#8"))?)
+    }
+
+    /// The key of this private number, whose public half is known: what a JWK of it has (RFC 7518
+    /// section 6.2.2). Fails where the two do not belong together.
+    pub fn from_members(public: &PublicKey, private: &Secret) -> Result<Self, CryptoError> {
+        let KeyMembers::P256 { x, y } = public.members() else {
+            return Err(CryptoError::BadKey("P-256 key: it is of another type"));
+        };
+        let point = [&[4], x.as_slice(), y].concat();
+        let pair = EcdsaKeyPair::from_private_key_and_public_key(
+            &ECDSA_P256_SHA256_FIXED_SIGNING,
+            private.expose(),
+            &point,
+        );
+        Self::from_pair(pair.map_err(|_| CryptoError::BadKey("pair of P-256 numbers"))?)
     }
 
     /// The private key in PKCS#8 (RFC 5958).

@@ -1,12 +1,14 @@
 //! Doors: where agents' requests come in.
 //!
 //! Each door finds out who asks and where to, and hands the request to the pipeline: the proxy
-//! door, with absolute-form requests and tunnels whose TLS ends here, and those of captured runs.
+//! door, with absolute-form requests and tunnels whose TLS ends here, those of captured runs, and
+//! the reverse door, for whoever has a token.
 
 pub(crate) mod captured;
 mod h2;
 mod http;
 pub(crate) mod proxy;
+pub(crate) mod reverse;
 mod switch;
 mod tunnel;
 

@@ -21,6 +21,7 @@ use crate::captured::{self, CapturedRuns};
 use crate::clean::Injected;
 use crate::dial::Dialer;
 use crate::door;
+use crate::door::reverse::Reverse;
 use crate::leaf::Leaves;
 use crate::places::Places;
 use crate::pool::Pool;
@@ -69,30 +70,84 @@ pub enum ServeError {
     #[error("the proxy listens on `{0}`, which other machines can reach; use a loopback address")]
     NotLoopback(SocketAddr),
     /// The listener has no address.
-    #[error("the proxy's listener is not usable: {0}")]
+    #[error("a listener of the gateway is not usable: {0}")]
     Listener(#[from] std::io::Error),
+    /// Tokens would cross a network in the clear.
+    #[error(
+        "the reverse door listens on `{0}` without TLS, and other machines can reach it; give it a \
+         certificate, or a loopback address behind a proxy that has one"
+    )]
+    PlainReverse(SocketAddr),
+    /// No address of a server as a whole.
+    #[error("`{0}` is not the address of a server; write `https://HOST` or `https://HOST:PORT`")]
+    BadBase(String),
+    /// No token would be for what the door serves.
+    #[error("the reverse door is at `{base}`, and tokens are for `{issued}`; make them the same")]
+    OtherBase {
+        /// Where the door is.
+        base: String,
+        /// What the token service was told.
+        issued: String,
+    },
+    /// Nobody would have a token.
+    #[error("the token service is off, and without it nobody gets through the reverse door")]
+    NoTokens,
+}
+
+/// As whom the reverse door serves.
+pub struct ReverseSettings {
+    /// The base of its addresses as its callers write it, `https://HOST[:PORT]`: what the token
+    /// service was told.
+    pub base: String,
+    /// Its certificate, and which of its clients'. `None` behind something that ends TLS, on
+    /// loopback only: then no token can be bound to a certificate.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 /// The doors over one plane.
 pub struct Gateway {
     plane: Plane,
     settings: GatewaySettings,
+    reverse: Option<(TcpListener, Reverse)>,
 }
 
 impl Gateway {
     /// A gateway that asks `plane` about every request.
     pub fn new(plane: Plane, settings: GatewaySettings) -> Self {
-        Self { plane, settings }
+        Self { plane, settings, reverse: None }
     }
 
-    /// Serves the proxy door, and the doors of captured runs as they are handed over, until
+    /// The same with a reverse door at that listener.
+    ///
+    /// # Errors
+    /// [`ServeError`] where tokens could not be used there, or not safely.
+    pub fn with_reverse(
+        self,
+        listener: TcpListener,
+        settings: ReverseSettings,
+    ) -> Result<Self, ServeError> {
+        let address = listener.local_addr()?;
+        if settings.tls.is_none() && !address.ip().is_loopback() {
+            return Err(ServeError::PlainReverse(address));
+        }
+        let issued = self.plane.oauth().and_then(|oauth| oauth.gateway.clone());
+        let issued = issued.ok_or(ServeError::NoTokens)?;
+        if issued != settings.base {
+            return Err(ServeError::OtherBase { base: settings.base, issued });
+        }
+        let reverse = Reverse::new(settings)?;
+        Ok(Self { reverse: Some((listener, reverse)), ..self })
+    }
+
+    /// Serves the proxy door, the reverse door if there is one, and the doors of captured runs as
+    /// they are handed over, until
     /// `shutdown`; then lets requests under way end within [`GatewaySettings::drain`] and cuts the
     /// rest. Tells the plane where the proxy door is.
     ///
     /// # Errors
     /// [`ServeError`] before the first connection only.
     pub async fn serve(
-        self,
+        mut self,
         listener: TcpListener,
         doors: mpsc::Receiver<HandedDoors>,
         shutdown: CancellationToken,
@@ -102,10 +157,25 @@ impl Gateway {
             return Err(ServeError::NotLoopback(address));
         }
         self.plane.set_proxy_address(address);
-        let drain = self.settings.drain;
+        let (drain, reverse) = (self.settings.drain, self.reverse.take());
         let shared = Arc::new(Shared::new(self, shutdown));
         shared.tasks.spawn(captured::take_in(Arc::clone(&shared), doors));
-        accept(&shared, &listener).await;
+        if let Some((listener, reverse)) = reverse {
+            let (shared, reverse) = (Arc::clone(&shared), Arc::new(reverse));
+            shared.tasks.clone().spawn(async move {
+                let come_in = |stream| {
+                    let session = Arc::new(Session::carrier(Arc::clone(&shared)));
+                    let served = door::reverse::serve(session, Arc::clone(&reverse), stream);
+                    shared.tasks.spawn(served);
+                };
+                accept(&shared, &listener, come_in).await;
+            });
+        }
+        let come_in = |stream| {
+            let session = Arc::new(Session::new(Arc::clone(&shared)));
+            shared.tasks.spawn(door::proxy::serve(session, stream));
+        };
+        accept(&shared, &listener, come_in).await;
         drop(listener);
         shared.tasks.close();
         if timeout(drain, shared.tasks.wait()).await.is_err() {
@@ -183,7 +253,8 @@ impl Shared {
     }
 }
 
-async fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
+// `come_in` makes the session, so that a connection has its place before the next one is accepted.
+async fn accept(shared: &Shared, listener: &TcpListener, come_in: impl Fn(TcpStream)) {
     loop {
         let accepted = tokio::select! {
             biased;
@@ -191,9 +262,7 @@ async fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
             accepted = next_of(listener) => accepted,
         };
         let Ok(stream) = accepted else { return };
-        // Made here, so that a connection has its place before the next one is accepted.
-        let session = Arc::new(Session::new(Arc::clone(shared)));
-        shared.tasks.spawn(door::proxy::serve(session, stream));
+        come_in(stream);
     }
 }
 

@@ -7,7 +7,7 @@
 //! door ─▶ recognise ─▶ the road ─▶ open ─▶ dial ─▶ inject ─▶ relay ─▶ outcome
 //!            │ malformed     │ refused          │ failed
 //!            ▼               ▼                  ▼
-//!           400           403, 407, 429, 503    502, 504
+//!           400        401, 403, 407, 429, 503  502, 504
 //! ```
 #![warn(missing_docs)]
 
@@ -43,4 +43,4 @@ mod tally;
 mod tracked;
 mod voice;
 
-pub use gateway::{Gateway, GatewaySettings, ServeError};
+pub use gateway::{Gateway, GatewaySettings, ReverseSettings, ServeError};

@@ -13,7 +13,7 @@ use std::task::Poll;
 
 use ::http::{HeaderMap, Method, Response, StatusCode};
 use hyper::body::Incoming;
-use marque_domain::{Body, Code, Endpoint, Outcome, Refusal, Service};
+use marque_domain::{Body, Code, Connection, Endpoint, Id, Outcome, Refusal, Service};
 use marque_plane::{Ask, Opened, Plane, Presented, Preview, broker};
 use marque_wire::path::Path;
 
@@ -37,6 +37,8 @@ pub(crate) struct Exchange {
     pub(crate) scheme: &'static str,
     /// Where it is for.
     pub(crate) endpoint: Endpoint,
+    /// The one connection it may go over, where its address names one.
+    pub(crate) over: Option<Id<Connection>>,
     pub(crate) method: Method,
     pub(crate) path: Path,
     pub(crate) headers: HeaderMap,
@@ -64,16 +66,21 @@ struct Asked {
 }
 
 /// Takes one request through, and its answer back.
-pub(crate) async fn forward(session: &Arc<Session>, exchange: Exchange) -> Result<Forwarded, Stop> {
+pub(crate) async fn forward(
+    session: &Arc<Session>,
+    mut exchange: Exchange,
+) -> Result<Forwarded, Stop> {
     let plane = &session.shared.plane;
-    let (presented, place) = (exchange.presented.duplicate(), exchange.place);
+    let presented = std::mem::replace(&mut exchange.presented, Presented::Nothing);
+    let (place, over) = (exchange.place, exchange.over);
     let (recognised, mut call) = intake::recognise(plane, exchange)?;
     let understood = intake::understand(session, recognised, &mut call).await?;
-    let Some(Understood { operation, voice, is_batch }) = understood else {
+    let Some(Understood { mut operation, voice, is_batch }) = understood else {
         // Whoever proves no run gets no body read for them: the road says so.
         return Err(Box::pin(turn_away(session, presented, call, place)).await);
     };
 
+    operation.over = over;
     let announced_bytes = call.body.announced_bytes();
     let mut ask = Ask { presented, operation, announced_bytes };
     if ask.operation.body == Body::Streamed
@@ -129,7 +136,10 @@ async fn act(
     };
     let answered = tokio::select! {
         biased;
-        () = act.cancelled() => return Err(Stop::Cut),
+        () = act.cancelled() => {
+            act.end(Outcome::Cut);
+            return Err(Stop::Cut);
+        }
         answered = send::send(session, &way, opened.injection, call) => answered,
     };
     match answered {

@@ -97,6 +97,18 @@ impl Places {
         Ok(RunPlace { share, requests, bodies, sockets, _places: [of_share, of_all] })
     }
 
+    /// A place for a request of a run in that tree, on a connection that carries those of several.
+    ///
+    /// # Errors
+    /// As for [`RunPlace::of_request`].
+    pub(crate) fn of_request_in(&self, root: Id<Run>) -> Result<RunPlace, Notice> {
+        let share = self.share(root);
+        let places = take_request(&share, &self.requests)?;
+        let (requests, bodies) = (Arc::clone(&self.requests), Arc::clone(&self.bodies));
+        let sockets = Arc::clone(&self.sockets);
+        Ok(RunPlace { share, requests, bodies, sockets, _places: places })
+    }
+
     // A share lives as long as a place of it, so there are never more than connections.
     fn share(&self, root: Id<Run>) -> Arc<Share> {
         let mut shares = lock(&self.shares);
@@ -142,7 +154,7 @@ impl Drop for StrangerPlace {
     }
 }
 
-/// The place of one connection of a run.
+/// The place of one connection of a run, or of one request where connections are nobody's.
 pub(crate) struct RunPlace {
     share: Arc<Share>,
     requests: Arc<Semaphore>,
@@ -158,13 +170,7 @@ impl RunPlace {
     /// # Errors
     /// What the client is told where the run has its share, or all runs have everything.
     pub(crate) fn of_request(&self) -> Result<RequestPlace, Notice> {
-        let of_share = Arc::clone(&self.share.requests).try_acquire_owned().map_err(|_| {
-            Notice::crowded("this run has too many requests under way", "wait for some to end")
-        })?;
-        let of_all = Arc::clone(&self.requests)
-            .try_acquire_owned()
-            .map_err(|_| Notice::crowded("too many requests are under way", "try again"))?;
-        Ok(RequestPlace { _places: [of_share, of_all] })
+        Ok(RequestPlace { _places: take_request(&self.share, &self.requests)? })
     }
 
     /// A place for one WebSocket.
@@ -210,6 +216,19 @@ pub(crate) struct SocketPlace {
 /// The place of one body in memory.
 pub(crate) struct BodyPlace {
     _places: [OwnedSemaphorePermit; 2],
+}
+
+fn take_request(
+    share: &Share,
+    requests: &Arc<Semaphore>,
+) -> Result<[OwnedSemaphorePermit; 2], Notice> {
+    let of_share = Arc::clone(&share.requests).try_acquire_owned().map_err(|_| {
+        Notice::crowded("this run has too many requests under way", "wait for some to end")
+    })?;
+    let of_all = Arc::clone(requests)
+        .try_acquire_owned()
+        .map_err(|_| Notice::crowded("too many requests are under way", "try again"))?;
+    Ok([of_share, of_all])
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -40,7 +40,8 @@ pub(crate) struct Notice {
     approval: Option<Id<Approval>>,
     decision: Option<Id<Decision>>,
     retry_after_secs: Option<u16>,
-    is_hold: bool,
+    /// What the road said, if it was asked.
+    refusal: Option<Code>,
     voice: Box<Voice>,
 }
 
@@ -60,6 +61,8 @@ pub(crate) enum Place {
     Tunnel,
     /// The same, in a captured run, which knows of no proxy.
     Captured,
+    /// Talking to the gateway itself, with a token.
+    Reverse,
 }
 
 impl Style {
@@ -86,7 +89,7 @@ impl Notice {
             // A spent budget does not come back; a rate does, and so does the log.
             retry_after_secs: (code == Code::RateSpent || code.stage() == Stage::Record)
                 .then_some(1),
-            is_hold: code.is_hold(),
+            refusal: Some(code),
             voice: Box::new(Voice::Http),
         }
     }
@@ -113,8 +116,19 @@ impl Notice {
             Place::Proxy | Place::Tunnel => {
                 "open a tunnel to that host, so that it is decided on its own"
             }
+            Place::Reverse => "send the request to the address that tokens are for, as it stands",
         };
         Self::new(StatusCode::MISDIRECTED_REQUEST, "malformed.host", message, remedy)
+    }
+
+    /// An address that nothing is at, whoever asks.
+    pub(crate) fn nowhere() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "malformed.target",
+            "nothing is served at this address",
+            "ask for `/c/CONNECTION/…`, where CONNECTION is the name of a connection",
+        )
     }
 
     /// Another protocol was asked for, and not one that is read here (threat 90).
@@ -177,7 +191,7 @@ impl Notice {
             approval: None,
             decision: None,
             retry_after_secs: None,
-            is_hold: false,
+            refusal: None,
             voice: Box::new(Voice::Http),
         }
     }
@@ -185,6 +199,11 @@ impl Notice {
     /// The same, as the client's program reads it.
     pub(crate) fn in_voice(self, voice: Voice) -> Self {
         Self { voice: Box::new(voice), ..self }
+    }
+
+    /// The code of the road's no; `None` where it was not asked.
+    pub(crate) fn refusal(&self) -> Option<Code> {
+        self.refusal
     }
 
     /// The first word of the code: `refused`, `failed` or `malformed`.
@@ -233,7 +252,8 @@ impl Notice {
 
     // A client that must prove itself first is asked by HTTP, which every program reads.
     fn spoken(&self) -> Option<Spoken> {
-        if self.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        let must_prove = [StatusCode::PROXY_AUTHENTICATION_REQUIRED, StatusCode::UNAUTHORIZED];
+        if must_prove.contains(&self.status) {
             return None;
         }
         self.voice.say(&Words {
@@ -241,7 +261,7 @@ impl Notice {
             message: &self.message,
             remedy: self.remedy.as_deref(),
             reference: self.reference(),
-            is_hold: self.is_hold && self.approval.is_some(),
+            is_hold: self.refusal.is_some_and(Code::is_hold) && self.approval.is_some(),
         })
     }
 
@@ -330,6 +350,9 @@ impl From<Notice> for Stop {
 
 fn status(code: Code, place: Place) -> StatusCode {
     match (code.stage(), place) {
+        (Stage::Caller, Place::Reverse) => StatusCode::UNAUTHORIZED,
+        // Another token would be of another run.
+        (Stage::Run, Place::Reverse) if is_over(code) => StatusCode::UNAUTHORIZED,
         // A proof was given, and no other one would do: 407 would ask for it.
         _ if code == Code::CallerDoor => StatusCode::FORBIDDEN,
         // Inside a tunnel the client has no proxy to authenticate to.
@@ -338,6 +361,11 @@ fn status(code: Code, place: Place) -> StatusCode {
         (Stage::Record, _) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::FORBIDDEN,
     }
+}
+
+/// Whether the run is over, and so is every token of it.
+pub(crate) fn is_over(code: Code) -> bool {
+    matches!(code, Code::RunClosed | Code::RunExpired | Code::RunKilled)
 }
 
 #[cfg(test)]

@@ -49,16 +49,19 @@ impl Act {
         Self { lease: Some(lease), progress, received_bytes: 0, redacted: 0, in_flight }
     }
 
-    /// Resolves once the run is cut, or may have been without anybody here hearing of it. Does not
-    /// borrow, so that it can be kept beside the act.
+    /// Resolves once the run is cut, or may have been without anybody here hearing of it, or a
+    /// token is taken back that the act rests on. Does not borrow, so that it can be kept beside
+    /// the act.
     pub(crate) fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
         let live = self.lease.as_ref().map(|lease| Arc::clone(lease.live()));
-        let plane = self.in_flight.session().shared.plane.clone();
+        let session = self.in_flight.session();
+        let (plane, taken_back) = (session.shared.plane.clone(), session.taken_back());
         async move {
             let Some(live) = live else { return std::future::pending().await };
             tokio::select! {
                 () = live.cancelled() => {}
                 () = plane.lost() => {}
+                () = taken_back => {}
             }
         }
     }

@@ -1,11 +1,15 @@
 //! One client connection: the run it belongs to, and what is under way on it.
 //!
 //! A connection serves one run for all its life, so that cutting the run cuts the connection and
-//! nothing an earlier run left on it is ever used by another.
+//! nothing an earlier run left on it is ever used by another. At the reverse door each request
+//! proves itself, and clients keep connections longer than runs: there a connection carries
+//! requests of several, and each of them is a session of its own.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use marque_domain::{AccessToken, Id};
 use marque_plane::LiveRun;
 use tokio::sync::SetOnce;
 use tokio::time::sleep;
@@ -16,6 +20,9 @@ use crate::places::{RunPlace, StrangerPlace};
 use crate::refuse::Notice;
 use crate::tally::Door;
 
+/// How often it is looked whether a token was taken back.
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
+
 /// What is known of one client connection.
 pub(crate) struct Session {
     pub(crate) shared: Arc<Shared>,
@@ -25,7 +32,12 @@ pub(crate) struct Session {
     /// Held until the run is known.
     stranger: Mutex<Option<StrangerPlace>>,
     crowded_out: CancellationToken,
-    in_flight: AtomicUsize,
+    /// Requests and acts of the connection.
+    in_flight: Arc<AtomicUsize>,
+    /// Whether each request on it proves whose it is.
+    is_carrier: bool,
+    /// Tokens that what is done here rests on.
+    rests_on: Vec<Id<AccessToken>>,
 }
 
 impl Session {
@@ -38,8 +50,40 @@ impl Session {
             run: SetOnce::new(),
             crowded_out: stranger.lost(),
             stranger: Mutex::new(Some(stranger)),
-            in_flight: AtomicUsize::new(0),
+            in_flight: Arc::default(),
+            is_carrier: false,
+            rests_on: Vec::new(),
         }
+    }
+
+    /// A connection at the reverse door, which carries requests of whoever proves to be a run.
+    pub(crate) fn carrier(shared: Arc<Shared>) -> Self {
+        Self { door: Door::Reverse, is_carrier: true, ..Self::new(shared) }
+    }
+
+    /// One request on this connection, which is that run's and rests on these tokens.
+    ///
+    /// # Errors
+    /// What the client is told where the run has no place left, for it or for the connection.
+    pub(crate) fn carry(
+        &self,
+        live: &Arc<LiveRun>,
+        rests_on: Vec<Id<AccessToken>>,
+    ) -> Result<Self, Notice> {
+        self.belong_to(live)?;
+        let place = self.shared.places.of_request_in(live.root);
+        let place = place.inspect_err(|_| self.shared.tally.ended(self.door, "crowded"))?;
+        self.shared.attend(live);
+        Ok(Self {
+            shared: Arc::clone(&self.shared),
+            door: self.door,
+            run: SetOnce::new_with(Some(Member { live: Arc::clone(live), place })),
+            stranger: Mutex::new(None),
+            crowded_out: CancellationToken::new(),
+            in_flight: Arc::clone(&self.in_flight),
+            is_carrier: false,
+            rests_on,
+        })
     }
 
     /// A connection that is that run's from the beginning, because a door of the run proves it.
@@ -55,12 +99,15 @@ impl Session {
             run: SetOnce::new_with(Some(Member { live: Arc::clone(live), place })),
             stranger: Mutex::new(None),
             crowded_out: CancellationToken::new(),
-            in_flight: AtomicUsize::new(0),
+            in_flight: Arc::default(),
+            is_carrier: false,
+            rests_on: Vec::new(),
         })
     }
 
     /// Makes the connection that run's; says so where it is another's already, or where the run
-    /// has no place left for it.
+    /// has no place left for it. One that carries requests of several takes its place from the
+    /// first.
     pub(crate) fn belong_to(&self, live: &Arc<LiveRun>) -> Result<(), Notice> {
         if !self.run.initialized() {
             let place = place_in(&self.shared, self.door, live)?;
@@ -69,7 +116,7 @@ impl Session {
             *self.stranger.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
         match self.run.get() {
-            Some(owner) if owner.live.run == live.run => Ok(()),
+            Some(owner) if self.is_carrier || owner.live.run == live.run => Ok(()),
             _ => Err(Notice::malformed(
                 "caller",
                 "this connection belongs to another run",
@@ -95,9 +142,31 @@ impl Session {
     async fn run_cut(&self) {
         tokio::select! {
             biased;
-            member = self.run.wait() => member.live.cancelled().await,
+            member = self.run.wait() => if self.is_carrier {
+                std::future::pending::<()>().await;
+            } else {
+                member.live.cancelled().await;
+            },
             () = self.crowded_out.cancelled() => {}
             () = sleep(self.shared.settings.proof) => {}
+        }
+    }
+
+    /// Whether each request on it proves whose it is, and takes a place of its own.
+    pub(crate) fn is_carrier(&self) -> bool {
+        self.is_carrier
+    }
+
+    /// Resolves once a token is taken back that what is done here rests on. Does not borrow.
+    pub(crate) fn taken_back(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (plane, rests_on) = (self.shared.plane.clone(), self.rests_on.clone());
+        async move {
+            if rests_on.is_empty() {
+                return std::future::pending().await;
+            }
+            while !plane.were_taken_back(&rests_on) {
+                sleep(LOOK_PAUSE).await;
+            }
         }
     }
 

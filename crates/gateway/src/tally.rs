@@ -11,6 +11,8 @@ pub(crate) enum Door {
     Proxy,
     /// Those of a captured run.
     Captured,
+    /// The one for tokens.
+    Reverse,
 }
 
 /// How a request ends that the upstream answered: the word nearly all of them get.
@@ -18,7 +20,7 @@ pub(crate) const ANSWERED: &str = "answered";
 
 /// What every request counts, looked up once.
 pub(crate) struct Tally {
-    answered: [Counter; 2],
+    answered: [Counter; 3],
     sent: Counter,
     received: Counter,
     in_flight: Gauge,
@@ -28,7 +30,8 @@ impl Tally {
     /// That of whatever counts for this process by now.
     pub(crate) fn new() -> Self {
         Self {
-            answered: [Door::Proxy, Door::Captured].map(|door| requests(door, ANSWERED)),
+            answered: [Door::Proxy, Door::Captured, Door::Reverse]
+                .map(|door| requests(door, ANSWERED)),
             sent: counter!("marque_gateway_body_bytes_total", "way" => "sent"),
             received: counter!("marque_gateway_body_bytes_total", "way" => "received"),
             in_flight: gauge!("marque_gateway_requests_in_flight"),
@@ -69,6 +72,7 @@ fn requests(door: Door, result: &'static str) -> Counter {
     let door = match door {
         Door::Proxy => "proxy",
         Door::Captured => "captured",
+        Door::Reverse => "reverse",
     };
     counter!("marque_gateway_requests_total", "door" => door, "result" => result)
 }

@@ -12,6 +12,7 @@ use crate::plane::Plane;
 use crate::returning;
 use crate::sequence::Durability;
 use crate::step::Step;
+use crate::verbs::clients;
 use crate::verbs::runs::close_tree;
 use crate::world::World;
 
@@ -65,6 +66,7 @@ fn settle(step: &mut Step<'_, '_>, due: &Due) -> Result<(), Failure> {
         }
     }
     for run in &due.cut {
+        clients::stop_behind(step, *run)?;
         close_tree(step, *run, Closing::Killed, None)?;
     }
     for approval in &due.lapsed {

@@ -372,9 +372,10 @@ pub(crate) async fn refuse(
 pub(crate) async fn refuse_stranger(
     plane: &Plane,
     operation: &Operation,
+    uses: &[Use],
     refusal: Refusal,
 ) -> Refusal {
-    refuse(plane, &Draft::new(operation, plane.now()), &[], refusal).await
+    refuse(plane, &Draft::new(operation, plane.now()), uses, refusal).await
 }
 
 /// Records a hold: asks a human, once for each operation, and returns the refusal that says so.
@@ -401,7 +402,7 @@ pub(crate) async fn hold(
     };
     let (reason, digest, ttl) =
         (refusal.message.clone(), draft.digest, plane.settings().approval_ttl);
-    let uses = uses.to_vec();
+    let uses: Vec<Use> = uses.iter().copied().filter(|one| !one.is_spared).collect();
     let recorded = plane.sequencer().submit(Durability::Disk, move |step| {
         use_all(step, &uses)?;
         let question =

@@ -148,8 +148,10 @@ pub(crate) fn take_up(
 /// What becomes of the open runs of a server that is no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Runs {
-    /// All of them are closed.
+    /// All of them are closed, but for those that no server holds.
     Close,
+    /// All there are.
+    CloseAll,
     /// Those whose launchers may come back are left for them.
     LeaveReturning,
 }
@@ -177,7 +179,8 @@ pub(crate) fn close_behind(
     for run in held_by(step, replica) {
         let is_left = runs == Runs::LeaveReturning && step.world.may_return(run);
         // A run that no server holds is not lost with one.
-        if is_left || step.world.runs.get(run).is_some_and(|run| run.fact.is_detached()) {
+        let is_detached = step.world.runs.get(run).is_some_and(|run| run.fact.is_detached());
+        if is_left || (is_detached && runs != Runs::CloseAll) {
             continue;
         }
         close_tree(step, run, Closing::Orphaned, None)?;

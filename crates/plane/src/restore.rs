@@ -14,6 +14,7 @@ use crate::replicas::{self, Runs};
 use crate::seen::{self, Restoration, Seen};
 use crate::start::{Begun, StartError, must_be_its_keys};
 use crate::step::Step;
+use crate::verbs::{clients, issuers};
 use crate::world::World;
 
 /// Epochs left out: more than starts can have been lost with what came after the copy. A server
@@ -111,7 +112,13 @@ fn take(step: &mut Step<'_, '_>, witnesses: &[Seen]) -> Result<RestoredView, Sta
         approvals: view.approvals.len() as u64,
     })))?;
     let taken = replicas::take_up(step, None)?;
-    replicas::close_behind(step, None, &taken, Runs::Close)?;
+    replicas::close_behind(step, None, &taken, Runs::CloseAll)?;
+    // What was taken away of these since is not known either.
+    clients::suspend_all(step, |_| true)?;
+    issuers::remove_all(step)?;
+    if let Some(keys) = step.world.tokens.keys().cloned() {
+        step.set_token_keys(keys.signers_alone());
+    }
     let open: Vec<Approval> =
         step.world.approvals.all().map(|approval| approval.fact.clone()).collect();
     for lapsed in open.into_iter().filter_map(|approval| approval.lapse(now).ok()) {

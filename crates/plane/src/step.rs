@@ -171,6 +171,10 @@ impl Step<'_, '_> {
 
     /// Uses something that is good once, and remembers it until then.
     pub(crate) fn use_once(&mut self, digest: Digest, until: Timestamp) -> Result<(), Unusable> {
+        self.world.tokens.saw(self.now);
+        // By the clock that never stepped back, for which it is as much later.
+        let ahead = self.world.tokens.steady(self.now).since(self.now);
+        let until = until.plus(ahead);
         self.world.tokens.must_be_new(digest, self.now)?;
         for over in self.world.tokens.used_up(self.now) {
             self.world.tokens.forget_used(over);
@@ -179,6 +183,12 @@ impl Step<'_, '_> {
         self.world.tokens.put_used(digest, until);
         self.changes.note_kept(Kept::Once(digest), true);
         Ok(())
+    }
+
+    /// Remembers until then that something was stopped, whether there is room or not.
+    pub(crate) fn remember_stop(&mut self, digest: Digest, until: Timestamp) {
+        self.world.tokens.put_used(digest, until);
+        self.changes.note_kept(Kept::Once(digest), true);
     }
 
     /// Takes a token back, which would be good until then.

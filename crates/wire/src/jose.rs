@@ -15,6 +15,7 @@ mod header;
 mod jwk;
 mod jwk_set;
 mod jws;
+mod private_jwk;
 mod unsigned;
 
 use thiserror::Error;
@@ -24,6 +25,7 @@ pub use date::NumericDate;
 pub use jwk::{BadJwk, Jwk};
 pub use jwk_set::{BadJwkSet, JwkSet, KEYS_MAX};
 pub use jws::{Unverified, Verified};
+pub use private_jwk::{BadPrivateJwk, PrivateJwk};
 pub use unsigned::{Token, Unsigned};
 
 pub use crate::json::BadJson;

@@ -8,9 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use marque_crypto::proof_key::ProofKey;
 use marque_wire::jose::{NumericDate, Unsigned};
 use marque_wire::oauth::{
-    AuthorizationDetails, DETAILS_MAX, DpopProof, ExpectedProof, Form, Htu, IntrospectionRequest,
-    Issuer, PROOF_AGE_MAX_SECS, PROOF_AHEAD_MAX_SECS, Resource, Scope, StatusBits, StatusList,
-    TokenRequest,
+    AuthorizationDetails, DETAILS_MAX, DpopProof, ExpectedProof, Form, Htu, Introspection,
+    IntrospectionRequest, Issuer, PROOF_AGE_MAX_SECS, PROOF_AHEAD_MAX_SECS, ReceivedRefusal,
+    ReceivedToken, Resource, Scope, ServerEndpoints, StatusBits, StatusList, TokenRequest,
 };
 use serde_json::{Map, Value};
 
@@ -20,6 +20,7 @@ const NOW: u64 = 1_795_316_400;
 
 pub(super) fn check(data: &[u8]) {
     forms(data);
+    answers(data);
     status_lists(data);
     if let Ok(text) = std::str::from_utf8(data) {
         words(text);
@@ -44,6 +45,29 @@ fn forms(data: &[u8]) {
         && let Ok(request) = IntrospectionRequest::parse(form)
     {
         assert!(!request.token.is_empty(), "a token of no bytes");
+    }
+}
+
+/// What a client reads of a server: nothing that leads elsewhere, nothing it could not send.
+fn answers(data: &[u8]) {
+    let issuer = Issuer::parse("https://id.acme.example").unwrap();
+    if let Ok(endpoints) = ServerEndpoints::read(data, &issuer) {
+        let urls = [&endpoints.jwks, &endpoints.token].into_iter().chain(&endpoints.introspection);
+        for url in urls {
+            assert_eq!(url.origin(), issuer.as_str(), "an endpoint elsewhere");
+            assert_eq!(format!("{}{}", url.origin(), url.tail()), url.as_str());
+        }
+    }
+    if let Ok(token) = ReceivedToken::read(data) {
+        let text = token.access_token.expose();
+        assert!(!text.is_empty() && text.iter().all(u8::is_ascii_graphic));
+    }
+    if let Ok(refusal) = ReceivedRefusal::read(data) {
+        assert!(!refusal.error.is_empty());
+    }
+    if let Ok(answer) = Introspection::read(data) {
+        let printed = Value::Object(answer.to_json()).to_string();
+        assert_eq!(Introspection::read(printed.as_bytes()), Ok(answer), "it prints otherwise");
     }
 }
 

@@ -29,6 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("marque-api", &["marque-domain", "marque-plane", "marque-wire"]),
     ("marque-gateway", &["marque-domain", "marque-plane", "marque-wire", "marque-crypto"]),
+    ("marque-client", &["marque-domain", "marque-wire", "marque-crypto"]),
     (
         "marque",
         &[
@@ -49,9 +50,9 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// What never ships, and so may use everything of ours.
 const KITS: &[&str] = &["marque-testkit", "marque-fuzzkit", "marque-fuzz", "marque-benchkit"];
 
-const HTTP_USERS: &[&str] = &["marque-api", "marque-gateway", "marque"];
+const HTTP_USERS: &[&str] = &["marque-api", "marque-gateway", "marque-client", "marque"];
 const ASYNC_USERS: &[&str] =
-    &["marque-store", "marque-plane", "marque-api", "marque-gateway", "marque"];
+    &["marque-store", "marque-plane", "marque-api", "marque-gateway", "marque-client", "marque"];
 
 /// Each dependency with a door: who alone may name it in a manifest.
 const SOLE_USERS: &[(&str, &[&str])] = &[
@@ -82,11 +83,14 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
 ];
 
 /// Within one crate, the only files that may name a dependency.
-const HOMES: &[(&str, &[&str], &[&str])] = &[(
-    "crates/app/src/",
-    &["hyper", "hyper_util", "http_body_util"],
-    &["crates/app/src/client", "crates/app/src/demo"],
-)];
+const HOMES: &[(&str, &[&str], &[&str])] = &[
+    (
+        "crates/app/src/",
+        &["hyper", "hyper_util", "http_body_util"],
+        &["crates/app/src/client", "crates/app/src/demo"],
+    ),
+    ("client/src/", &["hyper", "hyper_util", "http_body_util"], &["client/src/http.rs"]),
+];
 
 /// Crates of ours use each other only along the drawn edges.
 pub(super) fn edges(tree: &Tree) -> Vec<Finding> {

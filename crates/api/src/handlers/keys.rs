@@ -5,7 +5,7 @@ use axum::extract::State;
 use marque_plane::Plane;
 use marque_plane::view::{AllowedSignersView, KeyView, RotatedView};
 
-use crate::exchange::TokenKeyBody;
+use crate::exchange::{RetireTokenKeyBody, TokenKeyBody};
 use crate::extract::{Given, Human};
 use crate::problem::Problem;
 
@@ -40,6 +40,15 @@ pub(crate) async fn rotate_token(
     let algorithm =
         algorithm.map_err(|_| Problem::unreadable("`algorithm` is neither `ES256` nor `RS256`"))?;
     Ok(Json(plane.rotate_token_key(&who, algorithm).await?))
+}
+
+/// Takes a key of tokens that does not sign out of the published set at once.
+pub(crate) async fn retire_token(
+    State(plane): State<Plane>,
+    Human(who): Human,
+    Given(body): Given<RetireTokenKeyBody>,
+) -> Result<Json<Vec<KeyView>>, Problem> {
+    Ok(Json(plane.retire_token_key(&who, &body.key).await?))
 }
 
 /// What anybody may know: it is public wherever commits are verified.

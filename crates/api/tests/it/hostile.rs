@@ -7,11 +7,12 @@ use marque_testkit::{asking, child};
 use super::served::{Served, factor, proof};
 
 /// Every route that reads JSON.
-const READERS: [&str; 14] = [
+const READERS: [&str; 16] = [
     "/v1/unlock",
     "/v1/agents",
     "/v1/agents/bot/limit",
     "/v1/clients",
+    "/v1/issuers",
     "/v1/connections",
     "/v1/connections/api/limit",
     "/v1/connections/api/rotate",
@@ -20,6 +21,7 @@ const READERS: [&str; 14] = [
     "/v1/kill",
     "/v1/tasks/close",
     "/v1/keys/token/rotate",
+    "/v1/keys/token/retire",
     "/v1/tokens/revoke",
     "/v1/run/children",
 ];

@@ -33,9 +33,13 @@ pub(crate) struct Answer {
 
 impl Served {
     pub(crate) async fn new() -> (Self, Human) {
+        Self::on(TestPlane::new().await).await
+    }
+
+    /// That plane behind a socket.
+    pub(crate) async fn on(plane: TestPlane) -> (Self, Human) {
         static METRICS: OnceLock<Metrics> = OnceLock::new();
         let metrics = METRICS.get_or_init(|| Metrics::install().unwrap()).clone();
-        let plane = TestPlane::new().await;
         let alice = plane.alice_with_bot(&["api:GET /**"]).await;
         let (dir, shutdown) = (tempfile::tempdir().unwrap(), CancellationToken::new());
         let listener = bind(&dir.path().join("marque.sock")).unwrap();

@@ -1,4 +1,5 @@
-//! Public keys from files: PEM, a JWK, or a JWK set. Whoever gives a private one is told to keep it.
+//! Public keys from files: PEM, a JWK, or a JWK set. Whoever gives a private one is told to keep
+//! it.
 
 use std::fs::File;
 use std::io::Read as _;

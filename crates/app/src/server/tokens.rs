@@ -1,5 +1,5 @@
 //! The doors for strangers, if they are on: the token service, over TLS or behind a proxy that
-//! speaks it.
+//! speaks it, and the gateway's reverse door.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use marque_api::{EdgeLimits, TokenService};
 use marque_crypto::seal::KeyManager;
+use marque_gateway::{Gateway, ReverseSettings};
 use marque_plane::Plane;
 use marque_wire::host::{Authority, Host};
 use rustls::ServerConfig;
@@ -24,6 +25,7 @@ pub(crate) struct TokenDoor {
     service: TokenService,
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
+    reverse: Option<(TcpListener, ReverseSettings)>,
     told: TokensTold,
 }
 
@@ -36,15 +38,26 @@ pub(crate) struct TokensTold {
     pub(crate) listen: SocketAddr,
     /// The certificate that vouches for it, where it is of this server's own authority.
     pub(crate) authority: Option<PathBuf>,
+    /// Where the gateway serves connections to whoever has a token, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) gateway: Option<String>,
+    /// Where it listens for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) gateway_listen: Option<SocketAddr>,
 }
 
 impl TokensTold {
     /// For people.
     pub(crate) fn lines(&self) -> String {
-        let Self { issuer, listen, authority } = self;
-        let authority = authority.as_ref();
-        let authority = authority.map(|path| format!("authority  {}\n", path.display()));
-        format!("tokens     {issuer}, at {listen}\n{}", authority.unwrap_or_default())
+        let Self { issuer, listen, authority, gateway, gateway_listen } = self;
+        let mut lines = format!("tokens     {issuer}, at {listen}\n");
+        if let (Some(url), Some(listen)) = (gateway, gateway_listen) {
+            lines.extend(["gateway    ", url, ", at ", &listen.to_string(), "\n"]);
+        }
+        if let Some(path) = authority {
+            lines.extend(["authority  ", &path.display().to_string(), "\n"]);
+        }
+        lines
     }
 }
 
@@ -62,29 +75,43 @@ impl TokenDoor {
         else {
             return Ok(None);
         };
-        let certificates = if config.oauth.plain {
+        let (issuer, reverse) = (settings.issuer.as_str(), config.oauth.gateway_listen);
+        let certificates = if config.oauth.plain && reverse.is_none() {
             None
         } else {
             let parts = (key_manager, plane.clock().now());
             Some(Certificates::open(&config.oauth, &context.data, parts)?)
         };
-        let issuer = settings.issuer.as_str();
-        let tls = match &certificates {
-            Some(certificates) => {
-                let host = host_of(issuer)?;
-                Some(certificates.server_config(&host, (plane, &[b"http/1.1"]))?)
-            }
+        let tls = match certificates.as_ref().filter(|_| !config.oauth.plain) {
+            Some(certificates) => Some(tls_of(certificates, issuer, plane)?),
             None => None,
         };
-        let listener = TcpListener::bind(address).await;
-        let listener = listener.with_context(|| format!("cannot listen on `{address}`"))?;
+        let reverse = match (reverse, &settings.gateway, &certificates) {
+            (Some(address), Some(base), Some(certificates)) => {
+                let tls = Some(tls_of(certificates, base, plane)?);
+                Some((bind(address).await?, ReverseSettings { base: base.clone(), tls }))
+            }
+            _ => None,
+        };
+        let listener = bind(address).await?;
         let is_own = matches!(certificates, Some(Certificates::Own(_)));
+        let listens = reverse.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?;
         let told = TokensTold {
             issuer: issuer.to_owned(),
             listen: listener.local_addr()?,
             authority: is_own.then(|| context.data.issuer_authority()),
+            gateway: reverse.as_ref().map(|(_, settings)| settings.base.clone()),
+            gateway_listen: listens,
         };
-        Ok(Some(Self { service, listener, tls, told }))
+        Ok(Some(Self { service, listener, tls, reverse, told }))
+    }
+
+    /// That gateway with its reverse door, if it has one.
+    pub(crate) fn open_gateway(&mut self, gateway: Gateway) -> anyhow::Result<Gateway> {
+        Ok(match self.reverse.take() {
+            Some((listener, settings)) => gateway.with_reverse(listener, settings)?,
+            None => gateway,
+        })
     }
 
     /// What a start says of it.
@@ -96,6 +123,20 @@ impl TokenDoor {
     pub(crate) async fn serve(self) {
         self.service.serve(self.listener, self.tls).await;
     }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("cannot listen on `{address}`"))
+}
+
+fn tls_of(
+    certificates: &Certificates,
+    url: &str,
+    plane: &Plane,
+) -> anyhow::Result<Arc<ServerConfig>> {
+    // The gateway offers HTTP/2 besides; that is its own to say.
+    Ok(certificates.server_config(&host_of(url)?, (plane, &[b"http/1.1"]))?)
 }
 
 /// The host of a URL as a certificate names it: an address has no brackets.

@@ -4,8 +4,14 @@ use std::collections::BTreeSet;
 
 use super::support::{Json, Marque, PASSPHRASE, World, chmod};
 
+/// RFC 7515 appendix A.3.1, its public half.
+pub(crate) const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEf83OJ3D2xF1Bg8vub9tLe1gHMzV7\n\
+    6e8Tus9uPHvRVEXH8UTNG72bfocs3+257rn0s2ldbqkLJK2KRiMohYjlrQ==\n\
+    -----END PUBLIC KEY-----\n";
+
 /// Verbs that change the plane, and must be able to only say what they would do.
-const MUTATING: [&str; 19] = [
+const MUTATING: [&str; 27] = [
     "agent add",
     "agent limit",
     "agent resume",
@@ -13,27 +19,37 @@ const MUTATING: [&str; 19] = [
     "agent suspend",
     "approval decline",
     "approval give",
+    "client add",
+    "client resume",
+    "client retire",
+    "client suspend",
     "connection add",
     "connection limit",
     "connection remove",
     "connection rotate",
     "grant add",
     "grant revoke",
+    "issuer add",
+    "issuer remove",
+    "key retire",
     "key rotate",
     "kill",
     "run",
     "store migrate",
     "store restored",
     "task close",
+    "token revoke",
 ];
 
 /// Verbs that change nothing of the plane but who is there.
-const OTHERS: [&str; 28] = [
+const OTHERS: [&str; 35] = [
     "agent list",
     "agent show",
     "approval list",
     "approval show",
     "claim",
+    "client list",
+    "client show",
     "completions",
     "config check",
     "connection list",
@@ -42,6 +58,7 @@ const OTHERS: [&str; 28] = [
     "demo",
     "doctor",
     "grant list",
+    "issuer list",
     "key allowed-signers",
     "key list",
     "lock",
@@ -53,6 +70,10 @@ const OTHERS: [&str; 28] = [
     "run show",
     "store check",
     "store move",
+    "token exchange",
+    "token inspect",
+    "token issue",
+    "token verify",
     "unlock",
     "up",
     "whoami",
@@ -137,6 +158,14 @@ fn every_verb_answers_people_in_words_and_programs_in_json() {
     }
 }
 
+fn trusting<'a>(name: &'a str, keys: &'a str) -> [&'a str; 11] {
+    let [issuer, us] = ["https://l.test", "us"];
+    let issuer = if name == "login" { issuer } else { "https://o.test" };
+    let whom = ["--jwks", keys, "--person", "00u1=alice"];
+    let [jwks, keys, person, who] = whom;
+    ["issuer", "add", name, "--issuer", issuer, "--audience", us, jwks, keys, person, who]
+}
+
 #[test]
 fn a_rehearsal_says_what_would_be_and_changes_nothing() {
     let world = World::new();
@@ -145,8 +174,14 @@ fn a_rehearsal_says_what_would_be_and_changes_nothing() {
     let approval = world.json(&["approval", "list"])[0]["approval"]["id"].clone();
     let grant = world.json(&["grant", "list"])[0]["id"].clone();
     let (approval, grant) = (approval.as_str().unwrap(), grant.as_str().unwrap());
-    let secret = world.path("secret");
-    let secret = secret.to_str().unwrap();
+    let secret = world.path("secret").to_str().unwrap().to_owned();
+    let secret = secret.as_str();
+    world.write("desk.pub", PUBLIC_KEY);
+    let public = world.path("desk.pub");
+    let public = public.to_str().unwrap();
+    world.cli(&["client", "add", "desk", "--agent", "bot", "--key", public]).ok();
+    world.cli(&trusting("login", public)).ok();
+    let other = trusting("other", public);
     let size = || world.json(&["log", "verify"])["size"].as_u64().unwrap();
     let before = size();
     let (mut rehearsed, tried) = (
@@ -167,6 +202,11 @@ fn a_rehearsal_says_what_would_be_and_changes_nothing() {
             &["approval", "decline", approval],
             &["key", "rotate", "log"],
             &["kill", "bot"],
+            &["client", "add", "more", "--agent", "bot", "--key", public],
+            &["client", "suspend", "desk"],
+            &["client", "retire", "desk"],
+            &other,
+            &["issuer", "remove", "login"],
             &["run", "--agent", "bot"],
             &["store", "migrate"],
             &["store", "restored"],
@@ -178,9 +218,13 @@ fn a_rehearsal_says_what_would_be_and_changes_nothing() {
         rehearsed.insert(words[..2].join(" "));
         assert_eq!(size(), before, "{words:?}");
     }
-    // A state that only a suspended agent can be moved from.
-    world.cli(&["agent", "resume", "bot", "--dry-run"]).ends(1);
-    assert_eq!(rehearsed.len() + 1, MUTATING.len());
+    // States that only what is suspended can be moved from.
+    for noun in ["agent resume bot", "client resume desk"] {
+        world.cli(&[&noun.split(' ').collect::<Vec<_>>()[..], &["--dry-run"]].concat()).ends(1);
+    }
+    // The keys of tokens and tokens are told of where the service is on.
+    let elsewhere = ["key retire", "token revoke"];
+    assert_eq!(rehearsed.len() + 2 + elsewhere.len(), MUTATING.len());
     for wrong in [
         &["agent", "add", "bot", "--purpose", "taken"][..],
         &["agent", "retire", "nobody"],
@@ -213,6 +257,24 @@ fn a_wrong_command_line_ends_with_2_and_says_what_is_right() {
         &["run", "--agent", "bot", "--task", "no colon", "--", "true"],
         &["kill"],
         &["kill", "bot", "--all"],
+        &["kill", "bot", "--owner", "alice"],
+        &["kill", "--all", "--owner", "alice"],
+        &["client", "add", "x", "--agent", "bot"],
+        &["client", "add", "x", "--agent", "bot", "--key", "a", "--certificate", "b"],
+        &["client", "add", "x", "--agent", "bot", "--ca", "a"],
+        &["client", "add", "x", "--agent", "bot", "--issuer", "https://a.test", "--jwks", "a"],
+        &["connection", "add", "x", "--service", "resource"],
+        &["connection", "add", "x", "--audience", "https://a.test/"],
+        &["key", "rotate", "log", "--alg", "RS256"],
+        &["key", "retire", "log", "x"],
+        &["token", "issue"],
+        &["token", "issue", "--resource", "ftp://a.test/"],
+        &["token", "issue", "--resource", "https://a.test/"],
+        &["token", "issue", "--resource", "https://a.test/", "--client", "cli_1"],
+        &["token", "exchange", "--resource", "https://a.test/"],
+        &["token", "inspect"],
+        &["token", "verify", "token", "--issuer", "https://a.test"],
+        &["token", "revoke", "tok_01ARYZ6S410000000000000000"],
         &["kill", "Not A Name"],
         &["grant", "add", "bot", "--until", "never"],
         &["connection", "add", "x", "--host", "x.test"],

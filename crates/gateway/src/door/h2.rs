@@ -1,4 +1,4 @@
-//! HTTP/2 with one client inside its tunnel, guarded, until it ends, breaks, or is cut.
+//! HTTP/2 with one client inside TLS, guarded, until it ends, breaks, or is cut.
 //!
 //! Owns the bounds of a connection that carries many requests (threat 91), and its breaking off.
 //! Each request becomes an HTTP/1.1 one before anybody looks at it.
@@ -61,7 +61,7 @@ where
         async move {
             let _in_flight = in_flight;
             let (answer, place) = match answered {
-                Ok((answer, place)) => (answer.await?, Some(place)),
+                Ok((answer, place)) => (answer.await?, place),
                 Err(told) => (told?, None),
             };
             Ok::<_, Cut>(answer.map(|body| {
@@ -117,20 +117,24 @@ fn poll_driven<IO: Socket, E>(
     if is_over || matches!(has_left, Poll::Ready(Err(_))) { Poll::Ready(()) } else { Poll::Pending }
 }
 
-/// The request as HTTP/1.1 would say it, and its place; or what the client is told.
+/// The request as HTTP/1.1 would say it, and its place, unless it takes one once it has proven
+/// itself; or what the client is told.
 fn prepare(
     session: &Session,
     request: Request<Incoming>,
-) -> Result<(Request<Incoming>, RequestPlace), (Notice, Style)> {
+) -> Result<(Request<Incoming>, Option<RequestPlace>), (Notice, Style)> {
     let (mut head, body) = request.into_parts();
     let style = Style::of(&head.headers);
     as_http1(&mut head).map_err(|malformed| (Notice::doubtful(&malformed), style))?;
+    if session.is_carrier() {
+        return Ok((Request::from_parts(head, body), None));
+    }
     let place = session.place().ok_or_else(|| {
         let message = "this connection belongs to no run yet";
         (Notice::crowded(message, "open another connection"), style)
     })?;
     let place = place.of_request().map_err(|notice| (notice, style))?;
-    Ok((Request::from_parts(head, body), place))
+    Ok((Request::from_parts(head, body), Some(place)))
 }
 
 /// An answer that keeps its request's place until it has ended.

@@ -91,6 +91,7 @@ impl Proxy {
             place: Place::Proxy,
             scheme: "http",
             endpoint: endpoint(&authority),
+            over: None,
             method: head.method,
             path,
             headers: head.headers,

@@ -5,6 +5,7 @@ mod frames;
 mod hosts;
 mod interims;
 mod patience;
+mod reverse;
 mod sharing;
 mod sockets;
 mod spending;

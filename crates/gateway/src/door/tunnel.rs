@@ -179,6 +179,7 @@ impl Inside {
             place: self.tunnel.way.place,
             scheme: self.tunnel.way.scheme,
             endpoint: self.tunnel.endpoint.clone(),
+            over: None,
             method: head.method,
             path,
             headers: head.headers,

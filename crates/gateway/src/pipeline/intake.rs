@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ::http::header::{ACCEPT_ENCODING, EXPECT};
 use ::http::{HeaderMap, HeaderValue, Method, Uri};
-use marque_domain::{Endpoint, Operation, Service};
+use marque_domain::{Connection, Endpoint, Id, Operation, Service};
 use marque_plane::Plane;
 use marque_wire::path::Path;
 use marque_wire::websocket::Opening;
@@ -43,12 +43,12 @@ pub(super) struct Understood {
 
 /// Strips the head to what will be sent on, and only then says what it means.
 pub(super) fn recognise(plane: &Plane, exchange: Exchange) -> Result<(Recognised, Call), Stop> {
-    let Exchange { scheme, endpoint, method, path, headers, body, can_switch, .. } = exchange;
+    let Exchange { scheme, endpoint, over, method, path, headers, body, can_switch, .. } = exchange;
     let body = Upload::new(body, headers.contains_key(EXPECT));
     let target = Uri::default();
     let mut call = Call { method, target, scheme, endpoint, headers, body, opening: None };
-    let read =
-        read_opening(&mut call, can_switch).and_then(|()| read_head(plane, &path, &mut call));
+    let read = read_opening(&mut call, can_switch)
+        .and_then(|()| read_head(plane, (&path, over), &mut call));
     match read {
         Ok(recognised) => Ok((recognised, call)),
         Err(notice) => Err(Stop::beside(notice, call.body)),
@@ -71,7 +71,11 @@ fn read_opening(call: &mut Call, can_switch: bool) -> Result<(), Notice> {
     Ok(())
 }
 
-fn read_head(plane: &Plane, path: &Path, call: &mut Call) -> Result<Recognised, Notice> {
+fn read_head(
+    plane: &Plane,
+    (path, over): (&Path, Option<Id<Connection>>),
+    call: &mut Call,
+) -> Result<Recognised, Notice> {
     let Call { method, target, scheme, endpoint, headers, body, opening } = call;
     *target = headers::origin_form(path.as_str()).ok_or_else(|| {
         let message = "the path cannot be sent on as it is";
@@ -80,6 +84,7 @@ fn read_head(plane: &Plane, path: &Path, call: &mut Call) -> Result<Recognised, 
     let mut serving = plane.connections_at(endpoint);
     serving.retain(|found| found.fact.transport.scheme() == *scheme);
     headers::strip(headers, serving.iter().filter_map(|found| found.fact.slot.as_ref()));
+    serving.retain(|found| over.is_none_or(|over| over == found.fact.id));
     let services: Vec<Service> = serving.iter().map(|found| found.fact.service).collect();
     for recogniser in recognise::among(&services) {
         let (has_body, opens_socket) = (!body.is_empty(), opening.is_some());

@@ -18,6 +18,8 @@ use crate::world::World;
 pub(crate) struct Use {
     pub(crate) digest: Digest,
     pub(crate) until: Timestamp,
+    /// Whether a hold leaves it: the client has no other to come with again.
+    pub(crate) is_spared: bool,
 }
 
 impl Use {
@@ -25,7 +27,13 @@ impl Use {
     pub(crate) fn of(kind: &str, owner: &str, name: &str, until: Timestamp) -> Self {
         // None of the parts holds a line feed: all are visible ASCII.
         let named = format!("{kind}\n{owner}\n{name}");
-        Self { digest: marque_crypto::hash::sha256(named.as_bytes()), until }
+        let digest = marque_crypto::hash::sha256(named.as_bytes());
+        Self { digest, until, is_spared: false }
+    }
+
+    /// The same, left by a hold.
+    pub(super) fn spared(self) -> Self {
+        Self { is_spared: true, ..self }
     }
 }
 
@@ -107,8 +115,17 @@ impl Presented {
         let Some(bound) = self.bound() else { return Ok(Bound::default()) };
         let minting = bound.minting.as_ref();
         let token = minting.map(|minting| minting.claims(world, standing, approval, now));
-        let rests_on = bound.token.iter().map(|token| token.id).collect();
-        Ok(Bound { token: token.transpose()?, uses: bound.uses.clone(), rests_on })
+        let (uses, rests_on) = (bound.uses.clone(), self.rests_on());
+        Ok(Bound { token: token.transpose()?, uses, rests_on })
+    }
+
+    /// The tokens of ours that it rests on.
+    pub fn rests_on(&self) -> Vec<Id<AccessToken>> {
+        self.bound()
+            .and_then(|bound| bound.token.as_ref())
+            .map(|token| token.id)
+            .into_iter()
+            .collect()
     }
 
     /// Refuses where the token it rests on is over or was taken back.

@@ -149,7 +149,9 @@ impl Plane {
     ) -> Result<Authenticated, Refused> {
         let hash = machine::hash(self.machine_key(), secret.expose());
         match named(world, client_id) {
-            Some(Named::Resource(connection)) if secret_of(&connection) == Some(hash) => {
+            Some(Named::Resource(connection))
+                if connection.fact.is_live() && secret_of(&connection) == Some(hash) =>
+            {
                 let asker = Asker::Resource(connection);
                 Ok(Authenticated { asker, client_id: client_id.to_owned(), uses: None })
             }

@@ -171,6 +171,7 @@ fn is_within(asked: &AuthorizationDetail, held: &AuthorizationDetail) -> bool {
     let held_refs = refs(held);
     asked.kind == held.kind
         && asked.identifier == held.identifier
+        && (held.locations.is_empty() || asked.locations == held.locations)
         && asked.actions.iter().all(|action| held.actions.contains(action))
         && refs(asked).iter().all(|one| held_refs.contains(one))
         && constraints(held).iter().all(|(name, bound)| {

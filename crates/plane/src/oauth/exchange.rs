@@ -53,7 +53,8 @@ pub(super) struct Presenter<'a> {
 pub(super) struct Bearer {
     pub(super) client: Id<Client>,
     pub(super) instance: Digest,
-    pub(super) uses: Vec<Use>,
+    /// Its token, which is good for one request that is answered.
+    pub(super) uses: Use,
 }
 
 impl Plane {
@@ -169,8 +170,7 @@ impl Plane {
     /// The job that an assertion of a configured issuer proves (RFC 7523 §2.1).
     pub(super) fn bearer_of(
         &self,
-        settings: &OAuthSettings,
-        authenticated: Option<Authenticated>,
+        (authenticated, client_id): (Option<&Authenticated>, Option<&str>),
         assertion: &Secret,
     ) -> Result<Bearer, Refused> {
         let bad = || Refused::of(ErrorCode::InvalidGrant, "the assertion does not hold");
@@ -195,16 +195,15 @@ impl Plane {
             }
         }
         let Some((client, job)) = found else {
-            tracing::debug!(issuer = settings.issuer.as_str(), "an assertion proved no client");
             return Err(bad());
         };
-        let name = job.jti.clone().unwrap_or_else(|| sha256(assertion.expose()).to_string());
-        let uses = vec![Use::of(
-            "job",
-            &sha256(job.iss.as_bytes()).to_string(),
-            &name,
-            job.exp.timestamp(),
-        )];
+        let name = job.jti.clone().unwrap_or_else(|| unsigned_name(assertion.expose()));
+        // RFC 7521 §4.1: whoever the request names is whom the assertion proves.
+        if client_id.is_some_and(|named| named != client.to_string()) {
+            return Err(unproven());
+        }
+        let issuer = sha256(job.iss.as_bytes()).to_string();
+        let uses = Use::of("job", &issuer, &name, job.exp.timestamp()).spared();
         Ok(Bearer { client, instance: instance_of(&job), uses })
     }
 
@@ -243,6 +242,12 @@ fn claimed_issuer(assertion: &Secret) -> Option<String> {
 
 fn is_of(client: &Client, claimed: &str) -> bool {
     matches!(&client.proof, ClientKeys::Issuer { issuer, .. } if issuer == claimed)
+}
+
+/// The name of a token that has none: a signature can be spelt in two ways, what is signed in one.
+pub(super) fn unsigned_name(token: &[u8]) -> String {
+    let signed = token.rsplitn(2, |byte| *byte == b'.').nth(1);
+    sha256(signed.unwrap_or(token)).to_string()
 }
 
 // One job, however many tokens it fetches: GitHub's `run_id` and `run_attempt`, else `sub`.
@@ -296,7 +301,7 @@ fn must_be_within(
     let takes_all = wish.details.is_empty() && is_by_gateway(&wish.target.connection.fact);
     let has_all = subject.authorization_details.is_empty()
         && target::connection_of(world, settings, subject.aud.as_str())
-            .is_some_and(|found| is_by_gateway(&found.fact));
+            .is_some_and(|found| found.fact.id == wish.target.connection.fact.id);
     if takes_all && !has_all {
         let description = "the subject token is bound to less: name the details";
         return Err(Refused::of(ErrorCode::InvalidAuthorizationDetails, description));

@@ -200,6 +200,16 @@ impl TokenKeys {
         Self::of(rings.collect())
     }
 
+    /// The signers alone, as if nothing had been published before or prepared.
+    pub(crate) fn signers_alone(&self) -> Self {
+        let alone = |(ring, keys): (&Ring, &KeyRing<Arc<SigningKey>>)| {
+            let signer = keys.keys().filter(|(_, state)| matches!(state, KeyState::Active { .. }));
+            let signer = signer.map(|(key, state)| (Arc::clone(key), state));
+            Some((*ring, KeyRing::restore(signer, OVERLAP).ok()?))
+        };
+        Self::of(self.rings.iter().filter_map(alone).collect())
+    }
+
     /// Whether its signer has signed for so long, or the next one may take over.
     pub(crate) fn is_due(
         &self,

@@ -12,6 +12,7 @@ use marque_wire::oauth::{Assertion, ExpectedAssertion, TokenType};
 use serde_json::Value;
 
 use super::bound::Use;
+use super::exchange::unsigned_name;
 use crate::plane::Plane;
 use crate::world::World;
 
@@ -65,10 +66,10 @@ impl Plane {
         let user = *issuer.people.get(named)?;
         let parts = [issuer.id.to_string(), user.to_string()].join("\n");
         let until = said.exp.timestamp();
-        let jti = said.jti.clone().unwrap_or_else(|| sha256(bytes).to_string());
+        let jti = said.jti.clone().unwrap_or_else(|| unsigned_name(bytes));
         let is_once = issuer.naming == PersonNaming::Subject;
         let owner = sha256(format!("{claimed}\n{client_id}").as_bytes()).to_string();
-        let uses = is_once.then(|| Use::of("person", &owner, &jti, until));
+        let uses = is_once.then(|| Use::of("person", &owner, &jti, until).spared());
         Some(Person { user, instance: sha256(parts.as_bytes()), until, jti, uses })
     }
 }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use marque_crypto::Secret;
 use marque_crypto::hash::sha256;
-use marque_domain::{AccessToken, Code, Digest, Id, Name, Refusal};
-use marque_wire::jose::NumericDate;
+use marque_domain::{AccessToken, Code, Connection, Digest, Id, Name, Operation, Refusal, Revised};
+use marque_wire::jose::{NumericDate, TokenClass, Unverified};
 use marque_wire::oauth::{
     AccessTokenClaims, BadProof, Confirmation, DpopProof, ErrorCode, ExpectedProof, Htu,
 };
@@ -19,6 +19,7 @@ use super::nonce::Nonces;
 use super::{proof, service, target};
 use crate::caller::Presented;
 use crate::plane::Plane;
+use crate::record;
 
 /// Tokens of one generation whose signature need not be verified again; there are two.
 const GENERATION_MAX: usize = 2_048;
@@ -48,12 +49,18 @@ pub(crate) struct VerifiedTokens(Mutex<Generations>);
 // What was used lately is in the younger one; when that is full, the older one goes.
 #[derive(Default)]
 struct Generations {
-    younger: HashMap<Digest, Arc<AccessTokenClaims>>,
-    older: HashMap<Digest, Arc<AccessTokenClaims>>,
+    younger: HashMap<Digest, Arc<Known>>,
+    older: HashMap<Digest, Arc<Known>>,
+}
+
+/// What a token says, and which key has signed it: one that was taken out of use verifies nothing.
+struct Known {
+    claims: AccessTokenClaims,
+    kid: String,
 }
 
 impl VerifiedTokens {
-    fn get(&self, token: &Digest) -> Option<Arc<AccessTokenClaims>> {
+    fn get(&self, token: &Digest) -> Option<Arc<Known>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(claims) = kept.younger.get(token) {
             return Some(Arc::clone(claims));
@@ -63,13 +70,13 @@ impl VerifiedTokens {
         Some(claims)
     }
 
-    fn put(&self, token: Digest, claims: &Arc<AccessTokenClaims>) {
+    fn put(&self, token: Digest, claims: &Arc<Known>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).put(token, claims);
     }
 }
 
 impl Generations {
-    fn put(&mut self, token: Digest, claims: &Arc<AccessTokenClaims>) {
+    fn put(&mut self, token: Digest, claims: &Arc<Known>) {
         if self.younger.len() >= GENERATION_MAX {
             self.older = std::mem::take(&mut self.younger);
         }
@@ -78,12 +85,48 @@ impl Generations {
 }
 
 impl Plane {
+    /// As [`Plane::present`], for a token that another server may have signed a moment ago: what
+    /// does not hold is looked at again once everything that was committed by now is known here, or
+    /// half a second has passed.
+    pub async fn meet_token(
+        &self,
+        at: &TokenAtDoor<'_>,
+    ) -> Result<Presented, (ErrorCode, Refusal)> {
+        let met = self.present(at);
+        if !matches!(met, Err((ErrorCode::InvalidToken, _))) || !self.inner().store.is_shared() {
+            return met;
+        }
+        self.sequencer().pulse().passes(self.clock()).await;
+        self.present(at)
+    }
+
+    /// The connection of that name that the gateway serves with tokens. Not a decision: whoever
+    /// asks for it is not proven by that.
+    pub fn connection_behind(&self, name: &Name) -> Option<Arc<Revised<Connection>>> {
+        self.oauth()?;
+        let world = self.world();
+        let found = world.connection_named(name);
+        found.filter(|found| found.fact.is_live() && target::is_by_gateway(&found.fact)).cloned()
+    }
+
+    /// Records that somebody was refused before there was anything to decide.
+    pub async fn turn_away(&self, operation: &Operation, refusal: Refusal) -> Refusal {
+        record::refuse_stranger(self, operation, &[], refusal).await
+    }
+
+    /// Whether one of these tokens was taken back.
+    pub fn were_taken_back(&self, tokens: &[Id<AccessToken>]) -> bool {
+        let world = self.world();
+        tokens.iter().any(|token| world.tokens.revoked_until(*token).is_some())
+    }
+
     /// Who presents a token at a door: proven, or what to tell them (RFC 6750 §3, RFC 9449 §7).
     pub fn present(&self, at: &TokenAtDoor<'_>) -> Result<Presented, (ErrorCode, Refusal)> {
         let bad = |what: &str| (ErrorCode::InvalidToken, unproven(what));
         let settings = self.oauth().ok_or_else(|| bad("the token service is off"))?;
         let world = self.world();
-        let claims = self.verified(&at.token).ok_or_else(|| bad("the token does not hold"))?;
+        let known = self.verified(&at.token).ok_or_else(|| bad("the token does not hold"))?;
+        let claims = &known.claims;
         let named = world.connection_named(at.connection).filter(|found| found.fact.is_live());
         let meant = target::connection_of(&world, settings, claims.aud.as_str());
         let connection = match (named, meant) {
@@ -128,8 +171,8 @@ impl Plane {
         key: marque_wire::oauth::Thumbprint,
     ) -> Result<super::bound::Use, BadProof> {
         let proof = at.proof?.ok_or(BadProof::Missing)?;
-        let now = self.now();
-        let nonces = Nonces::at(self.machine_key(), now);
+        let proof::Moment { now, steady } = self.moment();
+        let nonces = Nonces::at(self.machine_key(), steady);
         let good = nonces.good();
         let target = Htu::parse(at.url).map_err(|_| BadProof::Target)?;
         let expected = ExpectedProof {
@@ -140,24 +183,28 @@ impl Plane {
             access_token: Some(at.token.expose()),
             key: Some(key),
         };
-        DpopProof::check(proof, &expected).map(|held| proof::used(&held, now))
+        DpopProof::check(proof, &expected).map(|held| proof::used(&held, steady))
     }
 
     // Its claims, if its signature holds and nobody took it back.
-    fn verified(&self, token: &Secret) -> Option<Arc<AccessTokenClaims>> {
+    fn verified(&self, token: &Secret) -> Option<Arc<Known>> {
         let (settings, world, now) = (self.oauth()?, self.world(), self.now());
         let hash = sha256(token.expose());
         let cache = &self.inner().verified;
-        let claims = if let Some(claims) = cache.get(&hash) {
-            claims
+        let known = if let Some(known) = cache.get(&hash) {
+            known
         } else {
-            let claims = Arc::new(self.read_own(&world, settings, token)?);
-            cache.put(hash, &claims);
-            claims
+            let unverified = Unverified::parse(TokenClass::AccessToken, token.expose()).ok()?;
+            let kid = unverified.key_id()?.to_owned();
+            let claims = self.read_own(&world, settings, token)?;
+            let known = Arc::new(Known { claims, kid });
+            cache.put(hash, &known);
+            known
         };
-        let is_good = now < claims.exp.timestamp()
-            && claims.jti.parse().is_ok_and(|jti| world.tokens.revoked_until(jti).is_none());
-        is_good.then_some(claims)
+        let is_good = now < known.claims.exp.timestamp()
+            && world.tokens.keys().is_some_and(|keys| keys.find(&known.kid, now).is_some())
+            && known.claims.jti.parse().is_ok_and(|jti| world.tokens.revoked_until(jti).is_none());
+        is_good.then_some(known)
     }
 }
 

@@ -12,6 +12,22 @@ use super::answer::Refused;
 use super::ask::EndpointAsk;
 use super::bound::Use;
 use super::nonce::Nonces;
+use crate::plane::Plane;
+
+/// When a proof is looked at: by the clock, and by the clock as if it had never stepped back. What is
+/// good once goes by the latter.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) now: Timestamp,
+    pub(super) steady: Timestamp,
+}
+
+impl Plane {
+    pub(super) fn moment(&self) -> Moment {
+        let now = self.now();
+        Moment { now, steady: self.world().tokens.steady(now) }
+    }
+}
 
 /// Who may present the token, and the proof of it that is used up.
 pub(super) struct Possession {
@@ -23,7 +39,8 @@ pub(super) struct Possession {
 pub(super) fn of_requester(
     ask: &EndpointAsk,
     target: &str,
-    (key, now): (&MachineHashKey, Timestamp),
+    key: &MachineHashKey,
+    Moment { now, steady }: Moment,
 ) -> Result<Possession, Refused> {
     let proof = ask.proof.as_ref().map_err(|problem| refused(*problem))?;
     let Some(proof) = proof else {
@@ -31,7 +48,7 @@ pub(super) fn of_requester(
         let confirmation = certificate.map(Confirmation::Certificate);
         return Ok(Possession { confirmation, uses: None });
     };
-    let nonces = Nonces::at(key, now);
+    let nonces = Nonces::at(key, steady);
     let good = nonces.good();
     let target = Htu::parse(target).map_err(|_| refused(BadProof::Target))?;
     let expected = ExpectedProof {
@@ -43,13 +60,13 @@ pub(super) fn of_requester(
         key: None,
     };
     let proof = DpopProof::check(proof, &expected).map_err(refused)?;
-    let uses = Some(used(&proof, now));
+    let uses = Some(used(&proof, steady));
     Ok(Possession { confirmation: Some(Confirmation::Key(proof.key)), uses })
 }
 
 /// A proof that had a nonce: it is remembered until its nonce is over, or it is too old.
-pub(super) fn used(proof: &DpopProof, now: Timestamp) -> Use {
-    let until = proof.until.timestamp().min(Nonces::over(now));
+pub(super) fn used(proof: &DpopProof, steady: Timestamp) -> Use {
+    let until = proof.until.timestamp().min(Nonces::over(steady));
     Use::of("dpop", &proof.key.to_string(), &proof.jti, until)
 }
 

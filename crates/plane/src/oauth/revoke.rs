@@ -12,7 +12,7 @@ use marque_wire::oauth::IntrospectionRequest;
 use super::answer::{Asked, Refused};
 use super::ask::EndpointAsk;
 use super::bound::Use;
-use super::client::{Authenticated, Credentials, unproven};
+use super::client::{Asker, Authenticated, Credentials, unproven};
 use crate::caller::Acting;
 use crate::error::AdminError;
 use crate::failure::Failure;
@@ -36,7 +36,9 @@ impl Plane {
         let client_id = request.client_id.as_deref();
         let credentials = Credentials { client_id, proof: &request.client_proof, ask };
         let authenticated = self.authenticate(&settings, &credentials)?;
-        let seen = self.active(&settings, &authenticated, &request.token);
+        // A resource server may ask about a token and not end it (RFC 7009 §2.1).
+        let is_owner = !matches!(authenticated.asker, Asker::Resource(_));
+        let seen = self.active(&settings, &authenticated, &request.token).filter(|_| is_owner);
         let token = seen.and_then(|seen| {
             let run = seen.claims.run.as_ref()?.id;
             Some((seen.id, run, seen.claims.exp.timestamp()))
@@ -87,8 +89,9 @@ impl Plane {
     pub(super) fn use_up(&self, authenticated: &Authenticated) -> Result<(), Refused> {
         let Some(one) = authenticated.uses else { return Ok(()) };
         let now = self.now();
-        let is_new = self.world().tokens.must_be_new(one.digest, now).is_ok();
-        if !is_new || !self.inner().asserted.take(one, now) {
+        // ORDER: taken first. What was committed meanwhile is in the world that is looked at then.
+        let is_taken = self.inner().asserted.take(one, now);
+        if !is_taken || self.world().tokens.must_be_new(one.digest, now).is_err() {
             return Err(unproven());
         }
         let (sequencer, asserted) = (self.clone(), Arc::clone(&self.inner().asserted));
@@ -114,8 +117,12 @@ pub(crate) struct Asserted(Mutex<std::collections::HashMap<marque_domain::Digest
 const ASSERTED_MAX: usize = 10_000;
 
 impl Asserted {
-    fn take(&self, one: Use, _now: Timestamp) -> bool {
+    fn take(&self, one: Use, now: Timestamp) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= ASSERTED_MAX {
+            // Those whose write failed are still here.
+            known.retain(|_, until| now < *until);
+        }
         if known.len() >= ASSERTED_MAX {
             return false;
         }

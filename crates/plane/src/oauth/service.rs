@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use marque_domain::{Body, Code, Effect, Endpoint, Operation, Refusal, SCOPE, Service, TOKEN};
 use marque_wire::oauth::{
-    AuthorizationDetails, Confirmation, ErrorCode, Exchange, GRANT_TYPES, Grant, Scope,
+    AuthorizationDetails, Confirmation, ErrorBody, ErrorCode, Exchange, GRANT_TYPES, Grant, Scope,
     TokenRequest, TokenResponse, TokenType,
 };
 
-use super::answer::{Asked, Refused, TokenAnswer};
+use super::answer::{Asked, Refused, TokenAnswer, error_of};
 use super::ask::{EndpointAsk, OAuthSettings};
 use super::bound::{BoundProof, Covered, Held, Use};
 use super::client::{Asker, Authenticated, Credentials, unproven};
@@ -26,6 +26,7 @@ use crate::live::LiveRun;
 use crate::plane::Plane;
 use crate::record;
 use crate::verbs::runs::detached::Wanted;
+use crate::world::Unusable;
 
 /// What is asked for, of whatever grant.
 pub(super) struct Wish {
@@ -39,8 +40,22 @@ pub(super) struct Wish {
 struct Holder {
     live: Arc<LiveRun>,
     client_id: String,
-    uses: Vec<Use>,
     exchanged: Option<Exchanged>,
+}
+
+/// What is good once and came with a request, each thing once: the one assertion of a client may be
+/// its actor token as well.
+#[derive(Default)]
+struct Gathered(Vec<Use>);
+
+impl Gathered {
+    fn add(&mut self, uses: impl IntoIterator<Item = Use>) {
+        for one in uses {
+            if !self.0.contains(&one) {
+                self.0.push(one);
+            }
+        }
+    }
 }
 
 impl Plane {
@@ -56,7 +71,7 @@ impl Plane {
 
     /// The nonce for the next proof.
     pub fn dpop_nonce(&self) -> String {
-        Nonces::at(self.machine_key(), self.now()).newest().to_owned()
+        Nonces::at(self.machine_key(), self.moment().steady).newest().to_owned()
     }
 
     /// Answers the token endpoint (RFC 6749 §3.2). Every answer is in the log before it is given.
@@ -75,21 +90,24 @@ impl Plane {
         ask: EndpointAsk,
         request: TokenRequest,
     ) -> Result<TokenResponse, Refused> {
-        let proven = self.proven(settings, &ask, &request).await;
+        let mut gathered = Gathered::default();
+        let proven = self.proven(settings, (&ask, &request), &mut gathered).await;
         let (wish, holder, possession) = match proven {
             Ok(proven) => proven,
-            Err(refused) => return Err(self.refuse_stranger(settings, &request, refused).await),
+            Err(refused) => {
+                let refused = self.refuse_stranger(settings, &request, (refused, &gathered.0));
+                return Err(refused.await);
+            }
         };
         let operation = operation(&wish, &request.grant);
         let asked = asked(&wish);
-        let Holder { live, client_id, mut uses, exchanged } = holder;
-        uses.extend(possession.uses);
+        let Holder { live, client_id, exchanged } = holder;
         let token = exchanged.as_ref().and_then(Exchanged::held);
         let kind =
             matches!(request.grant, Grant::TokenExchange(_)).then_some(TokenType::AccessToken);
         let minting =
             self.minting(settings, (wish, client_id), (&request.grant, &exchanged), &possession);
-        let proof = BoundProof::new(live, uses).asking(minting).with(token);
+        let proof = BoundProof::new(live, gathered.0).asking(minting).with(token);
         let presented = Presented::Bound(Box::new(proof));
         self.must_hear().map_err(|refusal| Refused::by_road(refusal, asked))?;
         let permit = decide::decide(self, Ask { presented, operation, announced_bytes: 0 }).await;
@@ -109,16 +127,29 @@ impl Plane {
         })
     }
 
-    // Everything that needs no road: who asks, what for, and by what key.
+    // Everything that needs no road: who asks, what for, and by what key. No run is opened for
+    // whoever shows what was used before.
     async fn proven(
         &self,
         settings: &OAuthSettings,
-        ask: &EndpointAsk,
-        request: &TokenRequest,
+        (ask, request): (&EndpointAsk, &TokenRequest),
+        gathered: &mut Gathered,
     ) -> Result<(Wish, Holder, Possession), Refused> {
         let endpoint = settings.endpoint("token");
         let authenticated = self.client_of(settings, ask, request)?;
-        let possession = proof::of_requester(ask, &endpoint, (self.machine_key(), self.now()))?;
+        gathered.add(authenticated.iter().filter_map(|client| client.uses));
+        let possession = proof::of_requester(ask, &endpoint, self.machine_key(), self.moment())?;
+        gathered.add(possession.uses);
+        // ORDER: who asks is known before anything is said of what there is to ask for.
+        let job = match &request.grant {
+            Grant::JwtBearer(assertion) => {
+                let client_id = request.client_id.as_deref();
+                let bearer = self.bearer_of((authenticated.as_ref(), client_id), assertion)?;
+                gathered.add([bearer.uses]);
+                Some(bearer)
+            }
+            Grant::ClientCredentials | Grant::TokenExchange(_) => None,
+        };
         let wish = self.wish(settings, request)?;
         if possession.confirmation.is_none() && !wish.target.bearer {
             return Err(Refused::of(
@@ -126,19 +157,31 @@ impl Plane {
                 "a token is bound to a key: send a DPoP proof, or show a certificate",
             ));
         }
-        let holder = match &request.grant {
-            Grant::ClientCredentials => self.holder(authenticated).await?,
-            Grant::JwtBearer(assertion) => {
-                let bearer = self.bearer_of(settings, authenticated, assertion)?;
-                self.holder_of_bearer(bearer).await?
-            }
-            Grant::TokenExchange(asked) => {
+        self.must_be_new(gathered)?;
+        let holder = match (&request.grant, job) {
+            (Grant::TokenExchange(asked), _) => {
                 let authenticated = authenticated.ok_or_else(unproven)?;
-                self.holder_of_exchange(settings, (asked, &wish), (authenticated, &possession))
-                    .await?
+                let by = (authenticated, &possession);
+                self.holder_of_exchange(settings, (asked, &wish), by, gathered).await?
             }
+            (_, Some(job)) => self.holder_of_bearer(job).await?,
+            (_, None) => self.holder(authenticated).await?,
         };
         Ok((wish, holder, possession))
+    }
+
+    // What was used before is refused by the road as well: this is for whatever comes before it.
+    fn must_be_new(&self, gathered: &Gathered) -> Result<(), Refused> {
+        let (world, now) = (self.world(), self.now());
+        let is_used = |one: &Use| world.tokens.must_be_new(one.digest, now) == Err(Unusable::Again);
+        if gathered.0.iter().any(is_used) {
+            let (error, description) = replayed();
+            return Err(Refused {
+                body: ErrorBody { error, description },
+                ..Refused::of(error, "")
+            });
+        }
+        Ok(())
     }
 
     // Of a jwt-bearer grant the assertion may be all there is.
@@ -181,7 +224,7 @@ impl Plane {
     }
 
     async fn holder(&self, authenticated: Option<Authenticated>) -> Result<Holder, Refused> {
-        let Authenticated { asker, client_id, uses } = authenticated.ok_or_else(unproven)?;
+        let Authenticated { asker, client_id, .. } = authenticated.ok_or_else(unproven)?;
         let live = match asker {
             Asker::Run(live) => live,
             Asker::Client(client) => {
@@ -193,7 +236,7 @@ impl Plane {
                 return Err(Refused::of(ErrorCode::UnauthorizedClient, description));
             }
         };
-        Ok(Holder { live, client_id, uses: uses.into_iter().collect(), exchanged: None })
+        Ok(Holder { live, client_id, exchanged: None })
     }
 
     async fn holder_of_exchange(
@@ -201,16 +244,19 @@ impl Plane {
         settings: &OAuthSettings,
         (asked, wish): (&Exchange, &Wish),
         (authenticated, possession): (Authenticated, &Possession),
+        gathered: &mut Gathered,
     ) -> Result<Holder, Refused> {
         if matches!(asked.subject_token_type, TokenType::IdToken | TokenType::Jwt) {
-            return self.holder_for_person(settings, asked, (authenticated, possession)).await;
+            let by = (authenticated, possession);
+            return self.holder_for_person(settings, asked, by, gathered).await;
         }
-        let Holder { live, client_id, uses, .. } = self.holder(Some(authenticated)).await?;
+        let Holder { live, client_id, .. } = self.holder(Some(authenticated)).await?;
         let presenter = exchange::Presenter { live: Some(live), client_id: &client_id, possession };
         let (exchanged, hop, actor_use) = self.exchange(settings, (asked, wish), &presenter)?;
+        gathered.add(actor_use);
+        self.must_be_new(gathered)?;
         let live = self.run_of_hop(hop).await.map_err(|error| unopened(&error))?;
-        let uses = uses.into_iter().chain(actor_use).collect();
-        Ok(Holder { live, client_id, uses, exchanged: Some(exchanged) })
+        Ok(Holder { live, client_id, exchanged: Some(exchanged) })
     }
 
     // A person's own token opens a run on their behalf, for a workload whose agent has a grant that
@@ -220,8 +266,9 @@ impl Plane {
         settings: &OAuthSettings,
         asked: &Exchange,
         (authenticated, possession): (Authenticated, &Possession),
+        gathered: &mut Gathered,
     ) -> Result<Holder, Refused> {
-        let Authenticated { asker, client_id, uses } = authenticated;
+        let Authenticated { asker, client_id, .. } = authenticated;
         let Asker::Client(client) = asker else {
             let description = "only a registered workload opens runs for people";
             return Err(Refused::of(ErrorCode::UnauthorizedClient, description));
@@ -232,20 +279,21 @@ impl Plane {
         let person = self.person_of(subject, &client_id).ok_or_else(|| {
             Refused::of(ErrorCode::InvalidRequest, "the `subject_token` does not hold")
         })?;
+        gathered.add(actor_use.into_iter().chain(person.uses));
+        self.must_be_new(gathered)?;
         let (instance, user) = (Some(person.instance), Some(person.user));
         let wanted = Wanted { client: client.fact.id, instance, person: user };
         let live = self.run_of_client(wanted).await.map_err(|error| unopened(&error))?;
-        let uses = uses.into_iter().chain(actor_use).chain(person.uses).collect();
         let exchanged = Exchanged { own: None, until: person.until, jti: person.jti };
-        Ok(Holder { live, client_id, uses, exchanged: Some(exchanged) })
+        Ok(Holder { live, client_id, exchanged: Some(exchanged) })
     }
 
     async fn holder_of_bearer(&self, bearer: exchange::Bearer) -> Result<Holder, Refused> {
-        let exchange::Bearer { client, instance, uses } = bearer;
+        let exchange::Bearer { client, instance, .. } = bearer;
         let client_id = client.to_string();
         let wanted = Wanted { client, instance: Some(instance), person: None };
         let live = self.run_of_client(wanted).await.map_err(|error| unopened(&error))?;
-        Ok(Holder { live, client_id, uses, exchanged: None })
+        Ok(Holder { live, client_id, exchanged: None })
     }
 
     fn minting(
@@ -277,7 +325,7 @@ impl Plane {
         &self,
         settings: &OAuthSettings,
         request: &TokenRequest,
-        refused: Refused,
+        (refused, uses): (Refused, &[Use]),
     ) -> Refused {
         let (code, remedy) = match refused.body.error {
             // Every client is told so once, and has done nothing wrong.
@@ -286,18 +334,26 @@ impl Plane {
             ErrorCode::InvalidScope | ErrorCode::InvalidAuthorizationDetails => {
                 (Code::BeyondToken, "ask for what the resource and the token know")
             }
+            ErrorCode::InvalidRequest if refused.body.description == replayed().1 => {
+                (Code::CallerReplayed, "make a new proof and assertion for each request")
+            }
             ErrorCode::InvalidClient => (Code::CallerUnknown, "see `marque client list`"),
             _ => (Code::CallerProof, "look at what the client sends"),
         };
         let message = refused.body.description.unwrap_or("the request was refused");
         let refusal = Refusal::new(code, message, remedy);
         let operation = strange(settings, request);
-        let refusal = record::refuse_stranger(self, &operation, refusal).await;
+        let refusal = record::refuse_stranger(self, &operation, uses, refusal).await;
         if matches!(refusal.code, Code::LogUnavailable | Code::Overloaded) {
             return Refused::by_road(refusal, Asked::Nothing);
         }
         Refused { refusal: Some(Box::new(refusal)), ..refused }
     }
+}
+
+fn replayed() -> (ErrorCode, Option<&'static str>) {
+    let (error, description) = error_of(Code::CallerReplayed, Asked::Nothing);
+    (error, Some(description))
 }
 
 /// The name of a grant type.

@@ -135,35 +135,31 @@ impl Plane {
     }
 }
 
-/// A kill of a client's run stops the client too, or the job or person that the run was for: it
-/// would open the next one otherwise. Nothing is said of it apart from the kill.
-pub(super) fn suspend(
-    step: &mut Step<'_, '_>,
-    is_meant: impl Fn(&Client, Id<Run>) -> bool,
-) -> Result<(), Failure> {
-    let until = step.now.plus(Duration::from_secs(RUN_TTL_MAX_SECS));
-    for run in unclosed(step, |run| run.client().is_some() && run.presenter().is_none()) {
-        let run = step.world.runs.get(run).map(|run| run.fact.clone());
-        let Some(oauth) = run.as_ref().and_then(|run| run.oauth.as_ref()) else { continue };
-        let client = oauth.client.and_then(|client| step.world.clients.get(client)).cloned();
-        let (Some(client), Some(run)) = (client, &run) else { continue };
-        match oauth.instance {
-            _ if !is_meant(&client.fact, run.id) => {}
-            Some(instance) => {
-                // One that was stopped before stays so.
-                let _again = step.use_once(stopped(client.fact.id, instance), until);
-            }
-            None if client.fact.is_active() => {
-                step.save(Client { state: ClientState::Suspended, ..client.fact.clone() })?;
-            }
-            None => {}
+/// A kill of a client's run stops the client too, or the job, the person or the hop that the run was
+/// for: it would open the next one otherwise. Nothing is said of it apart from the kill.
+pub(crate) fn stop_behind(step: &mut Step<'_, '_>, run: Id<Run>) -> Result<(), Failure> {
+    let Some(run) = step.world.runs.get(run).map(|run| run.fact.clone()) else { return Ok(()) };
+    let Some(oauth) = &run.oauth else { return Ok(()) };
+    if let (Some(presenter), Some(parent)) = (oauth.presenter, run.parent) {
+        step.remember_stop(stopped_hop(parent, presenter), run.expires_at);
+        return Ok(());
+    }
+    let client = oauth.client.and_then(|client| step.world.clients.get(client)).cloned();
+    match (client, oauth.instance) {
+        (Some(client), Some(instance)) => {
+            let until = step.now.plus(Duration::from_secs(RUN_TTL_MAX_SECS));
+            step.remember_stop(stopped(client.fact.id, instance), until);
         }
+        (Some(client), None) if client.fact.is_active() => {
+            step.save(Client { state: ClientState::Suspended, ..client.fact.clone() })?;
+        }
+        _ => {}
     }
     Ok(())
 }
 
-/// As [`suspend`], for every client that is meant, whether it has an open run or not.
-pub(super) fn suspend_all(
+/// The same for every client that is meant, whether it has an open run or not.
+pub(crate) fn suspend_all(
     step: &mut Step<'_, '_>,
     is_meant: impl Fn(&Client) -> bool,
 ) -> Result<(), Failure> {
@@ -180,6 +176,11 @@ pub(super) fn suspend_all(
 /// What is remembered of a job or a person of a client that was stopped.
 pub(crate) fn stopped(client: Id<Client>, instance: Digest) -> Digest {
     marque_crypto::hash::sha256(format!("stopped\n{client}\n{instance}").as_bytes())
+}
+
+/// What is remembered of a hop that was stopped.
+pub(crate) fn stopped_hop(subject: Id<Run>, presenter: Id<Run>) -> Digest {
+    marque_crypto::hash::sha256(format!("stopped\n{subject}\n{presenter}").as_bytes())
 }
 
 fn close_runs(step: &mut Step<'_, '_>, client: Id<Client>, by: &UserRef) -> Result<(), Failure> {

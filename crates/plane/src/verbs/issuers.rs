@@ -9,8 +9,10 @@ use super::clients::read_keys;
 use super::{Detailed, changed};
 use crate::caller::Acting;
 use crate::error::{AdminError, AdminKind};
+use crate::failure::Failure;
 use crate::plane::Plane;
 use crate::spec::IssuerSpec;
+use crate::step::Step;
 use crate::view::IssuerView;
 use crate::world::World;
 
@@ -89,6 +91,16 @@ impl Plane {
         })
         .await
     }
+}
+
+/// No issuer is trusted any more.
+pub(crate) fn remove_all(step: &mut Step<'_, '_>) -> Result<(), Failure> {
+    let mut all: Vec<_> = trusted(step.world).cloned().collect();
+    all.sort_unstable_by_key(|issuer| issuer.id);
+    for issuer in all {
+        step.save(TrustedIssuer { is_removed: true, ..issuer })?;
+    }
+    Ok(())
 }
 
 fn trusted(world: &World) -> impl Iterator<Item = &TrustedIssuer> {

@@ -117,7 +117,7 @@ fn strike(
             if step.world.runs.get(id).is_none() {
                 return Err(AdminError::not_found("open run", which, "marque run list"));
             }
-            clients::suspend(step, |_, run| run == id)?;
+            clients::stop_behind(step, id)?;
             Ok((which.clone(), close_tree(step, id, Closing::Killed, Some(by))?))
         }
         KillTarget::Agent(name) => {

@@ -36,6 +36,15 @@ impl Plane {
         let algorithm = spec.algorithm.as_deref().unwrap_or("ES256");
         let algorithm = algorithm.parse::<TokenAlgorithm>();
         let algorithm = algorithm.map_err(|error| AdminError::invalid(&error))?;
+        let gateway = self.oauth().and_then(|settings| settings.gateway.as_deref());
+        let is_gateways = |audience: &String| {
+            gateway.is_some_and(|base| audience.starts_with(&format!("{base}/c/")))
+        };
+        if spec.audience.as_ref().is_some_and(is_gateways) {
+            let message =
+                "tokens for addresses under the gateway's `/c/` are those of its connections";
+            return Err(AdminError::new(AdminKind::Conflict, message));
+        }
         let keys = spec.keys.as_deref().map(read_keys).transpose()?;
         let secret = spec.secret.then(|| MachineSecret::generate(self.random()).expose_text());
         let hash = secret.as_ref().map(|text| machine::hash(self.machine_key(), text.as_bytes()));

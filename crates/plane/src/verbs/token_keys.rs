@@ -47,8 +47,8 @@ impl Plane {
         .await
     }
 
-    /// Takes a prepared or retired key of tokens out of the published set at once, as after a theft.
-    /// Whatever it signed is good no more here; who verifies elsewhere may keep the set for
+    /// Takes a prepared or retired key of tokens out of the published set at once, as after a
+    /// theft. Whatever it signed is good no more here; who verifies elsewhere may keep the set for
     /// [`crate::oauth::PUBLISHED_SECS`]. The key that signs is refused: rotate first.
     pub async fn retire_token_key(
         &self,

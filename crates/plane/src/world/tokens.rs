@@ -5,9 +5,11 @@
 //! is no room for one more, it is refused (threat 63).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use marque_domain::{
-    AccessToken, Client, Connection, Digest, Id, Run, RunState, Timestamp, client::ClientKeys,
+    AccessToken, Client, Connection, Digest, Id, Run, RunState, Timestamp, TokenTarget,
+    client::ClientKeys,
 };
 use marque_wire::jose::JwkSet;
 use rpds::{HashTrieMapSync, RedBlackTreeSetSync};
@@ -15,7 +17,9 @@ use rpds::{HashTrieMapSync, RedBlackTreeSetSync};
 use crate::oauth::TokenKeys;
 
 /// Most uses that are remembered at once.
-pub(crate) const USED_MAX: usize = 1_000_000;
+const USED_MAX: usize = if cfg!(test) { 1_000 } else { 1_000_000 };
+/// How long a token that was taken back is remembered once it is over.
+const REMEMBERED: Duration = Duration::from_secs(3_600);
 /// Uses whose time is up that one more use clears away.
 const CLEARED: usize = 4;
 
@@ -32,6 +36,8 @@ pub(crate) struct Tokens {
     resource_keys: HashTrieMapSync<Id<Connection>, Arc<JwkSet>>,
     targets: HashTrieMapSync<String, Id<Connection>>,
     runs_of: HashTrieMapSync<(Id<Client>, Option<Digest>), Id<Run>>,
+    // The latest moment at which anything was used: a clock that steps back forgets nothing.
+    latest: Option<Timestamp>,
 }
 
 /// Why something cannot be used.
@@ -68,7 +74,8 @@ impl Tokens {
 
     /// Tokens that were taken back and would be over by now, at most so many.
     pub(crate) fn revoked_in_vain(&self, now: Timestamp, most: usize) -> Vec<Id<AccessToken>> {
-        let over = self.revoked.iter().filter(|(_, until)| now >= **until);
+        // Later than they are over: a clock that steps back must not make one good again.
+        let over = self.revoked.iter().filter(|(_, until)| now >= until.plus(REMEMBERED));
         let mut over: Vec<_> = over.map(|(token, _)| *token).take(most).collect();
         over.sort_unstable();
         over
@@ -79,8 +86,18 @@ impl Tokens {
         self.used.get(&digest).copied()
     }
 
+    /// That moment, or the latest one that was seen, if that is later.
+    pub(crate) fn steady(&self, now: Timestamp) -> Timestamp {
+        self.latest.map_or(now, |latest| latest.max(now))
+    }
+
+    pub(crate) fn saw(&mut self, now: Timestamp) {
+        self.latest = Some(self.steady(now));
+    }
+
     /// Whether it can be used now.
     pub(crate) fn must_be_new(&self, digest: Digest, now: Timestamp) -> Result<(), Unusable> {
+        let now = self.steady(now);
         if self.used_until(digest).is_some_and(|until| now < until) {
             return Err(Unusable::Again);
         }
@@ -148,6 +165,9 @@ impl Tokens {
 
     pub(crate) fn know_target(&mut self, connection: &Connection) {
         let Some(target) = &connection.tokens else { return };
+        if !connection.is_live() {
+            return self.forget_target(connection.id, target);
+        }
         if let Some(audience) = &target.audience {
             self.targets.insert_mut(audience.clone(), connection.id);
         }
@@ -157,6 +177,15 @@ impl Tokens {
             None => {
                 self.resource_keys.remove_mut(&connection.id);
             }
+        }
+    }
+
+    // What a removed connection was for may be registered again.
+    fn forget_target(&mut self, connection: Id<Connection>, target: &TokenTarget) {
+        self.resource_keys.remove_mut(&connection);
+        let audience = target.audience.as_ref();
+        if let Some(own) = audience.filter(|own| self.target(own) == Some(connection)) {
+            self.targets.remove_mut(own);
         }
     }
 
@@ -182,5 +211,33 @@ impl Tokens {
         if self.runs_of.get(&key) == Some(&run.id) {
             self.runs_of.remove_mut(&key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use marque_crypto::hash::sha256;
+    use marque_domain::Timestamp;
+
+    use super::{Tokens, USED_MAX, Unusable};
+
+    // threat 63
+    #[test]
+    fn a_full_memory_of_uses_refuses_and_forgets_none_before_its_time() {
+        let digest = |number: usize| sha256(number.to_string().as_bytes());
+        let (now, until) = (Timestamp::from_millis(1_000), Timestamp::from_millis(2_000));
+        let mut tokens = Tokens::default();
+        for number in 0..USED_MAX {
+            assert_eq!(tokens.must_be_new(digest(number), now), Ok(()));
+            tokens.put_used(digest(number), until);
+        }
+        assert_eq!(tokens.must_be_new(digest(USED_MAX), now), Err(Unusable::Full));
+        let is_known = |one| tokens.must_be_new(digest(one), now) == Err(Unusable::Again);
+        assert!((0..USED_MAX).all(is_known));
+        assert_eq!(tokens.must_be_new(digest(USED_MAX), until), Ok(()), "their time is up");
+        for over in tokens.used_up(until) {
+            tokens.forget_used(over);
+        }
+        assert!(tokens.used.size() < USED_MAX && tokens.used.size() == tokens.due.size());
     }
 }

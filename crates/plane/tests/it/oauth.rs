@@ -7,5 +7,5 @@ mod keys;
 mod people;
 mod races;
 mod random;
-mod retirement;
+mod retired_keys;
 mod survives;

@@ -143,7 +143,7 @@ impl AccessTokenClaims {
         Self::from_object(token.as_claimed(TokenClass::AccessToken)?)
     }
 
-    fn from_object(mut claims: Object) -> Result<Self, BadAccessToken> {
+    pub(super) fn from_object(mut claims: Object) -> Result<Self, BadAccessToken> {
         let claims = &mut claims;
         let issuer = |text: &str| Issuer::parse(text).ok();
         let resource = |text: &str| Resource::parse(text).ok();

@@ -6,6 +6,7 @@ mod claims;
 mod clients;
 mod proofs;
 mod properties;
+mod received;
 mod requests;
 mod status;
 mod words;

@@ -54,6 +54,16 @@ impl Issuer {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Its scheme, host and port (RFC 6454 section 4): what stands before the path.
+    pub fn origin(&self) -> &str {
+        origin(&self.0)
+    }
+
+    /// What stands behind [`Self::origin`]: empty, or from `/` or `?` on.
+    pub fn tail(&self) -> &str {
+        self.0.get(self.origin().len()..).unwrap_or_default()
+    }
 }
 
 impl Resource {
@@ -68,6 +78,16 @@ impl Resource {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Its scheme, host and port (RFC 6454 section 4): what stands before the path.
+    pub fn origin(&self) -> &str {
+        origin(&self.0)
+    }
+
+    /// What stands behind [`Self::origin`]: empty, or from `/` or `?` on.
+    pub fn tail(&self) -> &str {
+        self.0.get(self.origin().len()..).unwrap_or_default()
     }
 }
 
@@ -116,6 +136,13 @@ fn check(text: &str) -> Result<&str, BadUri> {
         return Err(BadUri::Path);
     }
     Ok(tail)
+}
+
+fn origin(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let rest = url.get(host..).unwrap_or_default();
+    let end = rest.find(['/', '?']).map_or(url.len(), |at| host + at);
+    url.get(..end).unwrap_or(url)
 }
 
 fn is_loopback(host: &Host) -> bool {

@@ -24,7 +24,7 @@ use crate::exit::Exit;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  openssl ecparam -name prime256v1 -genkey -noout -out nightly.key
+  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out nightly.key
   openssl pkey -in nightly.key -pubout -out nightly.pub
   marque client add nightly --agent closer --key nightly.pub --allow 'billing:token'
   marque client add mesh --agent closer --ca mesh-ca.pem --subject spiffe://acme.example/closer

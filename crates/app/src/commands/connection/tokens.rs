@@ -12,7 +12,6 @@ use crate::exit::Failure;
 use crate::output::Fields;
 
 #[derive(Args)]
-#[command(next_help_heading = "Tokens")]
 pub(super) struct TokenArgs {
     /// Of a `resource`: its address, byte for byte, which its tokens are for
     #[arg(long, value_name = "URL")]

@@ -11,8 +11,8 @@ use crate::output::Table;
 /// List the plane's keys, and those it had before
 ///
 /// Shows what each is for, its public half or its id, after which entry of the log it came into
-/// force, and which entry retired it. Keys of tokens go by time: since when one signs, from when the
-/// next one may, until when a retired one is published. Never anything of a private half.
+/// force, and which entry retired it. Keys of tokens go by time: since when one signs, from when
+/// the next one may, until when a retired one is published. Never anything of a private half.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

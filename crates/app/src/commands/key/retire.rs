@@ -1,6 +1,7 @@
 //! `marque key retire`
 
 use clap::{Args, ValueEnum};
+use marque_api::exchange::RetireTokenKeyBody;
 use marque_plane::view::KeyView;
 
 use crate::cli::Rehearsal;
@@ -38,7 +39,7 @@ enum Which {
 impl Retire {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let Which::Token = self.which;
-        let body = serde_json::json!({ "key": self.key });
+        let body = RetireTokenKeyBody { key: self.key };
         let request = Request::post("/v1/keys/token/retire").json(&body)?;
         let request = request.dry_run(self.rehearsal.dry_run);
         let keys: Vec<KeyView> = context.human().await?.send(&request).await?;

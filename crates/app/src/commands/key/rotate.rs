@@ -1,6 +1,7 @@
 //! `marque key rotate`
 
 use clap::{Args, ValueEnum};
+use marque_api::exchange::TokenKeyBody;
 use marque_plane::view::{KeyView, RotatedView};
 
 use crate::cli::Rehearsal;
@@ -88,7 +89,7 @@ impl Rotate {
 
     async fn token(&self, context: &Context) -> anyhow::Result<Exit> {
         let algorithm = self.alg.unwrap_or(Algorithm::Es256).name();
-        let body = serde_json::json!({ "algorithm": algorithm });
+        let body = TokenKeyBody { algorithm: algorithm.to_owned() };
         let request = Request::post("/v1/keys/token/rotate").json(&body)?;
         let request = request.dry_run(self.rehearsal.dry_run);
         let keys: Vec<KeyView> = context.human().await?.send(&request).await?;
@@ -136,8 +137,8 @@ mod tests {
         let told = next_step(&[key("active", 0), key("prepared", 86_400_000)], "RS256");
         assert_eq!(
             told,
-            "The next key `k2` is published, and may sign from 1970-01-02T00:00:00Z: run `marque \
-             key rotate token --alg RS256` again then, or leave it to the server."
+            "The next key `k2` is published, and may sign from 1970-01-02T00:00:00.000Z: run \
+             `marque key rotate token --alg RS256` again then, or leave it to the server."
         );
         let told = next_step(&[key("active", 0), key("retired", 9)], "RS256");
         assert!(told.starts_with("The new key signs."), "{told}");

@@ -205,7 +205,7 @@ mod tests {
 
     fn entry(answer: &Value, token: &Value) -> LogEntry {
         let decision = json!({
-            "event": "decided", "id": "dec_01ARYZ6S410000000000000000", "at": 0, "answer": answer,
+            "kind": "decided", "id": "dec_01ARYZ6S410000000000000000", "at": 0, "answer": answer,
             "operation": { "service": "resource", "connection": "billing", "name": "token",
                 "resource": [], "target": "https://billing.test:443", "class": "unclassified",
                 "has_query": false, "body": "empty",
@@ -214,7 +214,9 @@ mod tests {
             "policy_digest": null, "trust_inputs": null, "trust": null, "meter": null,
             "approval": null, "credential": null, "token": token,
         });
-        serde_json::from_value(json!({ "index": 7, "at": 0, "event": decision })).unwrap()
+        serde_json::from_value(json!({ "index": 7, "at": 0,
+            "id": "evt_01ARYZ6S410000000000000000", "event": decision }))
+        .unwrap()
     }
 
     fn token() -> Value {
@@ -240,7 +242,7 @@ mod tests {
             told,
             "somebody unknown was issued tok_01ARYZ6S410000000000000000 for https://billing.test/ \
              with the scope `invoices:read` under `billing:token`, exchanged for tok_0; the \
-             authority of carol, bound to jkt:k, until 1970-01-01T00:05:00Z, client cli_1 \
+             authority of carol, bound to jkt:k, until 1970-01-01T00:05:00.000Z, client cli_1 \
              (dec_01ARYZ6S410000000000000000)"
         );
         let mut bearer = token();

@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn details_come_from_the_argument_or_from_a_file_and_are_read_as_a_server_would() {
         let told = read_details(" [{\"type\":\"sql\",\"actions\":[\"select\"]}] ").unwrap();
-        assert_eq!(told, "[{\"actions\":[\"select\"],\"type\":\"sql\"}]");
+        assert_eq!(told, "[{\"type\":\"sql\",\"actions\":[\"select\"]}]");
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("details.json");
         std::fs::write(&file, format!("{told}\n")).unwrap();

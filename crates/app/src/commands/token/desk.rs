@@ -159,8 +159,10 @@ fn parsed(answer: &Response<Bytes>) -> Result<Value, Failure> {
 }
 
 fn says(answer: &Response<Bytes>, code: &str) -> bool {
+    // A run at its own socket is told as every other verb tells it.
+    let is_said = |body: &Value, name: &str| body.get(name).is_some_and(|said| said == code);
     serde_json::from_slice::<Value>(answer.body())
-        .is_ok_and(|body| body.get("error").is_some_and(|error| error == code))
+        .is_ok_and(|body| is_said(&body, "error") || is_said(&body, "code"))
 }
 
 /// Why there is no token: what OAuth says of it over the network, and at the run's own socket what

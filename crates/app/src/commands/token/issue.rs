@@ -22,7 +22,7 @@ Examples:
   marque token issue --client cli_01JD… --key nightly.key --issuer https://id.acme.example \\
       --resource https://billing.example/ --confirm-key nightly.key > token
   marque token issue --resource https://tools.example/ --details \\
-      '[{\"type\":\"mcp_tool_call\",\"actions\":[\"tools/call\"],\"identifier\":\"search\"}]' > token")]
+      details.json > token")]
 pub(crate) struct Issue {
     #[command(flatten)]
     ask: AskArgs,

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use marque_api::exchange::{RevokeTokenBody, RevokedTokenView};
 use marque_domain::{AccessToken, Id, Run};
-use serde::{Deserialize, Serialize};
 
 use super::checked;
 use super::source;
@@ -39,23 +39,16 @@ pub(crate) struct Revoke {
     rehearsal: Rehearsal,
 }
 
-/// What is asked, and what comes of it.
-#[derive(Serialize, Deserialize)]
-struct Revoked {
-    token: Id<AccessToken>,
-    run: Id<Run>,
-}
-
 impl Revoke {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let which = match (self.id, self.run, &self.token) {
-            (Some(token), Some(run), _) => Revoked { token, run },
+            (Some(token), Some(run), _) => RevokeTokenBody { token, run },
             (_, _, Some(file)) => named_by(file)?,
             _ => return Err(Failure::new(Exit::Usage, "name a token and its run").into()),
         };
         let request = Request::post("/v1/tokens/revoke").json(&which)?;
         let request = request.dry_run(self.rehearsal.dry_run);
-        let revoked: Revoked = context.human().await?.send(&request).await?;
+        let revoked: RevokedTokenView = context.human().await?.send(&request).await?;
         context.output.result(&revoked, |revoked| {
             Fields::default()
                 .with("token", revoked.token)
@@ -69,12 +62,12 @@ impl Revoke {
 
 // What it says of itself is enough: whoever takes a token back harms nobody but its holder, and is
 // a human here.
-fn named_by(file: &std::path::Path) -> Result<Revoked, Failure> {
+fn named_by(file: &std::path::Path) -> Result<RevokeTokenBody, Failure> {
     let claims = checked::unverified(&source::read(file)?)?;
     let not_ours = || {
         Failure::new(Exit::Failed, "the token is of no run of this plane")
             .hint("only the issuer of a token can take it back")
     };
     let token = claims.jti.parse().map_err(|_| not_ours())?;
-    Ok(Revoked { token, run: claims.run.ok_or_else(not_ours)?.id })
+    Ok(RevokeTokenBody { token, run: claims.run.ok_or_else(not_ours)?.id })
 }

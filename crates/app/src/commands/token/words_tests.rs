@@ -61,11 +61,11 @@ at                   https://ledger.example/
 may                  the scope `invoices:read`
                      tools/call pay, constraints max_amount=50 (mcp_tool_call)
 bound to             the key 0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I, by a DPoP proof
-until                2023-11-14T22:18:20Z, 240 seconds from now
-approved by a human  apr_01ARYZ6S410000000000000000 of {DIGEST}, until 2023-11-14T22:18:20Z
+until                2023-11-14T22:18:20.000Z, 240 seconds from now
+approved by a human  apr_01ARYZ6S410000000000000000 of {DIGEST}, until 2023-11-14T22:18:20.000Z
 client               cli_01ARYZ6S410000000000000000
 issued by            https://id.acme.example
-issued at            2023-11-14T22:13:20Z
+issued at            2023-11-14T22:13:20.000Z
 token                tok_01ARYZ6S410000000000000000
 call tree            t1
 signature            NOT CHECKED: anybody could have written this; give `--issuer` or `--jwks`
@@ -98,10 +98,10 @@ run        none: it can only run out
 at         https://billing.example/
 may        nothing by itself: it says who comes
 bound to   NOTHING: whoever has it can use it
-until      2023-11-14T22:18:20Z: IT IS OVER
+until      2023-11-14T22:18:20.000Z: IT IS OVER
 client     reader
 issued by  https://id.acme.example
-issued at  2023-11-14T22:13:20Z
+issued at  2023-11-14T22:13:20.000Z
 token      j
 signature  holds, by the key `k1` of https://id.acme.example"
     );

@@ -39,8 +39,8 @@ pub(crate) struct Hop {
 }
 
 impl Hop {
-    // A run is listed below whoever presented for it as well: one that acts for another run must not
-    // be taken for one that acts for the presenter.
+    // A run is listed below whoever presented for it as well: one that acts for another run must
+    // not be taken for one that acts for the presenter.
     fn found(self, world: &World, now: Timestamp) -> Option<&Arc<Revised<Run>>> {
         world.children_of(self.subject).find(|run| {
             run.fact.parent == Some(self.subject)
@@ -80,7 +80,11 @@ impl Plane {
             return Ok(Arc::clone(live));
         }
         let root = world.live(hop.subject).map(|live| live.root);
-        let prepared = self.prepare_detached(self.id(), root, self.settings().max_run_ttl)?;
+        // It ends with who presents, too.
+        let presenter = world.runs.get(hop.presenter).ok_or_else(AdminError::unavailable)?;
+        let left = presenter.fact.expires_at.since(now);
+        let ttl = left.min(self.settings().max_run_ttl);
+        let prepared = self.prepare_detached(self.id(), root, ttl)?;
         let (plane, inside) = (self.clone(), Arc::clone(&prepared));
         let run = self
             .sequencer()
@@ -157,6 +161,10 @@ impl Plane {
     ) -> Result<Id<Run>, AdminError> {
         if let Some(run) = hop.found(step.world, step.now) {
             return Ok(run.fact.id);
+        }
+        let stop = step.world.tokens.used_until(clients::stopped_hop(hop.subject, hop.presenter));
+        if stop.is_some_and(|until| step.now < until) {
+            return Err(gone("a human killed this hop"));
         }
         let parent = open_parent(step.world, hop.subject, step.now)?;
         let presenter = open_parent(step.world, hop.presenter, step.now)?;

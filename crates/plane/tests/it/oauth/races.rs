@@ -1,4 +1,5 @@
-//! Races: a kill or a revocation while tokens are exchanged, and two servers that are asked at once.
+//! Races: a kill or a revocation while tokens are exchanged, and two servers that are asked at
+//! once.
 
 use marque_plane::oauth::EndpointAsk;
 use marque_plane::spec::{KillTarget, TokenTargetSpec};

@@ -56,7 +56,7 @@ fn read(members: &[(&str, Value)]) -> Result<AccessTokenClaims, BadAccessToken> 
     AccessTokenClaims::read(verified(TokenClass::AccessToken, &changed(TOKEN, members)))
 }
 
-fn token() -> AccessTokenClaims {
+pub(super) fn token() -> AccessTokenClaims {
     read(&[]).unwrap()
 }
 

@@ -28,7 +28,7 @@ use super::places::Places;
 use super::{papers, process};
 
 /// Why nothing of Marque is measured, and so no bar judged.
-const NO_MARQUE: &str = "Marque is not measured: it has no token endpoint yet";
+const NO_MARQUE: &str = "Marque is not measured: this bench does not start it yet";
 
 /// Measures, tells, and fails where a bar is missed or cannot be judged.
 pub(super) fn run(options: &Options) -> anyhow::Result<()> {

@@ -1,5 +1,7 @@
 //! Libraries of others read what we print and ask what we read: nothing of ours is on their side.
 
+mod real;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use marque_crypto::token_key::{TokenAlgorithm, TokenKey};
@@ -89,8 +91,12 @@ fn now() -> NumericDate {
 }
 
 fn pem(key: &TokenKey) -> String {
-    let der = STANDARD.encode(key.to_pkcs8().unwrap().expose());
-    format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n")
+    in_pem("PRIVATE KEY", key.to_pkcs8().unwrap().expose())
+}
+
+fn in_pem(what: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    format!("-----BEGIN {what}-----\n{text}\n-----END {what}-----\n")
 }
 
 #[test]

@@ -20,7 +20,7 @@ async function authentication(peer) {
   const { key, secret, certificate_file } = peer.need('client');
   if (key !== undefined) return oauth.PrivateKeyJwt(await peer.clientKey());
   if (certificate_file !== undefined) return oauth.TlsClientAuth();
-  return oauth.ClientSecretBasic(secret);
+  return secret === undefined ? oauth.None() : oauth.ClientSecretBasic(secret);
 }
 
 // Who talks to whom, as every function of the library wants it.

@@ -14,7 +14,7 @@ async function authentication(peer) {
   const { key, secret, certificate_file } = peer.need('client');
   if (key !== undefined) return client.PrivateKeyJwt(await peer.clientKey());
   if (certificate_file !== undefined) return client.TlsClientAuth();
-  return client.ClientSecretBasic(secret);
+  return secret === undefined ? client.None() : client.ClientSecretBasic(secret);
 }
 
 async function configuration(peer, metadata = {}) {

@@ -34,7 +34,7 @@ def _authentication(client):
     if "key" in client:
         key = import_key(client["key"], "EC" if client.get("alg", "ES256") == "ES256" else "RSA")
         return {"client_secret": key, "token_endpoint_auth_method": PrivateKeyJWT.name}
-    if "certificate_file" in client:
+    if "certificate_file" in client or "secret" not in client:
         return {"token_endpoint_auth_method": "none"}
     return {"client_secret": client["secret"], "token_endpoint_auth_method": "client_secret_basic"}
 

@@ -35,7 +35,7 @@ class Client:
             proof = {"client_assertion": self.assertion(client)}
             form = form | proof | {"client_assertion_type": ASSERTION_TYPE}
             return self._send(url, form, headers)
-        if "certificate_file" in client:
+        if "certificate_file" in client or "secret" not in client:
             return self._send(url, form | {"client_id": client["id"]}, headers)
         return self._send(url, form, headers, auth=(client["id"], client["secret"]))
 

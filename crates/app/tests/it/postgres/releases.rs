@@ -59,7 +59,7 @@ fn a_store_of_the_next_release_is_served_if_it_says_that_it_can_be_and_else_refu
     server.sql_in(
         &url,
         "INSERT INTO replicas (name, epoch, seen, speaks, release) VALUES ('ahead', 1, \
-         (extract(epoch FROM now()) * 1000)::bigint + 3600000, 3, '9.9.9')",
+         (extract(epoch FROM now()) * 1000)::bigint + 3600000, 4, '9.9.9')",
     );
     let refused = other.serves_not();
     refused.fails(1, "the server `ahead` (marque 9.9.9)").fails(1, "from release to release");

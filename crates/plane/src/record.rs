@@ -296,11 +296,7 @@ fn intend(
 fn use_all(step: &mut Step<'_, '_>, uses: &[Use]) -> Result<(), Stop> {
     uses.iter().try_for_each(|one| step.use_once(one.digest, one.until)).map_err(|unusable| {
         Stop::Refused(match unusable {
-            Unusable::Again => Refusal::new(
-                Code::CallerReplayed,
-                "the proof that came with the request was used before",
-                "make a new one for each request",
-            ),
+            Unusable::Again => replayed(),
             Unusable::Full => Refusal::new(
                 Code::Overloaded,
                 "too many proofs were used lately to remember one more",
@@ -308,6 +304,15 @@ fn use_all(step: &mut Step<'_, '_>, uses: &[Use]) -> Result<(), Stop> {
             ),
         })
     })
+}
+
+/// The refusal of what is good once and was used before.
+pub(crate) fn replayed() -> Refusal {
+    Refusal::new(
+        Code::CallerReplayed,
+        "the proof that came with the request was used before",
+        "make a new one for each request",
+    )
 }
 
 // What the permit opens must not come back in an answer, not after a restart of the server either.

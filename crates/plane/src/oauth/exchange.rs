@@ -54,7 +54,7 @@ pub(super) struct Bearer {
     pub(super) client: Id<Client>,
     pub(super) instance: Digest,
     /// Its token, which is good for one request that is answered.
-    pub(super) uses: Use,
+    pub(super) assertion: Use,
 }
 
 impl Plane {
@@ -203,8 +203,8 @@ impl Plane {
             return Err(unproven());
         }
         let issuer = sha256(job.iss.as_bytes()).to_string();
-        let uses = Use::of("job", &issuer, &name, job.exp.timestamp()).spared();
-        Ok(Bearer { client, instance: instance_of(&job), uses })
+        let assertion = Use::of("job", &issuer, &name, job.exp.timestamp()).spared();
+        Ok(Bearer { client, instance: instance_of(&job), assertion })
     }
 
     fn job_of(&self, world: &World, client: &Client, assertion: &Secret) -> Option<Assertion> {

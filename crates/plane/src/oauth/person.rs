@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::bound::Use;
 use super::exchange::unsigned_name;
 use crate::plane::Plane;
-use crate::world::World;
+use crate::verbs::issuers;
 
 /// The longest life of such a token, in seconds: hosted sessions have theirs for hours.
 const LIFETIME_MAX_SECS: u64 = 8 * 3_600;
@@ -52,7 +52,7 @@ impl Plane {
         };
         let unverified = Unverified::parse(class, bytes).ok()?;
         let claimed = unverified.claimed_issuer().ok()?;
-        let issuer = issuer_of(&world, &claimed)?;
+        let issuer = issuers::trusted(&world).find(|issuer| issuer.issuer == claimed)?;
         let keys = JwkSet::parse(issuer.jwks.as_bytes()).ok()?;
         let key = keys.find(unverified.key_id(), unverified.algorithm())?;
         let expected = ExpectedAssertion {
@@ -72,11 +72,6 @@ impl Plane {
         let uses = is_once.then(|| Use::of("person", &owner, &jti, until).spared());
         Some(Person { user, instance: sha256(parts.as_bytes()), until, jti, uses })
     }
-}
-
-fn issuer_of<'a>(world: &'a World, claimed: &str) -> Option<&'a TrustedIssuer> {
-    let mut all = world.issuers.all().map(|issuer| &issuer.fact);
-    all.find(|issuer| !issuer.is_removed && issuer.issuer == claimed)
 }
 
 fn name_of<'a>(issuer: &TrustedIssuer, said: &'a Assertion) -> Option<&'a str> {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use marque_domain::{Body, Code, Effect, Endpoint, Operation, Refusal, SCOPE, Service, TOKEN};
 use marque_wire::oauth::{
-    AuthorizationDetails, Confirmation, ErrorBody, ErrorCode, Exchange, GRANT_TYPES, Grant, Scope,
+    AuthorizationDetails, Confirmation, ErrorCode, Exchange, GRANT_TYPES, Grant, Scope,
     TokenRequest, TokenResponse, TokenType,
 };
 
-use super::answer::{Asked, Refused, TokenAnswer, error_of};
+use super::answer::{Asked, Refused, TokenAnswer};
 use super::ask::{EndpointAsk, OAuthSettings};
 use super::bound::{BoundProof, Covered, Held, Use};
 use super::client::{Asker, Authenticated, Credentials, unproven};
@@ -145,7 +145,7 @@ impl Plane {
             Grant::JwtBearer(assertion) => {
                 let client_id = request.client_id.as_deref();
                 let bearer = self.bearer_of((authenticated.as_ref(), client_id), assertion)?;
-                gathered.add([bearer.uses]);
+                gathered.add([bearer.assertion]);
                 Some(bearer)
             }
             Grant::ClientCredentials | Grant::TokenExchange(_) => None,
@@ -175,11 +175,7 @@ impl Plane {
         let (world, now) = (self.world(), self.now());
         let is_used = |one: &Use| world.tokens.must_be_new(one.digest, now) == Err(Unusable::Again);
         if gathered.0.iter().any(is_used) {
-            let (error, description) = replayed();
-            return Err(Refused {
-                body: ErrorBody { error, description },
-                ..Refused::of(error, "")
-            });
+            return Err(Refused::by_road(record::replayed(), Asked::Nothing));
         }
         Ok(())
     }
@@ -327,21 +323,11 @@ impl Plane {
         request: &TokenRequest,
         (refused, uses): (Refused, &[Use]),
     ) -> Refused {
-        let (code, remedy) = match refused.body.error {
-            // Every client is told so once, and has done nothing wrong.
-            ErrorCode::UseDpopNonce => return refused,
-            ErrorCode::InvalidTarget => (Code::NoTarget, "see `marque connection list`"),
-            ErrorCode::InvalidScope | ErrorCode::InvalidAuthorizationDetails => {
-                (Code::BeyondToken, "ask for what the resource and the token know")
-            }
-            ErrorCode::InvalidRequest if refused.body.description == replayed().1 => {
-                (Code::CallerReplayed, "make a new proof and assertion for each request")
-            }
-            ErrorCode::InvalidClient => (Code::CallerUnknown, "see `marque client list`"),
-            _ => (Code::CallerProof, "look at what the client sends"),
-        };
-        let message = refused.body.description.unwrap_or("the request was refused");
-        let refusal = Refusal::new(code, message, remedy);
+        // Every client is told so once, and has done nothing wrong.
+        if refused.body.error == ErrorCode::UseDpopNonce {
+            return refused;
+        }
+        let refusal = refused.refusal.clone().map_or_else(|| refusal_of(&refused), |known| *known);
         let operation = strange(settings, request);
         let refusal = record::refuse_stranger(self, &operation, uses, refusal).await;
         if matches!(refusal.code, Code::LogUnavailable | Code::Overloaded) {
@@ -351,9 +337,18 @@ impl Plane {
     }
 }
 
-fn replayed() -> (ErrorCode, Option<&'static str>) {
-    let (error, description) = error_of(Code::CallerReplayed, Asked::Nothing);
-    (error, Some(description))
+// What the log says of a request that the road never saw.
+fn refusal_of(refused: &Refused) -> Refusal {
+    let (code, remedy) = match refused.body.error {
+        ErrorCode::InvalidTarget => (Code::NoTarget, "see `marque connection list`"),
+        ErrorCode::InvalidScope | ErrorCode::InvalidAuthorizationDetails => {
+            (Code::BeyondToken, "ask for what the resource and the token know")
+        }
+        ErrorCode::InvalidClient => (Code::CallerUnknown, "see `marque client list`"),
+        _ => (Code::CallerProof, "look at what the client sends"),
+    };
+    let message = refused.body.description.unwrap_or("the request was refused");
+    Refusal::new(code, message, remedy)
 }
 
 /// The name of a grant type.

@@ -103,7 +103,8 @@ pub(crate) fn remove_all(step: &mut Step<'_, '_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn trusted(world: &World) -> impl Iterator<Item = &TrustedIssuer> {
+/// The issuers that are trusted.
+pub(crate) fn trusted(world: &World) -> impl Iterator<Item = &TrustedIssuer> {
     world.issuers.all().map(|issuer| &issuer.fact).filter(|issuer| !issuer.is_removed)
 }
 

@@ -60,3 +60,7 @@ pub fn must_be_usable(authority_pem: &str, subject: &str) -> Result<(), CryptoEr
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "client_certificate_tests.rs"]
+mod tests;

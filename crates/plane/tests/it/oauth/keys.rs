@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use marque_crypto::token_key::TokenAlgorithm;
+use marque_plane::Secret;
+use marque_plane::oauth::TokenAtDoor;
 use marque_plane::spec::TokenTargetSpec;
-use marque_testkit::{TestPlane, issuing};
+use marque_testkit::{GATEWAY, TestPlane, issuing};
 use marque_wire::jose::{JwkSet, TokenClass, Unverified};
+use marque_wire::oauth::access_token_hash;
 
 const API: &str = "https://api.test/";
 
@@ -80,4 +83,43 @@ async fn a_resource_may_ask_for_rs256() {
     };
     let acting = alice.acting().await;
     assert!(plane.plane().add_connection(&acting, spec, None).await.is_err());
+}
+
+// threat 21: what a stolen key has signed is worth nothing once it is retired, seen before or not.
+#[tokio::test]
+async fn a_retired_key_verifies_nothing_at_the_gateway() {
+    let plane = TestPlane::with(issuing()).await;
+    let alice = plane.alice();
+    alice.registers("bot").await;
+    alice.connects("status").await;
+    alice.grants("bot", &["status:token", "status:GET /**"]).await;
+    let client = alice.has_client("bot-prod", "bot").await;
+    let rotate = async || {
+        let who = alice.acting().await;
+        plane.plane().rotate_token_key(&who, TokenAlgorithm::Es256).await.unwrap()
+    };
+    rotate().await;
+    plane.clock().advance(Duration::from_secs(1_320));
+    let got = client.takes(&format!("{GATEWAY}/c/status"), "").await.unwrap();
+    let (url, name) = (format!("{GATEWAY}/c/status/v1"), "status".parse().unwrap());
+    let presents = || {
+        let nonce = plane.plane().dpop_nonce();
+        let hash = access_token_hash(got.token.as_bytes());
+        let proof = client.proof_as("GET", &url, Some(&hash), Some(&nonce));
+        let at = TokenAtDoor {
+            token: Secret::from_string(got.token.clone()),
+            is_dpop: true,
+            proof: Ok(Some(&proof)),
+            certificate: None,
+            connection: &name,
+            method: "GET",
+            url: &url,
+        };
+        plane.plane().present(&at).is_ok()
+    };
+    assert!(presents());
+    rotate().await;
+    assert!(presents(), "it may still be good");
+    plane.plane().retire_token_key(&alice.acting().await, &kid(&got.token)).await.unwrap();
+    assert!(!presents());
 }

@@ -12,7 +12,7 @@ use rustix::termios::Winsize;
 
 use super::super::message::Start;
 use super::exec::option;
-use super::{During as _, Part, Trouble};
+use super::{During as _, Part, Trouble, root};
 
 /// The command's standard streams.
 pub(super) struct Streams {
@@ -71,6 +71,8 @@ impl Running {
     /// Starts it.
     pub(super) fn start(start: Start, mut streams: Streams) -> Result<Self, Trouble> {
         let at_terminal = streams.terminal.is_some();
+        // Held until it has started: whoever writes there could make it a link in between.
+        let directory = root::open(&start.directory)?;
         let mut command = Part::Exec.command();
         command
             .arg(if at_terminal { option::TERMINAL } else { option::NO_TERMINAL })
@@ -78,7 +80,7 @@ impl Running {
             .args(start.words)
             .env_clear()
             .envs(start.variables)
-            .current_dir(&start.directory)
+            .current_dir(root::through(&directory))
             .process_group(0)
             .stdin(streams.take(0).during("pass the standard streams on")?)
             .stdout(streams.take(1).during("pass the standard streams on")?)

@@ -8,8 +8,9 @@ mod lay;
 mod mounted;
 mod relock;
 
+use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, mount_remount, unmount,
@@ -53,6 +54,19 @@ pub(super) fn build(sights: &[Sight], lent: impl Iterator<Item = OwnedFd>) -> Re
     unmount(".", UnmountFlags::DETACH).during("let the old root go")?;
     chdir("/").during("enter the new root")?;
     mounted::restrict(sights)
+}
+
+/// What lies at `at`, if no part of that path is a link: a run above may write there, and lead a
+/// child by one to where it was not to work.
+pub(super) fn open(at: &Path) -> Result<OwnedFd, Trouble> {
+    let step = || format!("enter `{}`", at.display());
+    let gone = || io::Error::from(io::ErrorKind::NotFound);
+    lay::straight(at).and_then(|found| found.ok_or_else(gone)).during(step())
+}
+
+/// A path to exactly that, for this process and those it starts.
+pub(super) fn through(found: &OwnedFd) -> PathBuf {
+    lay::through("", found)
 }
 
 /// Lets nothing be written any more to what lies at `at`.

@@ -18,7 +18,7 @@ use marque_wire::oauth::{
 
 use super::answer::Refused;
 use super::ask::OAuthSettings;
-use super::bound::Use;
+use super::bound::{Spent, Use};
 use super::client::{Asker, Authenticated, unproven};
 use super::details::are_within;
 use super::proof::Possession;
@@ -203,7 +203,8 @@ impl Plane {
             return Err(unproven());
         }
         let issuer = sha256(job.iss.as_bytes()).to_string();
-        let assertion = Use::of("job", &issuer, &name, job.exp.timestamp()).spared();
+        let assertion =
+            Use::of("job", &issuer, &name, job.exp.timestamp()).spent(Spent::UnlessHeld);
         Ok(Bearer { client, instance: instance_of(&job), assertion })
     }
 

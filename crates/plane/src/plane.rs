@@ -39,6 +39,7 @@ use crate::record::{self, Permit};
 use crate::seen::Seen;
 use crate::sequence::{BEHIND_MAX, Durability, LOST, Sequencer};
 use crate::step::Step;
+use crate::verbs::kill::Unrecorded;
 use crate::world::World;
 
 /// What the plane is given: keys, policies, and the two things it must not fetch itself.
@@ -144,6 +145,8 @@ pub(crate) struct Inner {
     pub(crate) deposed: CancellationToken,
     /// Assertions that were used and are not in the store yet.
     pub(crate) asserted: Arc<Asserted>,
+    /// Kills that the log could not take.
+    pub(crate) unrecorded: Unrecorded,
     /// Tokens whose signature was verified.
     pub(crate) verified: VerifiedTokens,
 }

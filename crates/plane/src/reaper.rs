@@ -33,6 +33,9 @@ pub(crate) fn start(plane: &Plane) {
             if let Err(failure) = reaped.tend_token_keys().await {
                 tracing::warn!(%failure, "the keys of tokens could not be moved on");
             }
+            if let Err(error) = reaped.record_kills().await {
+                tracing::warn!(%error, "a kill is not on record yet; what it stopped stays stopped");
+            }
             if let Err(failure) = reap(&reaped).await {
                 tracing::warn!(%failure, "expired runs could not be closed; they are refused");
             }

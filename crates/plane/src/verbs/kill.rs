@@ -3,9 +3,13 @@
 //! It writes, publishes the closed runs, then cuts; a decision that was under way finds its run
 //! changed in stage 8 and gets nothing.
 
+mod unrecorded;
+
 use std::time::Duration;
 
 use marque_domain::{Closing, Id, Run, TaskRef, User, UserRef, Verb};
+
+pub(crate) use unrecorded::Unrecorded;
 
 use super::agents::{close_runs_of, find_agent};
 use super::runs::{close_tree, closed_task, unclosed};
@@ -25,51 +29,15 @@ impl Plane {
         target: KillTarget,
     ) -> Result<KilledView, AdminError> {
         let (by, started) = (Self::by(who), self.clock().elapsed());
-        let aim = target.clone();
-        let struck = self
-            .change(who, move |step| {
-                let (label, runs) = strike(step, &aim, &by)?;
-                let entry = changed(Verb::Killed, &by, None, label);
-                step.append(entry.detail("runs", runs.len()).event())?;
-                Ok(runs)
-            })
-            .await;
+        let (aim, striking) = (target.clone(), by.clone());
+        let struck = self.change(who, move |step| strike_and_say(step, &aim, &striking)).await;
         match struck {
             Ok(runs) => Ok(KilledView { runs, took_micros: self.micros_since(started) }),
             Err(error) if error.kind == AdminKind::Unavailable && !who.is_dry_run => {
-                Err(self.cut_unrecorded(&target, &error))
+                Err(self.cut_unrecorded(by, target, &error))
             }
             Err(error) => Err(error),
         }
-    }
-
-    // Taking authority away must not wait for a log that cannot be written. The reaper records the
-    // kill once it can.
-    fn cut_unrecorded(&self, target: &KillTarget, error: &AdminError) -> AdminError {
-        let world = self.world();
-        let is_meant = |run: &Run| match target {
-            KillTarget::Run(which) => {
-                run.presenter().is_some_and(|presenter| presenter.to_string() == *which)
-                    || run.chain.actors.iter().any(|actor| actor.run.to_string() == *which)
-            }
-            KillTarget::Owner(name) => {
-                let owner = world.user_named(name).map(|user| user.fact.id);
-                let agents = run.chain.actors.iter().filter_map(|one| world.agents.get(one.agent));
-                owner.is_some()
-                    && agents.map(|agent| Some(agent.fact.owner)).any(|one| one == owner)
-            }
-            KillTarget::Agent(name) => world
-                .agent_named(name)
-                .is_some_and(|agent| run.chain.actors.iter().any(|one| one.agent == agent.fact.id)),
-            KillTarget::All => true,
-        };
-        let meant = world
-            .all_live()
-            .filter(|live| world.runs.get(live.run).is_some_and(|run| is_meant(&run.fact)));
-        let cut = meant.inspect(|live| live.cut()).count();
-        let message = format!("{cut} runs were cut, but the log does not say so yet: {error}");
-        AdminError::new(AdminKind::Unavailable, message)
-            .hint("it is recorded once the log can be written; look at the server's output")
     }
 
     /// Closes a task: ends its runs, and lets none be opened for it again.
@@ -104,6 +72,17 @@ impl Plane {
         let took = self.clock().elapsed().saturating_sub(started);
         u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
     }
+}
+
+fn strike_and_say(
+    step: &mut Step<'_, '_>,
+    target: &KillTarget,
+    by: &UserRef,
+) -> Result<Vec<Id<Run>>, AdminError> {
+    let (label, runs) = strike(step, target, by)?;
+    let entry = changed(Verb::Killed, by, None, label);
+    step.append(entry.detail("runs", runs.len()).event())?;
+    Ok(runs)
 }
 
 fn strike(

@@ -4,6 +4,7 @@ mod bounds;
 mod foreign;
 mod grants;
 mod keys;
+mod kills;
 mod people;
 mod races;
 mod random;

@@ -56,6 +56,7 @@ impl Plane {
         let Wanted { client, instance, person } = wanted;
         let world = self.world();
         let known = world.clients.get(client).ok_or_else(AdminError::unavailable)?;
+        self.must_not_be_stopped(&world, &known.fact, instance)?;
         if let Some(live) = world.tokens.run_of(client, instance).and_then(|run| {
             let is_open = world.runs.get(run).is_some_and(|run| run.fact.is_open(self.now()));
             world.live(run).filter(|live| is_open && !live.is_cancelled())
@@ -111,6 +112,19 @@ impl Plane {
         Ok(Arc::new(Prepared { live, secret, proxy: None, ttl }))
     }
 
+    // By a kill that is not on record yet.
+    fn must_not_be_stopped(
+        &self,
+        world: &World,
+        client: &Client,
+        instance: Option<Digest>,
+    ) -> Result<(), AdminError> {
+        if self.inner().unrecorded.stops(world, client, instance) {
+            return Err(gone("a human killed its runs, and the log does not say so yet"));
+        }
+        Ok(())
+    }
+
     fn open_for_client(
         &self,
         step: &mut Step<'_, '_>,
@@ -132,6 +146,7 @@ impl Plane {
         let found = found.filter(|client| client.fact.is_active());
         let client = found.ok_or_else(|| gone("the client was stopped"))?;
         let client = &client.fact;
+        self.must_not_be_stopped(step.world, client, instance)?;
         let opener = person.unwrap_or(client.added_by);
         let opener = step.world.users.get(opener).filter(|user| user.fact.is_live());
         let opener = opener.ok_or_else(|| gone("whoever the run counts as opened by is gone"))?;
@@ -163,7 +178,8 @@ impl Plane {
             return Ok(run.fact.id);
         }
         let stop = step.world.tokens.used_until(clients::stopped_hop(hop.subject, hop.presenter));
-        if stop.is_some_and(|until| step.now < until) {
+        let is_stopped = stop.is_some_and(|until| step.now < until);
+        if is_stopped || self.inner().unrecorded.stops_hop(step.world, hop) {
             return Err(gone("a human killed this hop"));
         }
         let parent = open_parent(step.world, hop.subject, step.now)?;

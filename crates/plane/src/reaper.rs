@@ -69,7 +69,10 @@ fn settle(step: &mut Step<'_, '_>, due: &Due) -> Result<(), Failure> {
         }
     }
     for run in &due.cut {
-        clients::stop_behind(step, *run)?;
+        let cut = step.world.runs.get(*run).map(|run| run.fact.clone());
+        if let Some(cut) = cut {
+            clients::stop_behind(step, &cut)?;
+        }
         close_tree(step, *run, Closing::Killed, None)?;
     }
     for approval in &due.lapsed {

@@ -19,7 +19,7 @@ use crate::error::{AdminError, AdminKind};
 use crate::plane::Plane;
 use crate::spec::KillTarget;
 use crate::step::Step;
-use crate::view::KilledView;
+use crate::view::{KilledView, StoppedView};
 
 impl Plane {
     /// Closes runs now and cuts everything they have open.
@@ -32,7 +32,9 @@ impl Plane {
         let (aim, striking) = (target.clone(), by.clone());
         let struck = self.change(who, move |step| strike_and_say(step, &aim, &striking)).await;
         match struck {
-            Ok(runs) => Ok(KilledView { runs, took_micros: self.micros_since(started) }),
+            Ok(Struck { runs, stopped, .. }) => {
+                Ok(KilledView { runs, stopped, took_micros: self.micros_since(started) })
+            }
             Err(error) if error.kind == AdminKind::Unavailable && !who.is_dry_run => {
                 Err(self.cut_unrecorded(by, target, &error))
             }
@@ -65,7 +67,8 @@ impl Plane {
                 Ok(closed)
             })
             .await?;
-        Ok(KilledView { runs, took_micros: self.micros_since(started) })
+        let took_micros = self.micros_since(started);
+        Ok(KilledView { runs, stopped: Vec::new(), took_micros })
     }
 
     fn micros_since(&self, started: Duration) -> u64 {
@@ -74,35 +77,46 @@ impl Plane {
     }
 }
 
+/// What a kill did.
+struct Struck {
+    label: String,
+    runs: Vec<Id<Run>>,
+    stopped: Vec<StoppedView>,
+}
+
 fn strike_and_say(
     step: &mut Step<'_, '_>,
     target: &KillTarget,
     by: &UserRef,
-) -> Result<Vec<Id<Run>>, AdminError> {
-    let (label, runs) = strike(step, target, by)?;
-    let entry = changed(Verb::Killed, by, None, label);
-    step.append(entry.detail("runs", runs.len()).event())?;
-    Ok(runs)
+) -> Result<Struck, AdminError> {
+    let struck = strike(step, target, by)?;
+    let entry = changed(Verb::Killed, by, None, &struck.label);
+    step.append(entry.detail("runs", struck.runs.len()).event())?;
+    Ok(struck)
 }
 
 fn strike(
     step: &mut Step<'_, '_>,
     target: &KillTarget,
     by: &UserRef,
-) -> Result<(String, Vec<Id<Run>>), AdminError> {
+) -> Result<Struck, AdminError> {
     match target {
         KillTarget::Run(which) => {
             let id = which.parse().map_err(|error| AdminError::invalid(&error))?;
-            if step.world.runs.get(id).is_none() {
-                return Err(AdminError::not_found("open run", which, "marque run list"));
+            let run = clients::any_run(step, id)?;
+            let stopped = clients::stop_behind(step, &run)?.into_iter().collect();
+            let mut runs = close_tree(step, id, Closing::Killed, Some(by))?;
+            // Whoever stands behind it may have the next one by now, if this one is over.
+            for next in clients::open_runs(step, &run) {
+                runs.extend(close_tree(step, next, Closing::Killed, Some(by))?);
             }
-            clients::stop_behind(step, id)?;
-            Ok((which.clone(), close_tree(step, id, Closing::Killed, Some(by))?))
+            Ok(Struck { label: which.clone(), runs, stopped })
         }
         KillTarget::Agent(name) => {
             let agent = find_agent(step.world, name.as_str())?;
-            clients::suspend_all(step, |client| client.agent == agent.id)?;
-            Ok((format!("agent {name}"), close_runs_of(step, agent.id, by)?))
+            let stopped = clients::suspend_all(step, |client| client.agent == agent.id)?;
+            let runs = close_runs_of(step, agent.id, by)?;
+            Ok(Struck { label: format!("agent {name}"), runs, stopped })
         }
         KillTarget::Owner(name) => {
             let owner = step.world.user_named(name);
@@ -111,20 +125,20 @@ fn strike(
             let agents = step.world.agents.all().filter(|agent| agent.fact.owner == owner);
             let mut agents: Vec<_> = agents.map(|agent| agent.fact.id).collect();
             agents.sort_unstable();
-            clients::suspend_all(step, |client| agents.contains(&client.agent))?;
-            let mut closed = Vec::new();
+            let stopped = clients::suspend_all(step, |client| agents.contains(&client.agent))?;
+            let mut runs = Vec::new();
             for agent in agents {
-                closed.extend(close_runs_of(step, agent, by)?);
+                runs.extend(close_runs_of(step, agent, by)?);
             }
-            Ok((format!("owner {name}"), closed))
+            Ok(Struck { label: format!("owner {name}"), runs, stopped })
         }
         KillTarget::All => {
-            clients::suspend_all(step, |_| true)?;
-            let mut closed = Vec::new();
+            let stopped = clients::suspend_all(step, |_| true)?;
+            let mut runs = Vec::new();
             for run in unclosed(step, |_| true) {
-                closed.extend(close_tree(step, run, Closing::Killed, Some(by))?);
+                runs.extend(close_tree(step, run, Closing::Killed, Some(by))?);
             }
-            Ok(("all".to_owned(), closed))
+            Ok(Struck { label: "all".to_owned(), runs, stopped })
         }
     }
 }

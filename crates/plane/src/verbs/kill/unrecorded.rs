@@ -12,6 +12,7 @@ use crate::error::{AdminError, AdminKind};
 use crate::plane::Plane;
 use crate::sequence::Durability;
 use crate::spec::KillTarget;
+use crate::verbs::clients::{Behind, behind};
 use crate::verbs::runs::detached::Hop;
 use crate::world::World;
 
@@ -65,11 +66,14 @@ fn stops(
     (client, instance): (&Client, Option<Digest>),
 ) -> bool {
     match target {
-        KillTarget::Run(which) => run_of(world, which).is_some_and(|run| {
-            run.presenter().is_none()
-                && run.client() == Some(client.id)
-                && run.oauth.as_ref().and_then(|oauth| oauth.instance) == instance
-        }),
+        KillTarget::Run(which) => {
+            let stopped = run_of(world, which).and_then(behind);
+            let whole = stopped == Some(Behind::Client(client.id));
+            whole
+                || stopped.zip(instance).is_some_and(|(stopped, instance)| {
+                    stopped == Behind::Instance(client.id, instance)
+                })
+        }
         KillTarget::Agent(name) => {
             world.agent_named(name).is_some_and(|agent| agent.fact.id == client.agent)
         }

@@ -17,7 +17,8 @@ use crate::plane::Plane;
 use crate::sequence::Durability;
 use crate::spec::{Lines, RunSpec};
 use crate::step::Step;
-use crate::verbs::{clients, lines};
+use crate::verbs::clients::Behind;
+use crate::verbs::lines;
 use crate::world::World;
 
 /// A client's run to be found, or opened.
@@ -30,7 +31,7 @@ pub(crate) struct Wanted {
 }
 
 /// A run that acts for another one, to be found or opened.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hop {
     /// Whose token was presented.
     pub(crate) subject: Id<Run>,
@@ -137,9 +138,8 @@ impl Plane {
         {
             return Ok(run);
         }
-        let stopped = instance.map(|instance| clients::stopped(client, instance));
-        let until = stopped.and_then(|stopped| step.world.tokens.used_until(stopped));
-        if until.is_some_and(|until| step.now < until) {
+        let stopped = instance.map(|instance| Behind::Instance(client, instance));
+        if stopped.is_some_and(|one| one.stopped_until(step.world, step.now).is_some()) {
             return Err(gone("a human killed the run of this job or person"));
         }
         let found = step.world.clients.get(client).cloned();
@@ -177,8 +177,7 @@ impl Plane {
         if let Some(run) = hop.found(step.world, step.now) {
             return Ok(run.fact.id);
         }
-        let stop = step.world.tokens.used_until(clients::stopped_hop(hop.subject, hop.presenter));
-        let is_stopped = stop.is_some_and(|until| step.now < until);
+        let is_stopped = Behind::Hop(hop).stopped_until(step.world, step.now).is_some();
         if is_stopped || self.inner().unrecorded.stops_hop(step.world, hop) {
             return Err(gone("a human killed this hop"));
         }

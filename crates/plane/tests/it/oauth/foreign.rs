@@ -98,9 +98,22 @@ async fn a_job_is_a_run_of_its_own() {
 
     // A killed job opens no other run, and other jobs go on.
     let kill = marque_plane::spec::KillTarget::Run(run(&first).to_string());
-    ci.plane.plane().kill(&ci.alice.acting().await, kill).await.unwrap();
+    let (plane, acting) = (ci.plane.plane(), ci.alice.acting().await);
+    let killed = plane.kill(&acting, kill).await.unwrap();
+    assert_eq!(killed.stopped.len(), 1);
+    assert_eq!(killed.stopped[0].run, Some(run(&first)));
     assert_eq!(ci.asks(&ci.sign(&ci.job("1"))).await.unwrap_err(), ErrorCode::InvalidGrant);
     assert_eq!(run(&ci.asks(&ci.sign(&ci.job("2"))).await.unwrap()), run(&other));
+
+    // A human lets it in again: in another run, for what is closed stays closed.
+    let which = run(&first).to_string();
+    assert!(plane.run(&acting, &which).await.unwrap().stopped_until.is_some());
+    assert_eq!(plane.resume_client(&acting, &which).await.unwrap().name.as_str(), "ci");
+    let again = ci.asks(&ci.sign(&ci.job("1"))).await.unwrap();
+    assert_ne!(run(&again), run(&first));
+    assert_eq!(plane.run(&acting, &which).await.unwrap().stopped_until, None);
+    let error = plane.resume_client(&acting, &which).await.unwrap_err();
+    assert!(error.message.contains("nobody behind run"), "{error}");
 
     // threat 56: one token of the issuer is one request.
     let token = ci.sign(&ci.job("3"));

@@ -88,3 +88,34 @@ async fn a_kill_of_one_run_that_cannot_be_recorded_stops_the_client_behind_it_al
     assert_eq!(plane.plane().client(&acting, "one").unwrap().state, "suspended");
     assert_eq!(plane.plane().client(&acting, "other").unwrap().state, "active");
 }
+
+// threat 178: a run that is over, and that the server remembers no more.
+#[tokio::test]
+async fn a_kill_of_a_run_long_over_stops_the_client_and_the_run_it_has_by_now() {
+    let plane = TestPlane::with(issuing()).await;
+    let alice = plane.alice();
+    alice.registers("bot").await;
+    alice.has_resource("api", API).await;
+    alice.grants("bot", &["api:token"]).await;
+    let client = alice.has_client("bot-prod", "bot").await;
+    let first = client.takes(API, "").await.unwrap().claims.run.unwrap().id;
+    for while_it_is in [Duration::from_secs(3_601), Duration::from_secs(601)] {
+        plane.clock().advance(while_it_is);
+        // The reaper closes it, and then forgets it.
+        tokio::time::sleep(Duration::from_millis(600)).await;
+    }
+    let next = client.takes(API, "").await.unwrap().claims.run.unwrap().id;
+    let acting = alice.acting().await;
+    let target = KillTarget::Run(first.to_string());
+    let killed = plane.plane().kill(&acting, target.clone()).await.unwrap();
+    assert_eq!(killed.runs, [next]);
+    assert_eq!(killed.stopped[0].client.as_ref().unwrap().as_str(), "bot-prod");
+    assert!(client.takes(API, "").await.is_err());
+    // By the run it is let in again, as by its name.
+    let resumed = plane.plane().resume_client(&acting, &first.to_string()).await.unwrap();
+    assert_eq!(resumed.state, "active");
+    client.takes(API, "").await.unwrap();
+    let unknown = KillTarget::Run("run_01M81E7AA0P4ASSHQM6H71S5TH".to_owned());
+    let unknown = plane.plane().kill(&acting, unknown).await.unwrap_err();
+    assert_eq!(unknown.kind, AdminKind::NotFound);
+}

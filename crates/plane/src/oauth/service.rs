@@ -13,6 +13,7 @@ use super::ask::{EndpointAsk, OAuthSettings};
 use super::bound::{BoundProof, Covered, Held, Use};
 use super::client::{Asker, Authenticated, Credentials, unproven};
 use super::exchange::Exchanged;
+use super::job::Bearer;
 use super::mint::Minting;
 use super::nonce::Nonces;
 use super::proof::{self, Possession};
@@ -284,8 +285,8 @@ impl Plane {
         Ok(Holder { live, client_id, exchanged: Some(exchanged) })
     }
 
-    async fn holder_of_bearer(&self, bearer: exchange::Bearer) -> Result<Holder, Refused> {
-        let exchange::Bearer { client, instance, .. } = bearer;
+    async fn holder_of_bearer(&self, bearer: Bearer) -> Result<Holder, Refused> {
+        let Bearer { client, instance, .. } = bearer;
         let client_id = client.to_string();
         let wanted = Wanted { client, instance: Some(instance), person: None };
         let live = self.run_of_client(wanted).await.map_err(|error| unopened(&error))?;

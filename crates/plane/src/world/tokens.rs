@@ -32,6 +32,8 @@ pub(crate) struct Tokens {
     // The same by when they may be forgotten.
     due: RedBlackTreeSetSync<(Timestamp, Digest)>,
     client_keys: HashTrieMapSync<Id<Client>, Arc<JwkSet>>,
+    // Of each other issuer, the clients its tokens may prove.
+    clients_of: HashTrieMapSync<String, RedBlackTreeSetSync<Id<Client>>>,
     run_keys: HashTrieMapSync<Id<Run>, Arc<JwkSet>>,
     resource_keys: HashTrieMapSync<Id<Connection>, Arc<JwkSet>>,
     targets: HashTrieMapSync<String, Id<Connection>>,
@@ -129,6 +131,11 @@ impl Tokens {
         self.client_keys.get(&client)
     }
 
+    /// The clients that tokens of another issuer may prove, retired ones among them.
+    pub(crate) fn clients_of(&self, issuer: &str) -> impl Iterator<Item = Id<Client>> {
+        self.clients_of.get(issuer).into_iter().flat_map(RedBlackTreeSetSync::iter).copied()
+    }
+
     /// What a run signs its assertions with.
     pub(crate) fn keys_of_run(&self, run: Id<Run>) -> Option<&Arc<JwkSet>> {
         self.run_keys.get(&run)
@@ -151,6 +158,12 @@ impl Tokens {
     }
 
     pub(crate) fn know_client(&mut self, client: &Client) {
+        if let ClientKeys::Issuer { issuer, .. } = &client.proof {
+            // It never changes.
+            let mut clients = self.clients_of.get(issuer).cloned().unwrap_or_default();
+            clients.insert_mut(client.id);
+            self.clients_of.insert_mut(issuer.clone(), clients);
+        }
         let jwks = match &client.proof {
             ClientKeys::Keys { jwks } | ClientKeys::Issuer { jwks, .. } => Some(jwks),
             ClientKeys::Certificate { .. } | ClientKeys::CertificateOf { .. } => None,

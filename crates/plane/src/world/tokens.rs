@@ -38,6 +38,8 @@ pub(crate) struct Tokens {
     resource_keys: HashTrieMapSync<Id<Connection>, Arc<JwkSet>>,
     targets: HashTrieMapSync<String, Id<Connection>>,
     runs_of: HashTrieMapSync<(Id<Client>, Option<Digest>), Id<Run>>,
+    // How many of these each client has.
+    open_of: HashTrieMapSync<Id<Client>, usize>,
     // The latest moment at which anything was used: a clock that steps back forgets nothing.
     latest: Option<Timestamp>,
 }
@@ -157,6 +159,11 @@ impl Tokens {
         self.runs_of.get(&(client, instance)).copied()
     }
 
+    /// How many runs a client has open; its hops are not among them.
+    pub(crate) fn open_of(&self, client: Id<Client>) -> usize {
+        self.open_of.get(&client).copied().unwrap_or(0)
+    }
+
     pub(crate) fn know_client(&mut self, client: &Client) {
         if let ClientKeys::Issuer { issuer, .. } = &client.proof {
             // It never changes.
@@ -212,7 +219,11 @@ impl Tokens {
             self.run_keys.insert_mut(run.id, Arc::new(keys));
         }
         if let Some(client) = oauth.client.filter(|_| oauth.presenter.is_none()) {
-            self.runs_of.insert_mut((client, oauth.instance), run.id);
+            let key = (client, oauth.instance);
+            if !self.runs_of.contains_key(&key) {
+                self.open_of.insert_mut(client, self.open_of(client) + 1);
+            }
+            self.runs_of.insert_mut(key, run.id);
         }
     }
 
@@ -223,6 +234,12 @@ impl Tokens {
         let key = (client, oauth.instance);
         if self.runs_of.get(&key) == Some(&run.id) {
             self.runs_of.remove_mut(&key);
+            match self.open_of(client) {
+                0 | 1 => {
+                    self.open_of.remove_mut(&client);
+                }
+                more => self.open_of.insert_mut(client, more - 1),
+            }
         }
     }
 }

@@ -126,6 +126,19 @@ impl Plane {
         Ok(())
     }
 
+    // Whoever signs for jobs or people could fill the server with their runs.
+    fn must_have_room(&self, world: &World, client: &Client) -> Result<(), AdminError> {
+        let most = self.oauth().map_or(0, |settings| settings.runs_per_client);
+        if world.tokens.open_of(client.id) < most {
+            return Ok(());
+        }
+        let message = format!("client `{}` has {most} runs open, as many as one may", client.name);
+        Err(AdminError::new(AdminKind::Unavailable, message).hint(
+            "they end by themselves; let them be shorter (`marque client add --ttl`), kill some, \
+             or raise `oauth.runs_per_client`",
+        ))
+    }
+
     fn open_for_client(
         &self,
         step: &mut Step<'_, '_>,
@@ -147,6 +160,7 @@ impl Plane {
         let client = found.ok_or_else(|| gone("the client was stopped"))?;
         let client = &client.fact;
         self.must_not_be_stopped(step.world, client, instance)?;
+        self.must_have_room(step.world, client)?;
         let opener = person.unwrap_or(client.added_by);
         let opener = step.world.users.get(opener).filter(|user| user.fact.is_live());
         let opener = opener.ok_or_else(|| gone("whoever the run counts as opened by is gone"))?;

@@ -39,6 +39,7 @@ use crate::record::{self, Permit};
 use crate::seen::Seen;
 use crate::sequence::{BEHIND_MAX, Durability, LOST, Sequencer};
 use crate::step::Step;
+use crate::verbs::kill::Unrecorded;
 use crate::world::World;
 
 /// What the plane is given: keys, policies, and the two things it must not fetch itself.
@@ -146,6 +147,8 @@ pub(crate) struct Inner {
     pub(crate) asserted: Arc<Asserted>,
     /// When clients asked last how their requests stand.
     pub(crate) polls: Polls,
+    /// Kills that the log could not take.
+    pub(crate) unrecorded: Unrecorded,
     /// Tokens whose signature was verified.
     pub(crate) verified: VerifiedTokens,
 }

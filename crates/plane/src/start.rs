@@ -31,6 +31,7 @@ use crate::seen::{self, Gap};
 use crate::sequence::{Beginning, Committer, Sequencer};
 use crate::step::Step;
 use crate::told::SPEAKS;
+use crate::verbs::kill::Unrecorded;
 use crate::world::Policies;
 use crate::{reaper, replicas, returning, verbs};
 
@@ -174,6 +175,7 @@ impl Plane {
             deposed: CancellationToken::new(),
             asserted: Arc::default(),
             polls: Polls::default(),
+            unrecorded: Unrecorded::default(),
             verified: VerifiedTokens::default(),
         });
         plane.inner().tasks.spawn_blocking(move || decoy.prepare().is_some());

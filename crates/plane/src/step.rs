@@ -201,6 +201,12 @@ impl Step<'_, '_> {
         self.changes.note_kept(Kept::Deferral(code), true);
     }
 
+    /// Forgets that something was stopped.
+    pub(crate) fn forget_stop(&mut self, digest: Digest) {
+        self.world.tokens.forget_used(digest);
+        self.changes.note_kept(Kept::Once(digest), true);
+    }
+
     /// Takes a token back, which would be good until then.
     pub(crate) fn revoke_token(&mut self, token: Id<AccessToken>, until: Timestamp) {
         self.world.tokens.revoke(token, until);

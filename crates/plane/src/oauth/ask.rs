@@ -18,6 +18,8 @@ pub struct OAuthSettings {
     pub token_ttl: Duration,
     /// How long a key signs before the next one takes over.
     pub rotate_after: Duration,
+    /// How many runs one client may have open at once, of jobs or people.
+    pub runs_per_client: usize,
 }
 
 impl OAuthSettings {

@@ -12,7 +12,7 @@ use marque_wire::oauth::{Assertion, ExpectedAssertion, TokenType};
 use serde_json::Value;
 
 use super::bound::{Spent, Use};
-use super::exchange::unsigned_name;
+use super::job::unsigned_name;
 use crate::plane::Plane;
 use crate::verbs::issuers;
 

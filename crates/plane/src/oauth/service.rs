@@ -14,6 +14,7 @@ use super::bound::{BoundProof, Covered, Held, Use};
 use super::client::{Asker, Authenticated, Credentials, unproven};
 use super::deferred::{Continued, Said};
 use super::exchange::Exchanged;
+use super::job::Bearer;
 use super::mint::Minting;
 use super::nonce::Nonces;
 use super::proof::{self, Possession};
@@ -21,7 +22,7 @@ use super::target::{self, Target, is_by_gateway};
 use super::{details, exchange};
 use crate::caller::Presented;
 use crate::decide::{self, Ask};
-use crate::error::AdminError;
+use crate::error::{AdminError, AdminKind};
 use crate::issue;
 use crate::live::LiveRun;
 use crate::plane::Plane;
@@ -320,8 +321,8 @@ impl Plane {
         Ok(Holder { live, client_id, exchanged: Some(exchanged) })
     }
 
-    async fn holder_of_bearer(&self, bearer: exchange::Bearer) -> Result<Holder, Refused> {
-        let exchange::Bearer { client, instance, .. } = bearer;
+    async fn holder_of_bearer(&self, bearer: Bearer) -> Result<Holder, Refused> {
+        let Bearer { client, instance, .. } = bearer;
         let client_id = client.to_string();
         let wanted = Wanted { client, instance: Some(instance), person: None };
         let live = self.run_of_client(wanted).await.map_err(|error| unopened(&error))?;
@@ -471,15 +472,23 @@ fn asked(wish: &Wish) -> Asked {
     }
 }
 
-// Why there is no run for whoever proved itself.
+// Why there is no run for whoever proved itself: the log is told in full.
 fn unopened(error: &AdminError) -> Refused {
     tracing::info!(%error, "no run could be opened for a client of the token service");
-    match error.kind {
-        crate::error::AdminKind::Unavailable => {
-            Refused::of(ErrorCode::TemporarilyUnavailable, "not now; try again")
-        }
+    let refused = match error.kind {
+        AdminKind::Unavailable => Refused::of(
+            ErrorCode::TemporarilyUnavailable,
+            "no run can be opened for this client now; try again",
+        ),
         _ => Refused::of(ErrorCode::InvalidGrant, "no run may be opened for this client"),
-    }
+    };
+    let code = match error.kind {
+        AdminKind::Unavailable => Code::Overloaded,
+        _ => Code::CallerProof,
+    };
+    let remedy = error.remedy.as_deref().unwrap_or("see `marque client list`");
+    let refusal = Refusal::new(code, error.message.clone(), remedy);
+    Refused { refusal: Some(Box::new(refusal)), ..refused }
 }
 
 /// The effects a token for a connection that the gateway serves is bound to; `None` where its run's

@@ -5,6 +5,7 @@ mod deferred;
 mod foreign;
 mod grants;
 mod keys;
+mod kills;
 mod people;
 mod races;
 mod random;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use marque_wire::jose::NumericDate;
-use marque_wire::oauth::{AccessTokenClaims, Act, Actor, AuthorizationDetail, RunClaim, Scope};
+use marque_wire::oauth::{
+    AccessTokenClaims, Act, Actor, AuthorizationDetail, RunClaim, Scope, StepUp,
+};
 
-use crate::policy::StepUp;
 use crate::refusal::{Reason, Refusal, Voice};
 
 /// A verified caller: whose authority is used, who presents it, in which run.

@@ -5,12 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http::{HeaderValue, Request, Response};
-use marque_wire::oauth::{BadScope, Scope};
+use marque_wire::oauth::{BadScope, Scope, StepUp};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::caller::Caller;
-use crate::policy::StepUp;
 use crate::refusal::Refusal;
 use crate::verifier::Verifier;
 

@@ -61,7 +61,7 @@ mod verifier;
 pub use marque_wire::jose::JwkSet;
 pub use marque_wire::oauth::{
     AccessTokenClaims, Act, Actor, AuthorizationDetail, AuthorizationDetails, ErrorCode,
-    ProtectedResource, RunClaim, Scope, TokenType,
+    ProtectedResource, RunClaim, Scope, StepUp, TokenType,
 };
 
 pub use build::BuildError;
@@ -69,7 +69,7 @@ pub use caller::Caller;
 pub use client_key::ClientKey;
 pub use http::FetchError;
 pub use layer::{VerifyLayer, VerifyService};
-pub use policy::{ActorProblem, ChainPolicy, StepUp};
+pub use policy::{ActorProblem, ChainPolicy};
 pub use presented::ClientCertificate;
 pub use refusal::{Reason, Refusal};
 pub use source::{AccessToken, Subject, TokenError, TokenRefusal, TokenSource, TokenSourceBuilder};

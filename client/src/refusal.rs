@@ -10,12 +10,12 @@ use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use marque_wire::jose::BadJose;
 use marque_wire::oauth::{
-    BadAccessToken, BadProof, BadStatusList, Challenge, ErrorCode, Resource, Scheme, Scope,
+    BadAccessToken, BadProof, BadStatusList, Challenge, ErrorCode, Resource, Scheme, Scope, StepUp,
 };
 use thiserror::Error;
 
 use crate::http::FetchError;
-use crate::policy::{ActorProblem, StepUp};
+use crate::policy::ActorProblem;
 
 /// The algorithms of proofs that are read.
 pub(crate) const PROOF_ALGORITHMS: [&str; 3] = ["ES256", "RS256", "Ed25519"];

@@ -84,6 +84,9 @@ pub enum Code {
     /// The proof was used before.
     #[serde(rename = "refused.caller.replayed")]
     CallerReplayed,
+    /// The person for whom it is must be authenticated better, or again.
+    #[serde(rename = "refused.caller.step_up")]
+    CallerStepUp,
     /// The run ended by itself.
     #[serde(rename = "refused.run.closed")]
     RunClosed,
@@ -169,12 +172,13 @@ pub enum Code {
 
 impl Code {
     /// Every code, for documentation and coverage tests.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::CallerMissing,
         Self::CallerUnknown,
         Self::CallerDoor,
         Self::CallerProof,
         Self::CallerReplayed,
+        Self::CallerStepUp,
         Self::RunClosed,
         Self::RunExpired,
         Self::RunKilled,
@@ -211,7 +215,8 @@ impl Code {
             | Self::CallerUnknown
             | Self::CallerDoor
             | Self::CallerProof
-            | Self::CallerReplayed => Stage::Caller,
+            | Self::CallerReplayed
+            | Self::CallerStepUp => Stage::Caller,
             Self::RunClosed
             | Self::RunExpired
             | Self::RunKilled

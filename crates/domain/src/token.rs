@@ -35,6 +35,28 @@ pub struct TokenTarget {
     /// The public keys with which it asks, a JWK set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<String>,
+    /// How the person must have been authenticated for whom a call is; checked by the gateway.
+    #[serde(default, skip_serializing_if = "StepUp::is_nothing")]
+    pub step_up: StepUp,
+}
+
+/// How a person must have been authenticated (RFC 9470).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepUp {
+    /// How long ago at most, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_secs: Option<u64>,
+    /// In which class, one of these (`acr`, OpenID Connect Core 1.0 §2); in any if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acr_values: Vec<String>,
+}
+
+impl StepUp {
+    /// Whether nothing is asked of anybody.
+    pub fn is_nothing(&self) -> bool {
+        self.max_age_secs.is_none() && self.acr_values.is_empty()
+    }
 }
 
 /// What the log keeps of a token: all of it but the signature and what would let anybody use it.

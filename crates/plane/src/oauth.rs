@@ -31,7 +31,7 @@ pub use bound::BoundProof;
 pub use deferred::INTERVAL_SECS;
 pub use details::{DetailType, TYPES};
 pub use keys::PUBLISHED_SECS;
-pub use present::TokenAtDoor;
+pub use present::{TokenAtDoor, step_up_of};
 
 pub(crate) use bound::{Bound, Spent, Use};
 pub(crate) use deferred::{Deferral, Polls};

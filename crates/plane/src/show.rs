@@ -104,6 +104,7 @@ impl Show<'_> {
                 algorithm: target.algorithm.clone(),
                 bearer: target.bearer,
                 served_by: target.served_by.map(|agent| self.agent_name(agent)),
+                step_up: target.step_up.clone(),
                 asks_by: match (&target.keys, &target.secret) {
                     (Some(_), _) => "private_key_jwt",
                     (None, Some(_)) => "client_secret_basic",

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use marque_domain::client::ClientKeys;
 use marque_domain::connection::Rotation;
 use marque_domain::issuer::PersonNaming;
+use marque_domain::token::StepUp;
 use marque_domain::{
     Answers, Digest, Limits, Name, Service, Slot, TaskRef, Tier, Timestamp, UserName,
 };
@@ -221,6 +222,9 @@ pub struct TokenTargetSpec {
     /// Whether it asks with a secret instead, which is shown once.
     #[serde(default)]
     pub secret: bool,
+    /// How a person must have been authenticated for whom the gateway is called.
+    #[serde(default)]
+    pub step_up: StepUp,
 }
 
 /// What to kill.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use marque_domain::decision::ActorSummary;
 use marque_domain::issuer::PersonNaming;
+use marque_domain::token::StepUp;
 use marque_domain::{
     Actor, Agent, Approval, Client, Connection, Credential, Decision, Digest, FactRef, GitIdentity,
     Grant, Id, Limits, LogEntry, Name, Run, TaskRef, Tier, Timestamp, TrustedIssuer, User,
@@ -189,6 +190,9 @@ pub struct TokenTargetView {
     pub bearer: bool,
     /// The agent that serves it.
     pub served_by: Option<Name>,
+    /// How a person must have been authenticated for whom the gateway is called.
+    #[serde(default, skip_serializing_if = "StepUp::is_nothing")]
+    pub step_up: StepUp,
     /// How it asks about tokens: `private_key_jwt`, `client_secret_basic` or `none`.
     pub asks_by: String,
     /// The secret with which it asks, when it was just made, and never again.

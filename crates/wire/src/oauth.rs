@@ -26,6 +26,7 @@ mod received;
 mod run_claim;
 mod scope;
 mod status_list;
+mod step_up;
 mod token_request;
 mod uri;
 
@@ -55,6 +56,7 @@ pub use received::{BadAnswer, ReceivedRefusal, ReceivedToken, ServerEndpoints};
 pub use run_claim::{ApprovalReference, RunClaim};
 pub use scope::{BadScope, Scope};
 pub use status_list::{BadStatusList, Status, StatusBits, StatusList, StatusListClaims};
+pub use step_up::StepUp;
 pub use token_request::{
     BadTokenRequest, ClientProof, GRANT_TYPES, Grant, TokenRequest, TokenResponse,
 };

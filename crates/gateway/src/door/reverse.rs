@@ -21,7 +21,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use marque_domain::{Code, Connection, Endpoint, Name, Refusal, Revised};
-use marque_plane::oauth::TokenAtDoor;
+use marque_plane::oauth::{TokenAtDoor, step_up_of};
 use marque_plane::{LiveRun, Presented};
 use marque_wire::http1::RequestGuard;
 use marque_wire::oauth::{BadProof, ErrorCode, single_proof};
@@ -233,6 +233,10 @@ impl Line {
             Ok(found) => Ok(Asked::Call(called, found)),
             Err((error, refusal)) => {
                 tone.fails(error);
+                if error == ErrorCode::InsufficientUserAuthentication {
+                    let behind = self.session.shared.plane.connection_behind(&called.name);
+                    tone.wants(behind.and_then(|behind| step_up_of(&behind.fact)));
+                }
                 Err(self.turn_away(&called, refusal).await)
             }
         }

@@ -81,6 +81,7 @@ fn each_stage_has_its_status_and_every_answer_of_ours_is_marked() {
         (Code::RunKilled, Place::Proxy, 403),
         (Code::CallerMissing, Place::Reverse, 401),
         (Code::CallerReplayed, Place::Reverse, 401),
+        (Code::CallerStepUp, Place::Reverse, 401),
         (Code::RunKilled, Place::Reverse, 401),
         (Code::AgentStopped, Place::Reverse, 403),
         (Code::BeyondToken, Place::Reverse, 403),

@@ -85,6 +85,10 @@ pub fn error_of(code: Code, asked: Asked) -> (ErrorCode, &'static str) {
             (ErrorCode::InvalidClient, "the client is not known or not proven")
         }
         Code::CallerProof => (ErrorCode::InvalidGrant, "the token or assertion does not hold"),
+        Code::CallerStepUp => (
+            ErrorCode::InsufficientUserAuthentication,
+            "the person must be authenticated better, or again",
+        ),
         Code::CallerReplayed => (ErrorCode::InvalidRequest, "a proof or assertion was used before"),
         Code::RunClosed
         | Code::RunExpired

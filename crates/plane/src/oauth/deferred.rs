@@ -12,8 +12,10 @@ use std::time::Duration;
 use marque_crypto::machine::{self, MachineSecret};
 use marque_crypto::{Secret, SystemRandom};
 use marque_domain::{AccessToken, Approval, ApprovalState, Digest, Id, Run, Timestamp};
+use marque_wire::jose::NumericDate;
 use marque_wire::oauth::{
-    AuthorizationDetails, Confirmation, ErrorCode, GRANT_TYPES, Resource, Scope, TokenRequest,
+    Authentication, AuthorizationDetails, Confirmation, ErrorCode, GRANT_TYPES, Resource, Scope,
+    TokenRequest,
 };
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +77,8 @@ struct Subject {
     own: Option<Id<AccessToken>>,
     jti: String,
     until: Timestamp,
+    /// When, in which class and by which methods its person was authenticated.
+    authentication: Option<(Timestamp, Option<String>, Vec<String>)>,
 }
 
 /// What a code stands for, once a human has said yes.
@@ -101,6 +105,10 @@ impl Said {
             own: exchanged.own,
             jti: exchanged.jti.clone(),
             until: exchanged.until,
+            authentication: exchanged.authentication.clone().map(|how| {
+                let Authentication { auth_time, acr, amr } = how;
+                (auth_time.timestamp(), acr, amr)
+            }),
         });
         Some(Self {
             run: holder.live.run,
@@ -126,11 +134,15 @@ impl Said {
     fn continued(&self, live: Arc<LiveRun>, uses: Use) -> Option<Continued> {
         let details = self.details.as_deref().map(AuthorizationDetails::parse).transpose().ok()?;
         let scope = (!self.scope.is_empty()).then(|| Scope::parse(&self.scope)).transpose().ok()?;
-        let exchanged = self.subject.as_ref().map(|subject| Exchanged {
-            own: subject.own,
-            jti: subject.jti.clone(),
-            until: subject.until,
-        });
+        let exchanged =
+            self.subject.as_ref().map(|subject| Exchanged {
+                own: subject.own,
+                jti: subject.jti.clone(),
+                until: subject.until,
+                authentication: subject.authentication.clone().map(|(at, acr, amr)| {
+                    Authentication { auth_time: NumericDate::of(at), acr, amr }
+                }),
+            });
         Some(Continued {
             grant: GRANT_TYPES.into_iter().find(|known| *known == self.grant)?,
             resource: Resource::parse(&self.resource).ok()?,

@@ -10,7 +10,7 @@ use marque_crypto::Secret;
 use marque_domain::{AccessToken, Id, Run, Timestamp};
 use marque_wire::jose::{NumericDate, TokenClass, Unverified};
 use marque_wire::oauth::{
-    AccessTokenClaims, Audience, ClientAssertion, ErrorCode, Exchange, TokenType,
+    AccessTokenClaims, Audience, Authentication, ClientAssertion, ErrorCode, Exchange, TokenType,
 };
 
 use super::answer::Refused;
@@ -32,6 +32,8 @@ pub(super) struct Exchanged {
     /// Its name.
     pub(super) jti: String,
     pub(super) until: Timestamp,
+    /// How and when its person was authenticated.
+    pub(super) authentication: Option<Authentication>,
 }
 
 /// Who presents it.
@@ -68,7 +70,13 @@ impl Plane {
         let until = subject.exp.timestamp();
         let presenting = presenter.live.as_ref().ok_or_else(bad)?.run;
         let hop = Hop { subject: run, presenter: presenting };
-        Ok((Exchanged { own: Some(jti), jti: subject.jti, until }, hop, actor_use))
+        let exchanged = Exchanged {
+            own: Some(jti),
+            jti: subject.jti,
+            until,
+            authentication: subject.authentication,
+        };
+        Ok((exchanged, hop, actor_use))
     }
 
     /// Checks who acts, and that an access token is asked for.

@@ -8,12 +8,13 @@ use std::time::Duration;
 use marque_crypto::hash::sha256;
 use marque_crypto::token_key::TokenAlgorithm;
 use marque_domain::{
-    AccessToken, Approval, Code, Id, Refusal, Revised, Timestamp, TokenRecord, canonical_bytes,
+    AccessToken, Approval, ApprovalState, Code, Id, Refusal, Revised, Timestamp, TokenRecord,
+    canonical_bytes,
 };
 use marque_wire::jose::NumericDate;
 use marque_wire::oauth::{
-    AccessTokenClaims, Act, Actor, ApprovalReference, AuthorizationDetails, Confirmation, Issuer,
-    Profile, Resource, RunClaim, Scope,
+    AccessTokenClaims, Act, Actor, ApprovalReference, Authentication, AuthorizationDetails,
+    Confirmation, Issuer, Profile, Resource, RunClaim, Scope,
 };
 
 use crate::run::Standing;
@@ -36,6 +37,8 @@ pub(crate) struct Minting {
     pub(super) ends: Option<Timestamp>,
     /// The token it is exchanged for.
     pub(super) subject_token: Option<String>,
+    /// How and when its person was authenticated.
+    pub(super) authentication: Option<Authentication>,
 }
 
 /// A token as it will be signed.
@@ -82,7 +85,7 @@ impl Minting {
             exp,
             jti: self.jti.to_string(),
             txn: run.chain.actors.first().map(|first| first.run.to_string()),
-            authentication: None,
+            authentication: self.authenticated(standing, approval),
             scope: self.scope.clone(),
             authorization_details: self.details.clone(),
             act,
@@ -94,6 +97,27 @@ impl Minting {
         let (algorithm, grant) = (self.algorithm, self.grant);
         let subject_token = self.subject_token.clone();
         Ok(Box::new(Mint { claims, algorithm, jti: self.jti, grant, subject_token }))
+    }
+
+    // How the person was authenticated for whom it is. One who approves it themselves proves who
+    // they are with a factor; anybody else's approval says nothing of them.
+    fn authenticated(
+        &self,
+        standing: &Standing,
+        approval: Option<&Revised<Approval>>,
+    ) -> Option<Authentication> {
+        let person = standing.run.fact.chain.on_behalf_of?;
+        let given = approval.and_then(|approval| match approval.fact.state {
+            ApprovalState::Given { by, at } if by == person => Some(NumericDate::of(at)),
+            _ => None,
+        });
+        let later = given.map(|auth_time| Authentication {
+            auth_time,
+            acr: None,
+            amr: vec!["user".to_owned()],
+        });
+        // What an issuer says of a class would be lost; who is asked for one goes to the issuer.
+        self.authentication.clone().or(later)
     }
 
     // Whose authority is used, and who acts with it. An autonomous run's agent acts as itself.

@@ -8,7 +8,7 @@ use marque_crypto::hash::sha256;
 use marque_domain::issuer::{PersonNaming, TrustedIssuer};
 use marque_domain::{Digest, Id, Timestamp, User};
 use marque_wire::jose::{JwkSet, NumericDate, TokenClass, Unverified};
-use marque_wire::oauth::{Assertion, ExpectedAssertion, TokenType};
+use marque_wire::oauth::{Assertion, Authentication, ExpectedAssertion, TokenType};
 use serde_json::Value;
 
 use super::bound::{Spent, Use};
@@ -33,6 +33,8 @@ pub(super) struct Person {
     pub(super) jti: String,
     /// A token that names itself is good once for each client; hosted sessions have one for hours.
     pub(super) uses: Option<Use>,
+    /// How and when they were authenticated, as the issuer says.
+    pub(super) authentication: Option<Authentication>,
 }
 
 impl Plane {
@@ -70,7 +72,9 @@ impl Plane {
         let is_once = issuer.naming == PersonNaming::Subject;
         let owner = sha256(format!("{claimed}\n{client_id}").as_bytes()).to_string();
         let uses = is_once.then(|| Use::of("person", &owner, &jti, until).spent(Spent::UnlessHeld));
-        Some(Person { user, instance: sha256(parts.as_bytes()), until, jti, uses })
+        let authentication = said.authentication.clone();
+        let instance = sha256(parts.as_bytes());
+        Some(Person { user, instance, until, jti, uses, authentication })
     }
 }
 

@@ -11,7 +11,7 @@ use marque_crypto::hash::sha256;
 use marque_domain::{AccessToken, Code, Connection, Digest, Id, Name, Operation, Refusal, Revised};
 use marque_wire::jose::{NumericDate, TokenClass, Unverified};
 use marque_wire::oauth::{
-    AccessTokenClaims, BadProof, Confirmation, DpopProof, ErrorCode, ExpectedProof, Htu,
+    AccessTokenClaims, BadProof, Confirmation, DpopProof, ErrorCode, ExpectedProof, Htu, StepUp,
 };
 
 use super::bound::{BoundProof, Held};
@@ -154,6 +154,7 @@ impl Plane {
             }
             _ => return Err(bad("the token is bound, and was not presented so")),
         };
+        self.must_be_stepped_up(&connection, claims)?;
         let run = claims.run.as_ref().ok_or_else(|| bad("the token is of no run"))?.id;
         let live = world.live(run).ok_or_else(|| bad("the token's run is over"))?;
         let id: Id<AccessToken> = claims.jti.parse().map_err(|_| bad("the token does not hold"))?;
@@ -163,6 +164,24 @@ impl Plane {
         let held = Held { id, until: claims.exp.timestamp(), covers };
         let proof = BoundProof::new(Arc::clone(live), uses.into_iter().collect());
         Ok(Presented::Bound(Box::new(proof.with(Some(held)))))
+    }
+
+    // RFC 9470: the person was authenticated as the connection wants it, and not too long ago.
+    fn must_be_stepped_up(
+        &self,
+        connection: &Revised<Connection>,
+        claims: &AccessTokenClaims,
+    ) -> Result<(), (ErrorCode, Refusal)> {
+        let Some(wanted) = step_up_of(&connection.fact) else { return Ok(()) };
+        if wanted.holds(claims, NumericDate::of(self.now())) {
+            return Ok(());
+        }
+        let refusal = Refusal::new(
+            Code::CallerStepUp,
+            "the person it is for was not authenticated as this connection wants it",
+            "have them sign in again, and exchange their new token",
+        );
+        Err((ErrorCode::InsufficientUserAuthentication, refusal))
     }
 
     fn check_proof(
@@ -206,6 +225,16 @@ impl Plane {
             && known.claims.jti.parse().is_ok_and(|jti| world.tokens.revoked_until(jti).is_none());
         is_good.then_some(known)
     }
+}
+
+/// How a person must have been authenticated for whom a connection is called; `None` where it does
+/// not matter.
+pub fn step_up_of(connection: &Connection) -> Option<StepUp> {
+    let wanted = &connection.tokens.as_ref()?.step_up;
+    (!wanted.is_nothing()).then(|| StepUp {
+        max_age_secs: wanted.max_age_secs,
+        acr_values: (!wanted.acr_values.is_empty()).then(|| wanted.acr_values.join(" ")),
+    })
 }
 
 fn told(problem: BadProof) -> ErrorCode {

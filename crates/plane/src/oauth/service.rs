@@ -317,7 +317,12 @@ impl Plane {
         let (instance, user) = (Some(person.instance), Some(person.user));
         let wanted = Wanted { client: client.fact.id, instance, person: user };
         let live = self.run_of_client(wanted).await.map_err(|error| unopened(&error))?;
-        let exchanged = Exchanged { own: None, until: person.until, jti: person.jti };
+        let exchanged = Exchanged {
+            own: None,
+            until: person.until,
+            jti: person.jti,
+            authentication: person.authentication,
+        };
         Ok(Holder { live, client_id, exchanged: Some(exchanged) })
     }
 
@@ -349,6 +354,9 @@ impl Plane {
             confirmation: possession.confirmation,
             ttl: settings.token_ttl,
             ends: exchanged.as_ref().map(|exchanged| exchanged.until),
+            authentication: exchanged
+                .as_ref()
+                .and_then(|exchanged| exchanged.authentication.clone()),
             subject_token: exchanged.map(|exchanged| exchanged.jti),
         }
     }

@@ -3,6 +3,7 @@
 use marque_crypto::machine::{self, MachineSecret};
 use marque_crypto::token_key::TokenAlgorithm;
 use marque_domain::event::Change;
+use marque_domain::token::StepUp;
 use marque_domain::{Connection, Digest, Endpoint, Service, TokenTarget};
 use marque_wire::host::Authority as HostAndPort;
 use marque_wire::oauth::Resource;
@@ -15,6 +16,9 @@ use crate::error::{AdminError, AdminKind};
 use crate::plane::Plane;
 use crate::spec::{ConnectionSpec, TokenTargetSpec};
 use crate::step::Step;
+
+/// Most classes of authentication of which one is enough.
+const ACR_VALUES_MAX: usize = 8;
 
 /// A target, but for what only the world knows.
 pub(super) struct Made {
@@ -79,6 +83,7 @@ impl Made {
             served_by,
             secret: self.hash,
             keys: self.keys.clone(),
+            step_up: self.spec.step_up.clone(),
         })
     }
 }
@@ -87,6 +92,15 @@ impl Made {
 pub(super) fn must_fit(spec: &ConnectionSpec) -> Result<(), AdminError> {
     let invalid = |message: &str| Err(AdminError::new(AdminKind::Invalid, message));
     let audience = spec.tokens.as_ref().and_then(|tokens| tokens.audience.as_ref());
+    if let Some(step_up) = spec.tokens.as_ref().map(|tokens| &tokens.step_up) {
+        must_be_askable(step_up)?;
+        if spec.service == Service::Resource && !step_up.is_nothing() {
+            return invalid(
+                "a `resource` connection checks itself how people were authenticated; this is for \
+                 what the gateway serves",
+            );
+        }
+    }
     if spec.service != Service::Resource {
         return match audience {
             Some(_) => invalid("only a `resource` connection has an audience of its own"),
@@ -105,6 +119,20 @@ pub(super) fn must_fit(spec: &ConnectionSpec) -> Result<(), AdminError> {
             .hint("name it: `--audience https://billing.example/`"));
     };
     Resource::parse(audience).map_err(|error| AdminError::invalid(&error))?;
+    Ok(())
+}
+
+// RFC 9470 §4: `acr_values` is a list with spaces, and a header quotes it.
+fn must_be_askable(step_up: &StepUp) -> Result<(), AdminError> {
+    let is_class = |class: &String| {
+        (1..=256).contains(&class.len())
+            && class.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte))
+    };
+    if step_up.acr_values.len() > ACR_VALUES_MAX || !step_up.acr_values.iter().all(is_class) {
+        let message =
+            "classes of authentication are at most 8 words of visible ASCII, without quotes";
+        return Err(AdminError::new(AdminKind::Invalid, message));
+    }
     Ok(())
 }
 
@@ -127,6 +155,14 @@ pub(super) fn told(entry: Change, target: Option<&TokenTarget>) -> Change {
     let entry = entry.detail("audience", audience).detail("algorithm", &target.algorithm);
     let asks = target.secret.is_some() || target.keys.is_some();
     let entry = if asks { entry.detail("introspects", true) } else { entry };
+    let entry = match target.step_up.max_age_secs {
+        Some(secs) => entry.detail("max_auth_age", secs),
+        None => entry,
+    };
+    let entry = match &target.step_up.acr_values[..] {
+        [] => entry,
+        classes => entry.detail("acr_values", classes.join(" ")),
+    };
     // A decision for this one resource, on record.
     if target.bearer { entry.detail("bearer", true) } else { entry }
 }

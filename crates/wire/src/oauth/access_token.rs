@@ -241,6 +241,18 @@ impl AccessTokenClaims {
 }
 
 impl Authentication {
+    /// That of another issuer's token, which may say how without when: that is no authentication
+    /// anybody could rely on.
+    pub(super) fn of_another(claims: &Map<String, Value>) -> Result<Option<Self>, BadJson> {
+        let names = ["auth_time", "acr", "amr"].into_iter();
+        let said = names.filter_map(|name| Some((name.to_owned(), claims.get(name)?.clone())));
+        let mut claims = Object::from_value(Value::Object(said.collect()))?;
+        let auth_time = claims.date("auth_time")?;
+        let acr = claims.text("acr", NAME_MAX_BYTES)?;
+        let amr = claims.texts("amr", 16, 64)?.unwrap_or_default();
+        Ok(auth_time.map(|auth_time| Self { auth_time, acr, amr }))
+    }
+
     fn take(claims: &mut Object) -> Result<Option<Self>, BadJson> {
         let auth_time = claims.date("auth_time")?;
         let acr = claims.text("acr", NAME_MAX_BYTES)?;

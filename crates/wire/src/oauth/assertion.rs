@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::{NAME_MAX_BYTES, SKEW_MAX_SECS, read_name};
+use super::{Authentication, NAME_MAX_BYTES, SKEW_MAX_SECS, read_name};
 use crate::jose::{BadJson, NumericDate, TokenClass, Verified};
 use crate::json::{Object, need};
 
@@ -34,6 +34,8 @@ pub struct Assertion {
     pub jti: Option<String>,
     /// For which client.
     pub azp: Option<String>,
+    /// How and when the person was authenticated, where it says so.
+    pub authentication: Option<Authentication>,
     /// All other claims, as they came.
     pub claims: Map<String, Value>,
 }
@@ -106,7 +108,9 @@ impl Assertion {
         let sub = need("sub", claims.text("sub", NAME_MAX_BYTES)?)?;
         let jti = claims.parsed("jti", NAME_MAX_BYTES, "a name", read_name)?;
         let azp = claims.text("azp", NAME_MAX_BYTES)?;
-        Ok(Self { iss, sub, aud, exp, iat, jti, azp, claims: claims.rest() })
+        let claims = claims.rest();
+        let authentication = Authentication::of_another(&claims)?;
+        Ok(Self { iss, sub, aud, exp, iat, jti, azp, authentication, claims })
     }
 }
 

@@ -4,7 +4,7 @@ use ::http::header::{CACHE_CONTROL, HeaderName, WWW_AUTHENTICATE};
 use ::http::{HeaderValue, Response, StatusCode};
 use marque_domain::{Code, Stage};
 use marque_plane::Plane;
-use marque_wire::oauth::{Challenge, ErrorCode, Resource, Scheme};
+use marque_wire::oauth::{Challenge, ErrorCode, Resource, Scheme, StepUp};
 
 use crate::refuse::{Notice, is_over};
 
@@ -16,6 +16,8 @@ const ALGORITHMS: [&str; 3] = ["ES256", "RS256", "EdDSA"];
 #[derive(Default)]
 pub(super) struct Tone {
     metadata: Option<Resource>,
+    /// How a person must have been authenticated (RFC 9470).
+    step_up: Option<StepUp>,
     /// Whether a token came as `DPoP`, if one came.
     is_dpop: Option<bool>,
     /// What is wrong with the request, for whoever reads codes of OAuth.
@@ -39,6 +41,11 @@ impl Tone {
     pub(super) fn fails(&mut self, error: ErrorCode) {
         self.error = Some(error);
         self.is_challenged = true;
+    }
+
+    /// Its person was not authenticated like that.
+    pub(super) fn wants(&mut self, step_up: Option<StepUp>) {
+        self.step_up = step_up;
     }
 
     /// What the road said. Who was refused before it is told why by [`Tone::fails`].
@@ -81,8 +88,8 @@ impl Tone {
             error: self.error,
             scope: None,
             resource_metadata: self.metadata.as_ref(),
-            acr_values: None,
-            max_age_secs: None,
+            acr_values: self.step_up.as_ref().and_then(|wanted| wanted.acr_values.as_deref()),
+            max_age_secs: self.step_up.as_ref().and_then(|wanted| wanted.max_age_secs),
             algorithms: if scheme == Scheme::Dpop { &ALGORITHMS } else { &[] },
         };
         HeaderValue::from_str(&challenge.to_string()).ok()
@@ -96,6 +103,7 @@ fn error_of(code: Code) -> Option<ErrorCode> {
         // No token came: there is nothing wrong with it (RFC 6750 §3.1).
         Code::CallerMissing => None,
         Code::CallerReplayed => Some(ErrorCode::InvalidDpopProof),
+        Code::CallerStepUp => Some(ErrorCode::InsufficientUserAuthentication),
         code if code.stage() == Stage::Caller || is_over(code) => Some(ErrorCode::InvalidToken),
         Code::NothingAllows | Code::BeyondToken | Code::NoTarget | Code::AmbiguousConnection => {
             Some(ErrorCode::InsufficientScope)
@@ -119,6 +127,7 @@ mod tests {
             (Code::CallerMissing, None),
             (Code::CallerProof, Some(ErrorCode::InvalidToken)),
             (Code::CallerReplayed, Some(ErrorCode::InvalidDpopProof)),
+            (Code::CallerStepUp, Some(ErrorCode::InsufficientUserAuthentication)),
             (Code::RunKilled, Some(ErrorCode::InvalidToken)),
             (Code::AgentStopped, Some(ErrorCode::ActorUnauthorized)),
             (Code::NothingAllows, Some(ErrorCode::InsufficientScope)),

@@ -4,6 +4,7 @@ mod gate;
 mod git;
 mod lines;
 mod proofs;
+mod step_up;
 
 use marque_domain::{Answer, Event, Outcome};
 use marque_plane::oauth::EndpointAsk;

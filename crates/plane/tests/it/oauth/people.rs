@@ -108,6 +108,30 @@ async fn a_persons_token_opens_a_run_for_them_under_the_agents_name() {
     assert_eq!(removed.unwrap_err(), ErrorCode::InvalidRequest);
 }
 
+// RFC 9068 section 2.2.1: it goes along, for whoever wants a better one (RFC 9470).
+#[tokio::test]
+async fn how_a_person_was_authenticated_is_said_in_every_token_for_them() {
+    let login = login(IDP, PersonNaming::Subject).await;
+    let mut claims = login.claims("00u1");
+    let now = login.plane.plane().now().as_millis() / 1_000;
+    claims["auth_time"] = (now - 60).into();
+    claims["acr"] = "phr".into();
+    claims["amr"] = json!(["hwk", "user"]);
+    let told = login.exchanges(&login.sign(&claims), ID_TOKEN).await.unwrap();
+    let said = told.authentication.unwrap();
+    assert_eq!(said.auth_time.as_seconds(), now - 60);
+    assert_eq!((said.acr.as_deref(), said.amr.len()), (Some("phr"), 2));
+    // How without when is worth nothing, and no reason to refuse.
+    let mut vague = login.claims("00u1");
+    vague["acr"] = "phr".into();
+    let told = login.exchanges(&login.sign(&vague), ID_TOKEN).await.unwrap();
+    assert_eq!(told.authentication, None);
+    let mut wrong = login.claims("00u1");
+    wrong["auth_time"] = "yesterday".into();
+    let refused = login.exchanges(&login.sign(&wrong), ID_TOKEN).await;
+    assert_eq!(refused.unwrap_err(), ErrorCode::InvalidRequest);
+}
+
 // The chain of a hosted session is written from the person inwards.
 #[tokio::test]
 async fn a_hosted_session_names_its_person_outermost() {

@@ -67,7 +67,11 @@ pub(crate) fn limits_of(world: &World, key: MeterKey) -> Limits {
         MeterKey::Run(id) => world.runs.get(id).map(|run| run.fact.limits),
         MeterKey::Agent(id) => world.agents.get(id).map(|agent| agent.fact.limits),
         MeterKey::Connection(id) => world.connections.get(id).map(|found| found.fact.limits),
-        MeterKey::Strangers | MeterKey::Refusals(_) | MeterKey::Factors => None,
+        MeterKey::Strangers
+        | MeterKey::Refusals(_)
+        | MeterKey::ClientRefusals(_)
+        | MeterKey::ResourceRefusals(_)
+        | MeterKey::Factors => None,
     };
     limits.unwrap_or_default()
 }

@@ -13,6 +13,7 @@ use super::answer::{Asked, Refused};
 use super::ask::EndpointAsk;
 use super::bound::Use;
 use super::client::{Asker, Authenticated, Credentials, unproven};
+use super::early::{self, Gathered};
 use crate::caller::Acting;
 use crate::error::AdminError;
 use crate::failure::Failure;
@@ -35,7 +36,14 @@ impl Plane {
         self.must_hear().map_err(|refusal| Refused::by_road(refusal, Asked::Nothing))?;
         let client_id = request.client_id.as_deref();
         let credentials = Credentials { client_id, proof: &request.client_proof, ask };
-        let authenticated = self.authenticate(&settings, &credentials)?;
+        let refused = early::at(&settings, "revoke");
+        let authenticated = match self.authenticate(&settings, &credentials) {
+            Ok(authenticated) => authenticated,
+            Err(unproven) => {
+                return Err(self.refuse_early(&refused, Gathered::default(), unproven).await);
+            }
+        };
+        let gathered = Gathered::of(&authenticated, authenticated.proven(&self.world()));
         // A resource server may ask about a token and not end it (RFC 7009 §2.1).
         let is_owner = !matches!(authenticated.asker, Asker::Resource(_));
         let seen = self.active(&settings, &authenticated, &request.token).filter(|_| is_owner);
@@ -58,7 +66,7 @@ impl Plane {
         });
         match done.await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(unproven()),
+            Ok(false) => Err(self.refuse_early(&refused, gathered, again()).await),
             Err(failure) => Err(Refused::by_road(record::unwritable(&failure), Asked::Nothing)),
         }
     }
@@ -92,7 +100,7 @@ impl Plane {
         // ORDER: taken first. What was committed meanwhile is in the world that is looked at then.
         let is_taken = self.inner().asserted.take(one, now);
         if !is_taken || self.world().tokens.must_be_new(one.digest, now).is_err() {
-            return Err(unproven());
+            return Err(again());
         }
         let (sequencer, asserted) = (self.clone(), Arc::clone(&self.inner().asserted));
         self.spawn(async move {
@@ -132,6 +140,11 @@ impl Asserted {
     fn forget(&self, one: Use) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&one.digest);
     }
+}
+
+// On the wire it reads as any other that proves nothing.
+fn again() -> Refused {
+    Refused { refusal: Some(Box::new(record::replayed())), ..unproven() }
 }
 
 fn take_back(

@@ -127,7 +127,7 @@ fn decided(decision: &Decision) -> String {
     let operation = &decision.operation;
     let who = match &decision.actor {
         Some(actor) => format!("{}@v{}", actor.agent, actor.version),
-        None => "somebody unknown".to_owned(),
+        None => early(decision),
     };
     if let Some(token) = decision.token.as_deref().filter(|_| operation.name == TOKEN) {
         return format!("{who} {}{} ({})", asked(decision, token), about(decision), decision.id);
@@ -145,6 +145,14 @@ fn decided(decision: &Decision) -> String {
         Answer::Refused { code, message } => format!("refused, {code}: {message}"),
     };
     format!("{who} {} was {answer}{} ({})", what.join(" + "), about(decision), decision.id)
+}
+
+/// Who was refused before there was anything to decide.
+fn early(decision: &Decision) -> String {
+    let named = |prefix: &str| decision.facts.iter().find(|fact| fact.id.starts_with(prefix));
+    let known = [("client", "cli_"), ("resource server", "con_"), ("run", "run_")];
+    let known = known.into_iter().find_map(|(noun, prefix)| Some((noun, &named(prefix)?.id)));
+    known.map_or_else(|| "somebody unknown".to_owned(), |(noun, id)| format!("{noun} {id}"))
 }
 
 fn about(decision: &Decision) -> String {

@@ -146,6 +146,11 @@ fn every_entry_reads_back_from_its_canonical_bytes() {
             old_key: "ssh-ed25519 AAAA".to_owned(),
             new_key: "ssh-ed25519 BBBB".to_owned(),
         },
+        Event::TokenKeyMoved {
+            key: "fJWzq6".to_owned(),
+            algorithm: "ES256".to_owned(),
+            step: "active".to_owned(),
+        },
         flagged(),
     ];
     for event in events {

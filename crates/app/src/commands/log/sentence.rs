@@ -40,6 +40,9 @@ pub(crate) fn of(entry: &LogEntry) -> String {
             format!("{} rotated the key of commits from {old_key} to {new_key}", by.name)
         }
         Event::TokenRevoked { token, run, by } => format!("{by} took {token} back; {run}"),
+        Event::TokenKeyMoved { key, algorithm, step } => {
+            format!("the server moved the keys of tokens on: {key} ({algorithm}) is {step}")
+        }
         Event::Decided(decision) => decided(decision),
         Event::Outcome { decision, result, sent_bytes, received_bytes, redacted, git, .. } => {
             let how = match result {

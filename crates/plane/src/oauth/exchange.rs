@@ -17,6 +17,7 @@ use super::answer::Refused;
 use super::ask::OAuthSettings;
 use super::bound::Use;
 use super::details::are_within;
+use super::mint::agent_name;
 use super::proof::Possession;
 use super::service::Wish;
 use super::target::{self, is_by_gateway};
@@ -63,7 +64,7 @@ impl Plane {
         if world.runs.get(run).is_none_or(|run| !run.fact.is_open(self.now())) {
             return Err(bad());
         }
-        must_be_for(&world, settings, (&subject, presenter))?;
+        self.must_be_for(&world, settings, (&subject, presenter))?;
         must_be_within(&world, settings, (wish, &subject))?;
         let until = subject.exp.timestamp();
         let presenting = presenter.live.as_ref().ok_or_else(bad)?.run;
@@ -134,6 +135,31 @@ impl Plane {
         }
     }
 
+    // The subject token came for what the presenter's agent serves, or for this server (threat 49).
+    fn must_be_for(
+        &self,
+        world: &World,
+        settings: &OAuthSettings,
+        (subject, presenter): (&AccessTokenClaims, &Presenter<'_>),
+    ) -> Result<(), Refused> {
+        let presenting = presenter.live.as_ref().and_then(|live| world.runs.get(live.run));
+        let run: Option<&Run> = presenting.map(|run| &run.fact);
+        let agent = run.map(|run| run.agent);
+        let connection = target::connection_of(world, settings, subject.aud.as_str());
+        let served_by =
+            connection.and_then(|found| found.fact.tokens.as_ref().and_then(|to| to.served_by));
+        let is_named = subject.may_act.as_ref().is_none_or(|may| {
+            let own = agent.and_then(|agent| world.agents.get(agent));
+            own.is_some_and(|own| {
+                may.iss == settings.issuer && may.sub == agent_name(self.trust_domain(), &own.fact)
+            })
+        });
+        if served_by.is_some() && served_by == agent && is_named {
+            return Ok(());
+        }
+        Err(Refused::of(ErrorCode::InvalidRequest, "the `subject_token` was not for this client"))
+    }
+
     /// A token of ours that holds now: its signature, its time, its run, and that nobody took it
     /// back. Its audience is for the caller to look at.
     pub(super) fn read_own(
@@ -151,30 +177,6 @@ impl Plane {
             && claims.jti.parse().is_ok_and(|jti| world.tokens.revoked_until(jti).is_none());
         is_good.then_some(claims)
     }
-}
-
-// The subject token came for what the presenter's agent serves, or for this server (threat 49).
-fn must_be_for(
-    world: &World,
-    settings: &OAuthSettings,
-    (subject, presenter): (&AccessTokenClaims, &Presenter<'_>),
-) -> Result<(), Refused> {
-    let presenting = presenter.live.as_ref().and_then(|live| world.runs.get(live.run));
-    let run: Option<&Run> = presenting.map(|run| &run.fact);
-    let agent = run.map(|run| run.agent);
-    let connection = target::connection_of(world, settings, subject.aud.as_str());
-    let served_by =
-        connection.and_then(|found| found.fact.tokens.as_ref().and_then(|to| to.served_by));
-    let is_named = subject.may_act.as_ref().is_none_or(|may| {
-        let own = agent.and_then(|agent| world.agents.get(agent));
-        own.is_some_and(|own| {
-            may.iss == settings.issuer && may.sub.ends_with(&format!("/agent/{}", own.fact.name))
-        })
-    });
-    if served_by.is_some() && served_by == agent && is_named {
-        return Ok(());
-    }
-    Err(Refused::of(ErrorCode::InvalidRequest, "the `subject_token` was not for this client"))
 }
 
 // Nothing that the subject token does not have (threat 39).

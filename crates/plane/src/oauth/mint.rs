@@ -8,12 +8,13 @@ use std::time::Duration;
 use marque_crypto::hash::sha256;
 use marque_crypto::token_key::TokenAlgorithm;
 use marque_domain::{
-    AccessToken, Approval, Code, Id, Refusal, Revised, Timestamp, TokenRecord, canonical_bytes,
+    AccessToken, Agent, Approval, Code, Id, Refusal, Revised, Timestamp, TokenRecord,
+    canonical_bytes,
 };
 use marque_wire::jose::NumericDate;
 use marque_wire::oauth::{
     AccessTokenClaims, Act, Actor, ApprovalReference, AuthorizationDetails, Confirmation, Issuer,
-    Profile, Resource, RunClaim, Scope,
+    MayAct, Profile, Resource, RunClaim, Scope,
 };
 
 use crate::run::Standing;
@@ -36,6 +37,8 @@ pub(crate) struct Minting {
     pub(super) ends: Option<Timestamp>,
     /// The token it is exchanged for.
     pub(super) subject_token: Option<String>,
+    /// The agent that serves its audience: it alone may exchange the token.
+    pub(super) served_by: Option<Id<Agent>>,
 }
 
 /// A token as it will be signed.
@@ -86,7 +89,7 @@ impl Minting {
             scope: self.scope.clone(),
             authorization_details: self.details.clone(),
             act,
-            may_act: None,
+            may_act: self.may_act(world),
             cnf: self.confirmation,
             run: Some(Self::run_claim(standing, approval)?),
             status: None,
@@ -94,6 +97,17 @@ impl Minting {
         let (algorithm, grant) = (self.algorithm, self.grant);
         let subject_token = self.subject_token.clone();
         Ok(Box::new(Mint { claims, algorithm, jti: self.jti, grant, subject_token }))
+    }
+
+    // RFC 8693 §4.4: whom the token is handed to, where that is an agent of ours. The exchange asks
+    // for no less than that, as things are then.
+    fn may_act(&self, world: &World) -> Option<MayAct> {
+        let agent = world.agents.get(self.served_by?)?;
+        Some(MayAct { sub: self.name_of(&agent.fact), iss: self.issuer.clone() })
+    }
+
+    fn name_of(&self, agent: &Agent) -> String {
+        agent_name(&self.trust_domain, agent)
     }
 
     // Whose authority is used, and who acts with it. An autonomous run's agent acts as itself.
@@ -106,7 +120,7 @@ impl Minting {
         let mut names = Vec::with_capacity(chain.actors.len());
         for actor in &chain.actors {
             let agent = world.agents.get(actor.agent).ok_or_else(unnameable)?;
-            names.push(format!("spiffe://{}/agent/{}", self.trust_domain, agent.fact.name));
+            names.push(self.name_of(&agent.fact));
         }
         let (sub, profile, acting) = match (chain.on_behalf_of, names.split_first()) {
             (Some(person), _) => (person.to_string(), Profile::User, &names[..]),
@@ -145,6 +159,11 @@ impl Minting {
             approvals: approvals.into_iter().collect(),
         })
     }
+}
+
+/// What an agent is called in tokens: the same in every run.
+pub(super) fn agent_name(trust_domain: &str, agent: &Agent) -> String {
+    format!("spiffe://{trust_domain}/agent/{}", agent.name)
 }
 
 impl Mint {

@@ -1,6 +1,6 @@
 //! The token endpoint: one request, from the client's proof to the signed token.
 
-use marque_domain::{Body, Effect, Endpoint, Operation, SCOPE, TOKEN};
+use marque_domain::{Agent, Body, Effect, Endpoint, Id, Operation, SCOPE, TOKEN};
 use marque_wire::oauth::{
     AuthorizationDetails, Confirmation, ErrorCode, GRANT_TYPES, Grant, Scope, TokenRequest,
     TokenResponse, TokenType,
@@ -219,8 +219,13 @@ impl Plane {
             ttl: settings.token_ttl,
             ends: exchanged.as_ref().map(|exchanged| exchanged.until),
             subject_token: exchanged.as_ref().map(|exchanged| exchanged.jti.clone()),
+            served_by: served_by(&wish.target),
         }
     }
+}
+
+fn served_by(target: &Target) -> Option<Id<Agent>> {
+    target.connection.fact.tokens.as_ref().and_then(|tokens| tokens.served_by)
 }
 
 /// The name of a grant type.

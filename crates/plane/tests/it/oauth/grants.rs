@@ -64,6 +64,19 @@ async fn a_workload_gets_a_token_that_says_who_it_is() {
     assert_ne!(again.claims.jti, claims.jti);
 }
 
+// RFC 8693 section 4.4: a token that is handed to an agent says who may act with it next.
+#[tokio::test]
+async fn a_token_for_what_an_agent_serves_names_that_agent() {
+    let (plane, reader, biller) = chain().await;
+    let domain = plane.plane().status().trust_domain;
+    let first = reader.takes(BILLING, "").await.unwrap();
+    let may = first.claims.may_act.as_ref().unwrap();
+    assert_eq!(may.sub, format!("spiffe://{domain}/agent/biller"));
+    assert_eq!(may.iss.as_str(), ISSUER);
+    let hop = biller.exchanges(&first.token, LEDGER, "").await.unwrap();
+    assert_eq!(hop.claims.may_act, None, "no agent serves the ledger, so nobody exchanges it");
+}
+
 // threats 39, 43, 45, 49
 #[tokio::test]
 async fn a_hop_narrows_and_names_who_acts() {

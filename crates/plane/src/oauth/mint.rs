@@ -161,6 +161,14 @@ impl Minting {
     }
 }
 
+/// What a token is bound to, as text (RFC 7800 §3.1, RFC 9449 §6.1, RFC 8705 §3.1).
+pub(super) fn bound_to(confirmation: Confirmation) -> String {
+    match confirmation {
+        Confirmation::Key(key) => format!("jkt:{key}"),
+        Confirmation::Certificate(certificate) => format!("x5t#S256:{certificate}"),
+    }
+}
+
 /// What an agent is called in tokens: the same in every run.
 pub(super) fn agent_name(trust_domain: &str, agent: &Agent) -> String {
     format!("spiffe://{trust_domain}/agent/{}", agent.name)
@@ -180,10 +188,7 @@ impl Mint {
             subject: claims.sub.clone(),
             scope: claims.scope.to_string(),
             details: (!details.is_empty()).then(hashed),
-            bound_to: claims.cnf.map(|confirmation| match confirmation {
-                Confirmation::Key(key) => format!("jkt:{key}"),
-                Confirmation::Certificate(certificate) => format!("x5t#S256:{certificate}"),
-            }),
+            bound_to: claims.cnf.map(bound_to),
             subject_token: self.subject_token.clone(),
             expires_at: claims.exp.timestamp(),
         }

@@ -14,7 +14,7 @@ use super::details;
 use super::early::{self, Gathered};
 use super::exchange::Exchanged;
 use super::holder::Holder;
-use super::mint::Minting;
+use super::mint::{self, Minting};
 use super::nonce::Nonces;
 use super::proof::{self, Possession};
 use super::target::{self, Target, is_by_gateway};
@@ -75,7 +75,7 @@ impl Plane {
                 return Err(self.refuse_early(&operation, gathered, refused).await);
             }
         };
-        let operation = operation(&wish, &request.grant);
+        let operation = operation(&wish, &request.grant, (&holder, &possession));
         let asked = asked(&wish);
         let Holder { live, client_id, exchanged } = holder;
         let token = exchanged.as_ref().and_then(Exchanged::held);
@@ -238,8 +238,13 @@ pub(super) fn grant_type(grant: &Grant) -> &'static str {
     }
 }
 
-// The question that goes to the road: may this run hold such a token?
-fn operation(wish: &Wish, grant: &Grant) -> Operation {
+// The question that goes to the road: may this run hold such a token? A human's yes is to all of
+// it, so it names whoever asks as far as the run does not: the client, the key, the subject token.
+fn operation(
+    wish: &Wish,
+    grant: &Grant,
+    (holder, possession): (&Holder, &Possession),
+) -> Operation {
     let connection = &wish.target.connection.fact;
     let service = connection.service;
     let class = marque_domain::Class::Unclassified;
@@ -247,6 +252,13 @@ fn operation(wish: &Wish, grant: &Grant) -> Operation {
     let mut parameters = std::collections::BTreeMap::new();
     parameters.insert("resource".to_owned(), wish.target.audience.as_str().to_owned());
     parameters.insert("grant".to_owned(), grant_type(grant).to_owned());
+    parameters.insert("client".to_owned(), holder.client_id.clone());
+    if let Some(bound_to) = possession.confirmation {
+        parameters.insert("bound_to".to_owned(), mint::bound_to(bound_to));
+    }
+    if let Some(exchanged) = &holder.exchanged {
+        parameters.insert("subject_token".to_owned(), exchanged.jti.clone());
+    }
     if !wish.details.is_empty() {
         parameters.insert("authorization_details".to_owned(), wish.details.to_json().to_string());
     }

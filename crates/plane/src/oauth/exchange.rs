@@ -43,6 +43,21 @@ pub(super) struct Presenter<'a> {
     pub(super) possession: &'a Possession,
 }
 
+/// An actor token that holds.
+pub(super) struct ActorToken {
+    pub(super) uses: Option<Use>,
+    // Of an access token. An assertion says who is here now, and is good once: what it proves does
+    // not end with it.
+    until: Option<Timestamp>,
+}
+
+impl ActorToken {
+    /// That moment, or the end of this token if it is sooner: what is exchanged outlives neither.
+    pub(super) fn ends(&self, subject_ends: Timestamp) -> Timestamp {
+        self.until.map_or(subject_ends, |until| until.min(subject_ends))
+    }
+}
+
 impl Plane {
     /// Checks both tokens of an exchange, and that what is asked for lies inside the first.
     pub(super) fn exchange(
@@ -52,7 +67,7 @@ impl Plane {
         presenter: &Presenter<'_>,
     ) -> Result<(Exchanged, Hop, Option<Use>), Refused> {
         let wrong = |what| Refused::of(ErrorCode::InvalidRequest, what);
-        let actor_use = self.actor_of(settings, asked, presenter)?;
+        let actor = self.actor_of(settings, asked, presenter)?;
         if asked.subject_token_type != TokenType::AccessToken {
             return Err(wrong("the `subject_token` is of a type that is not accepted"));
         }
@@ -66,10 +81,10 @@ impl Plane {
         }
         self.must_be_for(&world, settings, (&subject, presenter))?;
         must_be_within(&world, settings, (wish, &subject))?;
-        let until = subject.exp.timestamp();
+        let until = actor.ends(subject.exp.timestamp());
         let presenting = presenter.live.as_ref().ok_or_else(bad)?.run;
         let hop = Hop { subject: run, presenter: presenting };
-        Ok((Exchanged { own: Some(jti), jti: subject.jti, until }, hop, actor_use))
+        Ok((Exchanged { own: Some(jti), jti: subject.jti, until }, hop, actor.uses))
     }
 
     /// Checks who acts, and that an access token is asked for.
@@ -78,7 +93,7 @@ impl Plane {
         settings: &OAuthSettings,
         asked: &Exchange,
         presenter: &Presenter<'_>,
-    ) -> Result<Option<Use>, Refused> {
+    ) -> Result<ActorToken, Refused> {
         let wrong = |what| Refused::of(ErrorCode::InvalidRequest, what);
         if asked.requested_token_type != TokenType::AccessToken {
             return Err(wrong("only access tokens are issued here"));
@@ -95,7 +110,7 @@ impl Plane {
         settings: &OAuthSettings,
         (token, kind): (&Secret, TokenType),
         presenter: &Presenter<'_>,
-    ) -> Result<Option<Use>, Refused> {
+    ) -> Result<ActorToken, Refused> {
         let bad = || Refused::of(ErrorCode::InvalidRequest, "the `actor_token` does not hold");
         let world = self.world();
         match kind {
@@ -105,7 +120,10 @@ impl Plane {
                 let is_own = own.is_some() && claims.run.as_ref().map(|run| run.id) == own;
                 let is_bound =
                     claims.cnf.is_some() && claims.cnf == presenter.possession.confirmation;
-                if is_own && is_bound { Ok(None) } else { Err(bad()) }
+                if !is_own || !is_bound {
+                    return Err(bad());
+                }
+                Ok(ActorToken { uses: None, until: Some(claims.exp.timestamp()) })
             }
             TokenType::Jwt => {
                 let read = Unverified::parse(TokenClass::ClientAssertion, token.expose());
@@ -126,7 +144,8 @@ impl Plane {
                 );
                 let held = read.map_err(|_| bad())?;
                 let until = held.exp.timestamp();
-                Ok(Some(Use::of("assertion", presenter.client_id, &held.jti, until)))
+                let uses = Use::of("assertion", presenter.client_id, &held.jti, until);
+                Ok(ActorToken { uses: Some(uses), until: None })
             }
             _ => Err(Refused::of(
                 ErrorCode::InvalidRequest,

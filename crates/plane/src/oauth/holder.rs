@@ -81,17 +81,18 @@ impl Plane {
             return Err(Refused::of(ErrorCode::UnauthorizedClient, description));
         };
         let presenter = exchange::Presenter { live: None, client_id: &client_id, possession };
-        let actor_use = self.actor_of(settings, asked, &presenter)?;
+        let actor = self.actor_of(settings, asked, &presenter)?;
         let subject = (&asked.subject_token, asked.subject_token_type);
         let person = self.person_of(subject, &client_id).ok_or_else(|| {
             Refused::of(ErrorCode::InvalidRequest, "the `subject_token` does not hold")
         })?;
-        gathered.add(actor_use.into_iter().chain(person.uses));
+        gathered.add(actor.uses.into_iter().chain(person.uses));
         self.must_be_new(gathered)?;
         let (instance, user) = (Some(person.instance), Some(person.user));
         let wanted = Wanted { client: client.fact.id, instance, person: user };
         let live = self.run_of_client(wanted).await.map_err(|error| unopened(&error))?;
-        let exchanged = Exchanged { own: None, until: person.until, jti: person.jti };
+        let until = actor.ends(person.until);
+        let exchanged = Exchanged { own: None, until, jti: person.jti };
         Ok(Holder { live, client_id, exchanged: Some(exchanged) })
     }
 

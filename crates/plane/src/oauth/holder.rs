@@ -125,7 +125,8 @@ fn unopened(error: &AdminError) -> Refused {
 }
 
 impl Exchanged {
-    fn held(&self) -> Option<Held> {
+    /// It as a token that the new one rests on, if it is one of ours.
+    pub(super) fn held(&self) -> Option<Held> {
         // What is asked for was compared with the token itself.
         self.own.map(|id| Held { id, until: self.until, covers: None })
     }

@@ -205,6 +205,7 @@ impl Plane {
         (grant, exchanged): (&Grant, &Option<Exchanged>),
         possession: &Possession,
     ) -> Minting {
+        let served_by = served_by(&wish.target);
         Minting {
             jti: self.id(),
             issuer: settings.issuer.clone(),
@@ -219,7 +220,7 @@ impl Plane {
             ttl: settings.token_ttl,
             ends: exchanged.as_ref().map(|exchanged| exchanged.until),
             subject_token: exchanged.as_ref().map(|exchanged| exchanged.jti.clone()),
-            served_by: served_by(&wish.target),
+            served_by,
         }
     }
 }

@@ -183,7 +183,7 @@ async fn no_token_outlives_its_run() {
     alice.registers("bot").await;
     alice.has_resource("api", API).await;
     alice.grants("bot", &["api:token"]).await;
-    let key = marque_crypto::proof_key::ProofKey::generate().unwrap();
+    let key = ProofKey::generate().unwrap();
     let spec = ClientSpec {
         name: "short".parse().unwrap(),
         agent: "bot".parse().unwrap(),

@@ -20,7 +20,7 @@ use crate::world::{Grants, MeterKey, World};
 
 /// Whoever proved itself before there was anything to decide.
 #[derive(Clone)]
-pub(crate) enum Proven {
+pub(crate) enum Known {
     /// A run.
     Run(Arc<Revised<Run>>),
     /// A client of the token service.
@@ -29,7 +29,7 @@ pub(crate) enum Proven {
     Resource(Arc<Revised<Connection>>),
 }
 
-impl Proven {
+impl Known {
     fn reference(&self) -> FactRef {
         match self {
             Self::Run(run) => run.reference(),
@@ -53,7 +53,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) digest: Digest,
     operation: &'a Operation,
     asker: Option<Asker>,
-    early: Option<Proven>,
+    early: Option<Known>,
     /// What serves it, or would serve its endpoint.
     connections: Vec<Arc<Revised<Connection>>>,
     /// The grants that speak of it.
@@ -171,14 +171,14 @@ impl<'a> Draft<'a> {
 
     /// Of a request that is refused before there is anything to decide, and of whoever proved
     /// itself by then. That is the one fact it used: no stage looked at it.
-    pub(crate) fn early(operation: &'a Operation, who: Option<Proven>, now: Timestamp) -> Self {
+    pub(crate) fn early(operation: &'a Operation, who: Option<Known>, now: Timestamp) -> Self {
         Self { early: who, ..Self::new(operation, now) }
     }
 
     /// The run that asks and those above it; none where there was nothing to decide.
     pub(crate) fn chain(&self) -> Vec<Id<Run>> {
         let early = match &self.early {
-            Some(Proven::Run(run)) => Some(run),
+            Some(Known::Run(run)) => Some(run),
             _ => None,
         };
         let run = self.asker.as_ref().map(|asker| &asker.run).or(early);
@@ -273,7 +273,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn decided(&self, id: Id<Decision>, answer: Answer) -> Decision {
         let credential = self.credential.as_ref().map(|credential| credential.reference());
         let mut facts = self.asker.as_ref().map(Asker::facts).unwrap_or_default();
-        facts.extend(self.early.as_ref().map(Proven::reference));
+        facts.extend(self.early.as_ref().map(Known::reference));
         facts.extend(references(&self.connections));
         facts.extend(references(&*self.grants));
         facts.extend(credential.clone());

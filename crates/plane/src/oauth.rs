@@ -9,6 +9,7 @@ mod ask;
 mod bound;
 mod client;
 mod decoy;
+mod deferred;
 mod details;
 mod early;
 mod exchange;
@@ -26,14 +27,16 @@ mod revoke;
 mod service;
 mod target;
 
-pub use answer::{Asked, Refused, TokenAnswer, error_of};
+pub use answer::{Asked, Deferred, Refused, TokenAnswer, error_of};
 pub use ask::{EndpointAsk, OAuthSettings};
 pub use bound::BoundProof;
+pub use deferred::INTERVAL_SECS;
 pub use details::{DetailType, TYPES};
 pub use keys::PUBLISHED_SECS;
 pub use present::TokenAtDoor;
 
-pub(crate) use bound::{Bound, Use};
+pub(crate) use bound::{Bound, Spent, Use};
+pub(crate) use deferred::{Deferral, Polls};
 pub(crate) use keys::{SigningKey, TokenKeys};
 pub(crate) use mint::Mint;
 pub(crate) use present::VerifiedTokens;

@@ -34,7 +34,7 @@ use crate::git::GitSigner;
 use crate::laps::StageTimes;
 use crate::live::{Birth, Kin, LiveRun};
 use crate::log_key::LogSigner;
-use crate::oauth::{Asserted, OAuthSettings, VerifiedTokens};
+use crate::oauth::{Asserted, OAuthSettings, Polls, VerifiedTokens};
 use crate::record::{self, Permit};
 use crate::seen::Seen;
 use crate::sequence::{BEHIND_MAX, Durability, LOST, Sequencer};
@@ -145,6 +145,8 @@ pub(crate) struct Inner {
     pub(crate) deposed: CancellationToken,
     /// Assertions that were used and are not in the store yet.
     pub(crate) asserted: Arc<Asserted>,
+    /// When clients asked last how their requests stand.
+    pub(crate) polls: Polls,
     /// Kills that the log could not take.
     pub(crate) unrecorded: Unrecorded,
     /// Tokens whose signature was verified.

@@ -51,6 +51,8 @@ pub(crate) enum Kept {
     Revoked(Id<AccessToken>),
     /// A proof or an assertion that was used, by its digest.
     Once(Digest),
+    /// A request that waits for a human, by the hash of its code.
+    Deferral(Digest),
 }
 
 /// The changes of a batch, in order.
@@ -141,6 +143,7 @@ impl fmt::Display for Kept {
             Self::TokenKeys => f.write_str("token_keys all"),
             Self::Revoked(token) => write!(f, "revoked {token}"),
             Self::Once(digest) => write!(f, "once {digest}"),
+            Self::Deferral(code) => write!(f, "deferral {code}"),
         }
     }
 }
@@ -159,6 +162,7 @@ impl FromStr for Kept {
             "token_keys" => (rest == "all").then_some(Self::TokenKeys),
             "revoked" => rest.parse().ok().map(Self::Revoked),
             "once" => rest.parse().ok().map(Self::Once),
+            "deferral" => rest.parse().ok().map(Self::Deferral),
             _ => None,
         }
         .ok_or_else(unknown)
@@ -250,6 +254,7 @@ mod tests {
             Kept::TokenKeys,
             Kept::Revoked(Id::new(at, [4; 10])),
             Kept::Once(marque_domain::Digest::from_bytes([5; 32])),
+            Kept::Deferral(marque_domain::Digest::from_bytes([6; 32])),
         ];
         for key in keys {
             assert_eq!(key.to_string().parse::<Kept>().unwrap(), key);

@@ -49,11 +49,12 @@ pub(crate) async fn retire_token(
     Human(who): Human,
     Given(body): Given<RetireTokenKeyBody>,
 ) -> Result<Json<Vec<KeyView>>, Problem> {
-    let keys = match body.now {
-        true => plane.replace_token_key(&who, &body.key).await?,
-        false => plane.retire_token_key(&who, &body.key).await?,
+    let keys = if body.now {
+        plane.replace_token_key(&who, &body.key).await
+    } else {
+        plane.retire_token_key(&who, &body.key).await
     };
-    Ok(Json(keys))
+    Ok(Json(keys?))
 }
 
 /// What anybody may know: it is public wherever commits are verified.

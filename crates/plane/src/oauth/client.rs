@@ -19,7 +19,7 @@ use super::bound::Use;
 use super::decoy;
 use super::proof::thumbprint;
 use crate::caller::{self, Presented};
-use crate::draft::Proven;
+use crate::draft::Known;
 use crate::live::LiveRun;
 use crate::plane::Plane;
 use crate::world::World;
@@ -43,11 +43,11 @@ pub(super) struct Authenticated {
 
 impl Authenticated {
     /// Who that is, for the log.
-    pub(super) fn proven(&self, world: &World) -> Option<Proven> {
+    pub(super) fn known(&self, world: &World) -> Option<Known> {
         match &self.asker {
-            Asker::Run(live) => world.runs.get(live.run).cloned().map(Proven::Run),
-            Asker::Client(client) => Some(Proven::Client(Arc::clone(client))),
-            Asker::Resource(connection) => Some(Proven::Resource(Arc::clone(connection))),
+            Asker::Run(live) => world.runs.get(live.run).cloned().map(Known::Run),
+            Asker::Client(client) => Some(Known::Client(Arc::clone(client))),
+            Asker::Resource(connection) => Some(Known::Resource(Arc::clone(connection))),
         }
     }
 }

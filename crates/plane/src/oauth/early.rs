@@ -8,7 +8,7 @@ use super::answer::{Asked, Refused};
 use super::ask::OAuthSettings;
 use super::bound::Use;
 use super::client::Authenticated;
-use crate::draft::Proven;
+use crate::draft::Known;
 use crate::plane::Plane;
 use crate::record;
 
@@ -17,11 +17,11 @@ use crate::record;
 #[derive(Default)]
 pub(super) struct Gathered {
     pub(super) uses: Vec<Use>,
-    pub(super) who: Option<Proven>,
+    pub(super) who: Option<Known>,
 }
 
 impl Gathered {
-    pub(super) fn of(authenticated: &Authenticated, who: Option<Proven>) -> Self {
+    pub(super) fn of(authenticated: &Authenticated, who: Option<Known>) -> Self {
         Self { uses: authenticated.uses.into_iter().collect(), who }
     }
 
@@ -42,9 +42,14 @@ impl Plane {
         gathered: Gathered,
         refused: Refused,
     ) -> Refused {
-        // Every client is told so once, and has done nothing wrong.
-        if refused.body.error == ErrorCode::UseDpopNonce {
-            return refused;
+        match refused.body.error {
+            // Every client is told so once, and has done nothing wrong.
+            ErrorCode::UseDpopNonce => return refused,
+            // Nor has one that comes again for an answer and finds none yet.
+            ErrorCode::AuthorizationPending | ErrorCode::SlowDown => {
+                return self.use_up(&gathered.uses).err().unwrap_or(refused);
+            }
+            _ => {}
         }
         let refusal = refused.refusal.clone().map_or_else(|| refusal_of(&refused), |known| *known);
         let Gathered { uses, who } = gathered;
@@ -59,7 +64,7 @@ impl Plane {
     pub(super) fn refused_early(
         &self,
         operation: Operation,
-        who: Option<Proven>,
+        who: Option<Known>,
         refused: Refused,
     ) -> Refused {
         let (plane, told) = (self.clone(), refused.clone());

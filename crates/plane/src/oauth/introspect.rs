@@ -35,8 +35,8 @@ impl Plane {
         let authenticated = self.authenticate(&settings, &credentials);
         let authenticated = authenticated.map_err(|unproven| refused(None, unproven))?;
         let asker = authenticated.client_id.clone();
-        let who = || authenticated.proven(&self.world());
-        self.use_up(&authenticated).map_err(|again| refused(who(), again))?;
+        let who = || authenticated.known(&self.world());
+        self.use_up(authenticated.uses.as_slice()).map_err(|again| refused(who(), again))?;
         let active = self.active(&settings, &authenticated, &request.token);
         let is_active = if active.is_some() { "true" } else { "false" };
         metrics::counter!("marque_introspections_total", "active" => is_active).increment(1);

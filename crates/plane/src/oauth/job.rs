@@ -16,7 +16,7 @@ use marque_wire::oauth::{Assertion, ErrorCode, ExpectedAssertion};
 use serde_json::Value;
 
 use super::answer::Refused;
-use super::bound::Use;
+use super::bound::{Spent, Use};
 use super::client::{Asker, Authenticated, unproven};
 use super::decoy;
 use crate::plane::Plane;
@@ -58,7 +58,8 @@ impl Plane {
             return Err(unproven());
         }
         let issuer = sha256(job.iss.as_bytes()).to_string();
-        let assertion = Use::of("job", &issuer, &name, job.exp.timestamp()).spared();
+        let assertion =
+            Use::of("job", &issuer, &name, job.exp.timestamp()).spent(Spent::UnlessHeld);
         Ok(Bearer { client, instance: instance_of(&job), assertion })
     }
 

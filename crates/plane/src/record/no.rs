@@ -6,9 +6,9 @@ use marque_domain::{Answer, Body, Code, Decision, Event, Id, Operation, Refusal,
 
 use super::question::Question;
 use super::{Stop, Unmade, heard, use_all};
-use crate::draft::{Draft, Proven};
+use crate::draft::{Draft, Known};
 use crate::failure::{Failure, REWOUND};
-use crate::oauth::Use;
+use crate::oauth::{Spent, Use};
 use crate::plane::Plane;
 use crate::sequence::Durability;
 use crate::world::MeterKey;
@@ -26,13 +26,16 @@ pub(crate) async fn refuse(
     let record = draft.decided(id, answer);
     let (key, chain) = (draft.refusals(), draft.chain());
     let refused = Event::Decided(Box::new(record));
-    let uses = uses.to_vec();
+    let uses: Vec<Use> =
+        uses.iter().copied().filter(|one| one.spent != Spent::WhenAllowed).collect();
     let recorded = plane.sequencer().submit(Durability::Read, move |step| {
         // Used up by a no as well; one that was used before is refused anyway.
         for one in &uses {
             let _again = step.use_once(one.digest, one.until);
         }
-        chain.iter().for_each(|run| step.count_refusal(*run));
+        for run in &chain {
+            step.count_refusal(*run);
+        }
         if !step.may_record(key) {
             return Ok(None);
         }
@@ -48,7 +51,7 @@ pub(crate) async fn refuse(
 /// Refuses before there was anything to decide, whoever it is that proved itself by then.
 pub(crate) async fn refuse_early(
     plane: &Plane,
-    (operation, who): (&Operation, Option<Proven>),
+    (operation, who): (&Operation, Option<Known>),
     uses: &[Use],
     refusal: Refusal,
 ) -> Refusal {
@@ -79,7 +82,7 @@ pub(crate) async fn hold(
     };
     let (reason, digest, ttl) =
         (refusal.message.clone(), draft.digest, plane.settings().approval_ttl);
-    let uses: Vec<Use> = uses.iter().copied().filter(|one| !one.is_spared).collect();
+    let uses: Vec<Use> = uses.iter().copied().filter(|one| one.spent == Spent::Always).collect();
     let recorded = plane.sequencer().submit(Durability::Disk, move |step| {
         use_all(step, &uses)?;
         let question =

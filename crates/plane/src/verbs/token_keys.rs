@@ -115,10 +115,8 @@ impl Plane {
             return Ok(());
         };
         // One that is published already takes over.
-        let next = match keys.has_prepared(algorithm) {
-            true => None,
-            false => Some(self.next_key(algorithm).await?),
-        };
+        let next =
+            if keys.has_prepared(algorithm) { None } else { Some(self.next_key(algorithm).await?) };
         self.sequencer()
             .submit(Durability::Disk, move |step| {
                 let keys = step.world.tokens.keys().cloned();

@@ -1,6 +1,7 @@
 //! The token service through its front door: who gets a token, and what it says.
 
 mod bounds;
+mod deferred;
 mod early;
 mod foreign;
 mod grants;

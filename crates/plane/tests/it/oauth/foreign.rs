@@ -3,11 +3,14 @@
 use marque_crypto::proof_key::ProofKey;
 use marque_domain::Limits;
 use marque_domain::client::ClientKeys;
+use marque_plane::oauth::EndpointAsk;
 use marque_plane::spec::{ClientSpec, Lines};
 use marque_testkit::{Human, OAuthClient, Setup, TestPlane, fresh_name, issuing, jwks, request};
 use marque_wire::jose::{TokenClass, Unsigned};
 use marque_wire::oauth::ErrorCode;
 use serde_json::{Map, Value, json};
+
+use super::bounds::lines_of;
 
 const API: &str = "https://api.test/";
 const CI: &str = "https://ci.test";
@@ -245,4 +248,39 @@ async fn an_issuer_alone_is_no_client() {
     };
     let error = ci.plane.plane().add_client(&ci.alice.acting().await, spec).await.unwrap_err();
     assert!(error.message.contains("name the claims"), "{error}");
+}
+
+// draft-ietf-oauth-deferred-token-response section 11.1: nobody but the key says who comes again.
+#[tokio::test]
+async fn a_job_that_waits_for_a_human_is_known_by_its_key() {
+    let ci = ci().await;
+    ci.alice.grants_lines("builder", lines_of(&[], &["api:scope pay"])).await;
+    let wanted = |mode: &'static str, assertion: String| {
+        let form = [
+            ("grant_type", BEARER),
+            ("assertion", assertion.as_str()),
+            ("resource", API),
+            ("scope", "pay"),
+            ("completion_mode", mode),
+        ];
+        request(&form)
+    };
+    let (plane, job) = (ci.plane.plane(), ci.sign(&ci.job("7")));
+    let answer = plane.token(ci.prover.ask(), wanted("deferred", job)).await;
+    let asked = answer.outcome.err().unwrap().approval.unwrap();
+    let code = answer.deferred.unwrap().code;
+    let code = std::str::from_utf8(code.expose()).unwrap();
+    ci.alice.approves(asked).await.unwrap();
+    let polls = |ask| {
+        ci.plane.clock().advance(std::time::Duration::from_secs(5));
+        let form =
+            [("grant_type", "urn:ietf:params:oauth:grant-type:deferred"), ("deferral_code", code)];
+        let answer = plane.token(ask, request(&form));
+        async { answer.await.outcome.map(|_| ()).map_err(|refused| refused.body.error) }
+    };
+    let thief = OAuthClient::new(ci.plane.clone(), String::new(), ProofKey::generate().unwrap());
+    assert_eq!(polls(thief.ask()).await, Err(ErrorCode::InvalidDpopProof));
+    assert_eq!(polls(EndpointAsk::bare()).await, Err(ErrorCode::InvalidDpopProof));
+    assert_eq!(polls(ci.prover.ask()).await, Ok(()));
+    assert_eq!(polls(ci.prover.ask()).await, Err(ErrorCode::InvalidGrant));
 }

@@ -108,6 +108,9 @@ pub struct TokenKeyBody {
 pub struct RetireTokenKeyBody {
     /// Which: its `kid`.
     pub key: String,
+    /// Whether it goes even if it signs: another one does from that moment.
+    #[serde(default)]
+    pub now: bool,
 }
 
 /// What of the log is asked for. Absent members ask for all.

@@ -110,6 +110,14 @@ impl<K> KeyRing<K> {
         Self { prepared, retired, ..self }
     }
 
+    /// The ring without its signer, as after a theft: the prepared key signs at once where there is
+    /// one, for verifiers may know it, and else `next`. Nothing that the old one signed verifies.
+    #[must_use]
+    pub fn replace_signer(self, next: impl FnOnce() -> K, now: Timestamp) -> Self {
+        let active = self.prepared.map_or_else(next, |(key, _)| key);
+        Self { active: (active, now), prepared: None, ..self }
+    }
+
     /// The one key that signs.
     pub fn signer(&self) -> &K {
         &self.active.0

@@ -109,6 +109,15 @@ pub enum Event {
         /// The client, by its id.
         by: String,
     },
+    /// The server moved the keys of tokens on by itself.
+    TokenKeyMoved {
+        /// The key, by its id.
+        key: String,
+        /// What it signs with.
+        algorithm: String,
+        /// `prepared` where it was published, `active` where it signs from then on.
+        step: String,
+    },
     /// The road answered. For a yes this is the intent, durable before the act.
     Decided(Box<Decision>),
     /// How an allowed act went.
@@ -359,6 +368,7 @@ impl Event {
             Self::GitRefused(_) => "git_refused",
             Self::GitKeyRotated { .. } => "git_key_rotated",
             Self::TokenRevoked { .. } => "token_revoked",
+            Self::TokenKeyMoved { .. } => "token_key_moved",
             Self::Decided(_) => "decided",
             Self::Outcome { .. } => "outcome",
         }
@@ -376,6 +386,7 @@ impl Event {
             Self::GitRefused(refused) => Some(refused.run),
             Self::Claimed { .. }
             | Self::GitKeyRotated { .. }
+            | Self::TokenKeyMoved { .. }
             | Self::LogKeyRotated { .. }
             | Self::Started { .. }
             | Self::Restored(_)

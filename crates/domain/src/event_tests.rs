@@ -86,6 +86,11 @@ fn flagged() -> Event {
     }
 }
 
+fn token_key_moved() -> Event {
+    let (key, algorithm) = ("fJWzq6".to_owned(), "ES256".to_owned());
+    Event::TokenKeyMoved { key, algorithm, step: "active".to_owned() }
+}
+
 #[test]
 fn every_entry_reads_back_from_its_canonical_bytes() {
     let run = Id::new(NOW, [3; 10]);
@@ -146,6 +151,7 @@ fn every_entry_reads_back_from_its_canonical_bytes() {
             old_key: "ssh-ed25519 AAAA".to_owned(),
             new_key: "ssh-ed25519 BBBB".to_owned(),
         },
+        token_key_moved(),
         flagged(),
     ];
     for event in events {

@@ -75,7 +75,7 @@ const fn git(name: &'static str, class: Class, parts: &'static [Part]) -> Operat
 
 // RFC 9110 §9.2.1: GET, HEAD and OPTIONS are safe. What an upstream does with them is its own
 // affair; a connection whose upstream changes state on GET has no business being granted widely.
-const HTTP: &[OperationKind] = &[
+const METHODS: [OperationKind; 7] = [
     http("GET", Class::Read),
     http("HEAD", Class::Read),
     http("OPTIONS", Class::Read),
@@ -83,13 +83,42 @@ const HTTP: &[OperationKind] = &[
     http("PUT", Class::Write),
     http("PATCH", Class::Write),
     http("DELETE", Class::Write),
-    // Of no group, so that only a line that names them allows them: what passes in a socket is not
-    // what `GET` of the same path would do (threat 90).
-    http(SOCKET_OPENING, Class::Unclassified),
-    http(SOCKET_MESSAGE, Class::Unclassified),
-    // Whoever holds one can call from outside the run's own doors (threat 98).
-    token(),
 ];
+
+// Those before, the methods, those after.
+#[expect(clippy::indexing_slicing, reason = "worked out by the compiler, which checks the bounds")]
+const fn with_methods<const ALL: usize>(
+    before: &[OperationKind],
+    after: &[OperationKind],
+) -> [OperationKind; ALL] {
+    let (first, last) = (before.len(), before.len() + METHODS.len());
+    assert!(ALL == last + after.len(), "the length that is asked for is that of all");
+    let mut all = [token(); ALL];
+    let mut place = 0;
+    while place < ALL {
+        all[place] = if place < first {
+            before[place]
+        } else if place < last {
+            METHODS[place - first]
+        } else {
+            after[place - last]
+        };
+        place += 1;
+    }
+    all
+}
+
+const HTTP: &[OperationKind] = &with_methods::<10>(
+    &[],
+    &[
+        // Of no group, so that only a line that names them allows them: what passes in a socket is
+        // not what `GET` of the same path would do (threat 90).
+        http(SOCKET_OPENING, Class::Unclassified),
+        http(SOCKET_MESSAGE, Class::Unclassified),
+        // Whoever holds one can call from outside the run's own doors (threat 98).
+        token(),
+    ],
+);
 
 // A deleted ref may be the last name of its commits, so it cannot be counted on to come back.
 const GIT: &[OperationKind] = &[
@@ -110,24 +139,21 @@ const fn sql(name: &'static str, class: Class) -> OperationKind {
 }
 
 // What the types of `authorization_details` speak of (RFC 9396 §2), and scopes.
-const RESOURCE: &[OperationKind] = &[
-    token(),
-    OperationKind { name: SCOPE, class: Class::Unclassified, parts: &[Part::Scope] },
-    OperationKind { name: "tool.call", class: Class::Unclassified, parts: &[Part::Tool] },
-    http("GET", Class::Read),
-    http("HEAD", Class::Read),
-    http("OPTIONS", Class::Read),
-    http("POST", Class::Write),
-    http("PUT", Class::Write),
-    http("PATCH", Class::Write),
-    http("DELETE", Class::Write),
-    git("git.push", Class::Write, &[Part::Repository, Part::Ref]),
-    git("git.delete", Class::Admin, &[Part::Repository, Part::Ref]),
-    sql("select", Class::Read),
-    sql("insert", Class::Write),
-    sql("update", Class::Write),
-    sql("delete", Class::Write),
-];
+const RESOURCE: &[OperationKind] = &with_methods::<16>(
+    &[
+        token(),
+        OperationKind { name: SCOPE, class: Class::Unclassified, parts: &[Part::Scope] },
+        OperationKind { name: "tool.call", class: Class::Unclassified, parts: &[Part::Tool] },
+    ],
+    &[
+        git("git.push", Class::Write, &[Part::Repository, Part::Ref]),
+        git("git.delete", Class::Admin, &[Part::Repository, Part::Ref]),
+        sql("select", Class::Read),
+        sql("insert", Class::Write),
+        sql("update", Class::Write),
+        sql("delete", Class::Write),
+    ],
+);
 
 impl Service {
     /// Every service.

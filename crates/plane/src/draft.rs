@@ -7,16 +7,45 @@ use std::sync::Arc;
 
 use marque_domain::decision::{ActorSummary, OperationSummary};
 use marque_domain::{
-    Agent, AgentVersion, Answer, Approval, Connection, Credential, Decision, Digest, Fact, FactRef,
-    Id, Meter, Name, Operation, Refusal, Revised, Run, Timestamp, TokenRecord, TrustInputs,
-    TrustScore, User, canonical_bytes,
+    Agent, AgentVersion, Answer, Approval, Client, Connection, Credential, Decision, Digest, Fact,
+    FactRef, Id, Meter, Name, Operation, Refusal, Revised, Run, Timestamp, TokenRecord,
+    TrustInputs, TrustScore, User, canonical_bytes,
 };
 
 use crate::broker::Named;
 use crate::mandate::{Mandated, Uncovered};
 use crate::oauth::Mint;
 use crate::run::Standing;
-use crate::world::{Grants, World};
+use crate::world::{Grants, MeterKey, World};
+
+/// Whoever proved itself before there was anything to decide.
+#[derive(Clone)]
+pub(crate) enum Known {
+    /// A run.
+    Run(Arc<Revised<Run>>),
+    /// A client of the token service.
+    Client(Arc<Revised<Client>>),
+    /// A resource server.
+    Resource(Arc<Revised<Connection>>),
+}
+
+impl Known {
+    fn reference(&self) -> FactRef {
+        match self {
+            Self::Run(run) => run.reference(),
+            Self::Client(client) => client.reference(),
+            Self::Resource(connection) => connection.reference(),
+        }
+    }
+
+    fn refusals(&self) -> MeterKey {
+        match self {
+            Self::Run(run) => MeterKey::Refusals(run.fact.id),
+            Self::Client(client) => MeterKey::ClientRefusals(client.fact.id),
+            Self::Resource(connection) => MeterKey::ResourceRefusals(connection.fact.id),
+        }
+    }
+}
 
 /// What is known of one decision on the road.
 pub(crate) struct Draft<'a> {
@@ -24,6 +53,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) digest: Digest,
     operation: &'a Operation,
     asker: Option<Asker>,
+    early: Option<Known>,
     /// What serves it, or would serve its endpoint.
     connections: Vec<Arc<Revised<Connection>>>,
     /// The grants that speak of it.
@@ -124,6 +154,7 @@ impl<'a> Draft<'a> {
             digest: digest_of(operation),
             operation,
             asker: None,
+            early: None,
             connections: Vec::new(),
             grants: Arc::default(),
             line: None,
@@ -135,6 +166,32 @@ impl<'a> Draft<'a> {
             approval: None,
             credential: None,
             token: None,
+        }
+    }
+
+    /// Of a request that is refused before there is anything to decide, and of whoever proved
+    /// itself by then. That is the one fact it used: no stage looked at it.
+    pub(crate) fn early(operation: &'a Operation, who: Option<Known>, now: Timestamp) -> Self {
+        Self { early: who, ..Self::new(operation, now) }
+    }
+
+    /// The run that asks and those above it; none where there was nothing to decide.
+    pub(crate) fn chain(&self) -> Vec<Id<Run>> {
+        let early = match &self.early {
+            Some(Known::Run(run)) => Some(run),
+            _ => None,
+        };
+        let run = self.asker.as_ref().map(|asker| &asker.run).or(early);
+        run.map(|run| run.fact.chain.actors.iter().map(|actor| actor.run).collect())
+            .unwrap_or_default()
+    }
+
+    /// At whose rate a refusal of it is recorded.
+    pub(crate) fn refusals(&self) -> MeterKey {
+        match (&self.asker, &self.early) {
+            (Some(asker), _) => MeterKey::Refusals(asker.run.fact.id),
+            (None, Some(early)) => early.refusals(),
+            (None, None) => MeterKey::Strangers,
         }
     }
 
@@ -216,6 +273,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn decided(&self, id: Id<Decision>, answer: Answer) -> Decision {
         let credential = self.credential.as_ref().map(|credential| credential.reference());
         let mut facts = self.asker.as_ref().map(Asker::facts).unwrap_or_default();
+        facts.extend(self.early.as_ref().map(Known::reference));
         facts.extend(references(&self.connections));
         facts.extend(references(&*self.grants));
         facts.extend(credential.clone());

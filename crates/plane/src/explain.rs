@@ -107,7 +107,12 @@ fn put<T: Shelved>(world: &mut World, view: &FactView) -> Result<(), serde_json:
 // Stages 2 to 5 on the facts of then. Counters and trust inputs are taken as recorded.
 fn walk_again(world: &World, decision: &Decision) -> String {
     let Some(actor) = &decision.actor else {
-        return "not replayed: the caller could not be told, so no fact was used".to_owned();
+        let why = if decision.facts.is_empty() {
+            "the caller could not be told, so no fact was used"
+        } else {
+            "it was refused before there was anything to decide"
+        };
+        return format!("not replayed: {why}");
     };
     if decision.answer.code() == Some(Code::TierBelowFloor) {
         // Who asks is a setting of the server, or a grant that speaks of no operation.

@@ -21,7 +21,8 @@ pub(crate) struct Reserved {
 /// length.
 ///
 /// A call of a child run also counts against every run above it and against their agents: opening
-/// children buys nothing.
+/// children buys nothing. One of a hop counts against whoever presented for it as well, so that
+/// tokens of others buy nothing either.
 pub(crate) fn reserve(
     world: &World,
     run: &Run,
@@ -67,7 +68,11 @@ pub(crate) fn limits_of(world: &World, key: MeterKey) -> Limits {
         MeterKey::Run(id) => world.runs.get(id).map(|run| run.fact.limits),
         MeterKey::Agent(id) => world.agents.get(id).map(|agent| agent.fact.limits),
         MeterKey::Connection(id) => world.connections.get(id).map(|found| found.fact.limits),
-        MeterKey::Strangers | MeterKey::Refusals(_) | MeterKey::Factors => None,
+        MeterKey::Strangers
+        | MeterKey::Refusals(_)
+        | MeterKey::ClientRefusals(_)
+        | MeterKey::ResourceRefusals(_)
+        | MeterKey::Factors => None,
     };
     limits.unwrap_or_default()
 }
@@ -75,14 +80,24 @@ pub(crate) fn limits_of(world: &World, key: MeterKey) -> Limits {
 // Every meter once, the narrowest first.
 fn counted(world: &World, run: &Run, connection: &Connection) -> Vec<MeterKey> {
     let mut keys = Vec::with_capacity(run.chain.actors.len() * 2 + 1);
-    let known = run.chain.actors.iter().rev().filter(|actor| world.runs.get(actor.run).is_some());
-    keys.extend(known.map(|actor| MeterKey::Run(actor.run)));
-    for actor in run.chain.actors.iter().rev() {
-        let key = MeterKey::Agent(actor.agent);
-        if !keys.contains(&key) {
+    let mut agents = Vec::with_capacity(run.chain.actors.len());
+    let mut chains = vec![&run.chain];
+    while let Some(chain) = chains.pop() {
+        for actor in chain.actors.iter().rev() {
+            let agent = MeterKey::Agent(actor.agent);
+            if !agents.contains(&agent) {
+                agents.push(agent);
+            }
+            let key = MeterKey::Run(actor.run);
+            let Some(known) = world.runs.get(actor.run).filter(|_| !keys.contains(&key)) else {
+                continue;
+            };
             keys.push(key);
+            let presenter = known.fact.presenter().and_then(|run| world.runs.get(run));
+            chains.extend(presenter.map(|presenter| &presenter.fact.chain));
         }
     }
+    keys.extend(agents);
     keys.push(MeterKey::Connection(connection.id));
     keys
 }
@@ -113,7 +128,7 @@ fn whose(world: &World, key: MeterKey, run: Id<Run>) -> String {
         MeterKey::Run(id) if id == run => "this run".to_owned(),
         MeterKey::Agent(_) | MeterKey::Connection(_) => named(world, key)
             .map_or_else(|| "its agent".to_owned(), |(noun, name)| format!("{noun} `{name}`")),
-        _ => "a run above this one".to_owned(),
+        _ => "a run above this one, or one that presented for it,".to_owned(),
     }
 }
 

@@ -22,6 +22,9 @@ const EVERY: Duration = Duration::from_millis(250);
 const REMEMBERED: Duration = Duration::from_secs(600);
 /// Revocations forgotten at once.
 const REVOKED_AT_ONCE: usize = 1_000;
+/// How long the keys of tokens are left alone after they could not be moved on.
+const REST_MIN: Duration = Duration::from_secs(1);
+const REST_MAX: Duration = Duration::from_secs(300);
 /// Closed runs remembered at most.
 const MOST_REMEMBERED: usize = 10_000;
 
@@ -29,18 +32,48 @@ const MOST_REMEMBERED: usize = 10_000;
 pub(crate) fn start(plane: &Plane) {
     let (reaped, stopping) = (plane.clone(), plane.inner().stopping.clone());
     plane.spawn(async move {
+        let mut keys = Rest::default();
         while stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-            if let Err(failure) = reaped.tend_token_keys().await {
-                tracing::warn!(%failure, "the keys of tokens could not be moved on");
-            }
+            tend_keys(&reaped, &mut keys).await;
             if let Err(error) = reaped.record_kills().await {
-                tracing::warn!(%error, "a kill is not on record yet; what it stopped stays stopped");
+                let what = "a kill is not on record yet; what it stopped stays stopped";
+                tracing::warn!(%error, "{what}");
             }
             if let Err(failure) = reap(&reaped).await {
                 tracing::warn!(%failure, "expired runs could not be closed; they are refused");
             }
         }
     });
+}
+
+/// How long something that failed is left alone: each time twice as long.
+#[derive(Default)]
+struct Rest {
+    until: Duration,
+    lasts: Duration,
+}
+
+impl Rest {
+    fn begin(&mut self, now: Duration) {
+        self.lasts = (self.lasts * 2).clamp(REST_MIN, REST_MAX);
+        self.until = now.saturating_add(self.lasts);
+    }
+}
+
+// A key costs up to a second of a processor, so whatever fails is not tried at every look.
+async fn tend_keys(plane: &Plane, rest: &mut Rest) {
+    let now = plane.clock().elapsed();
+    if now < rest.until {
+        return;
+    }
+    match plane.tend_token_keys().await {
+        Ok(()) => *rest = Rest::default(),
+        Err(error) => {
+            rest.begin(now);
+            let again_in = rest.lasts.as_secs();
+            tracing::warn!(%error, again_in, "the keys of tokens could not be moved on");
+        }
+    }
 }
 
 async fn reap(plane: &Plane) -> Result<(), Failure> {
@@ -140,4 +173,25 @@ fn due(world: &World, now: Timestamp) -> Due {
     due.cut.sort_unstable();
     due.lapsed.sort_unstable();
     due
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{REST_MAX, Rest};
+
+    #[test]
+    fn what_keeps_failing_is_tried_less_and_less_often() {
+        let mut rest = Rest::default();
+        let mut now = Duration::from_secs(100);
+        let tries = (0..20).map(|_| {
+            rest.begin(now);
+            now = rest.until;
+            rest.lasts.as_secs()
+        });
+        let tries: Vec<u64> = tries.collect();
+        assert_eq!(tries[..4], [1, 2, 4, 8]);
+        assert_eq!(tries[19], REST_MAX.as_secs());
+    }
 }

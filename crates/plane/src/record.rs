@@ -3,34 +3,34 @@
 //! Inside the sequencer everything is looked at once more: whoever changed a fact since the
 //! decision was made was there first, and the road is walked again.
 
+mod no;
 mod question;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use marque_domain::{
-    Answer, Approval, Body, Code, Connection, Decision, Digest, Event, Grant, Id, Operation,
-    Refusal, Revised, Run, Stage, Tier,
+    Answer, Approval, Code, Connection, Decision, Digest, Event, Grant, Id, Operation, Refusal,
+    Revised, Stage, Tier,
 };
 use marque_store::Intent;
 
-use question::Question;
+pub(crate) use no::{behind, hold, refuse, refuse_early, replayed, unwritable};
 
 use crate::allowance::Allowance;
 use crate::broker::Named;
 use crate::draft::Draft;
-use crate::failure::{Failure, REWOUND};
+use crate::failure::Failure;
 use crate::laps::Laps;
 use crate::lease::Lease;
 use crate::live::LiveRun;
 use crate::mandate::{self, Mandated};
-use crate::oauth::{Bound, Mint, Spent, Use};
+use crate::oauth::{Bound, Mint, Use};
 use crate::plane::Plane;
 use crate::run::{self, Standing};
 use crate::sequence::Durability;
 use crate::spending::{self, Spending, Unspent};
 use crate::step::{Appended, Step};
-use crate::world::{MeterKey, Shelved, Unusable, World};
+use crate::world::{Shelved, Unusable, World};
 
 /// The unforgeable right to one act. Neither `Clone` nor `Deserialize`; consumed by value.
 ///
@@ -306,15 +306,6 @@ fn use_all(step: &mut Step<'_, '_>, uses: &[Use]) -> Result<(), Stop> {
     })
 }
 
-/// The refusal of what is good once and was used before.
-pub(crate) fn replayed() -> Refusal {
-    Refusal::new(
-        Code::CallerReplayed,
-        "the proof that came with the request was used before",
-        "make a new one for each request",
-    )
-}
-
 // What the permit opens must not come back in an answer, not after a restart of the server either.
 fn give(step: &mut Step<'_, '_>, cleared: &Cleared) {
     let (run, slot) = (cleared.standing.run.fact.id, &cleared.mandated.connection.fact.slot);
@@ -335,116 +326,6 @@ fn consume(
     Ok(())
 }
 
-/// Records a refusal and returns it. If that fails, the refusal is that the log cannot be written.
-pub(crate) async fn refuse(
-    plane: &Plane,
-    draft: &Draft<'_>,
-    uses: &[Use],
-    refusal: Refusal,
-) -> Refusal {
-    let answer = Answer::Refused { code: refusal.code, message: refusal.message.clone() };
-    count("refused", refusal.code);
-    let id = plane.id();
-    let record = draft.decided(id, answer);
-    let chain = record.actor.as_ref().map(|actor| (actor.run, actor.chain.clone()));
-    let refused = Event::Decided(Box::new(record));
-    let uses: Vec<Use> =
-        uses.iter().copied().filter(|one| one.spent != Spent::WhenAllowed).collect();
-    let recorded = plane.sequencer().submit(Durability::Read, move |step| {
-        // Used up by a no as well; one that was used before is refused anyway.
-        for one in &uses {
-            let _again = step.use_once(one.digest, one.until);
-        }
-        let key = match &chain {
-            Some((run, chain)) => {
-                chain.actors.iter().for_each(|one| step.count_refusal(one.run));
-                MeterKey::Refusals(*run)
-            }
-            None => MeterKey::Strangers,
-        };
-        if !step.may_record(key) {
-            return Ok(None);
-        }
-        step.append(&refused)?;
-        Ok::<_, Failure>(Some(id))
-    });
-    match heard(plane, recorded).await {
-        Ok(decision) => Refusal { decision, ..refusal },
-        Err(failure) => unwritable(&failure),
-    }
-}
-
-/// Refuses somebody who could not be told before there was anything to decide.
-pub(crate) async fn refuse_stranger(
-    plane: &Plane,
-    operation: &Operation,
-    uses: &[Use],
-    refusal: Refusal,
-) -> Refusal {
-    refuse(plane, &Draft::new(operation, plane.now()), uses, refusal).await
-}
-
-/// Records a hold: asks a human, once for each operation, and returns the refusal that says so.
-///
-/// An operation whose body was not read cannot be held: an approval would not bind it.
-pub(crate) async fn hold(
-    plane: &Plane,
-    draft: &Draft<'_>,
-    (run, uses): (Id<Run>, &[Use]),
-    mut refusal: Refusal,
-) -> Refusal {
-    let operation = draft.operation().clone();
-    if operation.body == Body::Streamed {
-        return refuse(plane, draft, uses, unshowable(&refusal)).await;
-    }
-    let answer = Answer::Held { code: refusal.code, message: refusal.message.clone() };
-    count("held", refusal.code);
-    let id = plane.id();
-    let record = draft.decided(id, answer);
-    let connection = draft.connection().map_or("", |name| name.as_str());
-    let line = match operation.also.len() {
-        0 => operation.line(connection),
-        more => format!("{} and {more} more", operation.line(connection)),
-    };
-    let (reason, digest, ttl) =
-        (refusal.message.clone(), draft.digest, plane.settings().approval_ttl);
-    let uses: Vec<Use> = uses.iter().copied().filter(|one| one.spent == Spent::Always).collect();
-    let recorded = plane.sequencer().submit(Durability::Disk, move |step| {
-        use_all(step, &uses)?;
-        let question =
-            Question { run, digest, operation: &operation, line: &line, reason: &reason, ttl };
-        let (approval, is_new) = question.ask(step)?;
-        // A question that is open already is not asked again; that it was repeated is recorded at
-        // the rate of refusals.
-        if !is_new && !step.may_record(MeterKey::Refusals(run)) {
-            return Ok((approval, None));
-        }
-        let decided = Decision { approval: Some(approval), ..record.clone() };
-        step.append(Event::Decided(Box::new(decided)))?;
-        Ok::<_, Unmade>((approval, Some(id)))
-    });
-    match heard(plane, recorded).await {
-        Ok((approval, decision)) => {
-            refusal.remedy = Some(format!(
-                "a human can answer with `marque approval give {approval}`; then send the same \
-                 request again, it goes through once"
-            ));
-            Refusal { approval: Some(approval), decision, ..refusal }
-        }
-        Err(Unmade::Stop(Stop::Refused(refusal))) => refusal,
-        Err(Unmade::Stop(Stop::Stale)) => unwritable(&Failure::Overloaded),
-        Err(Unmade::Failed(failure)) => unwritable(&failure),
-    }
-}
-
-fn unshowable(hold: &Refusal) -> Refusal {
-    Refusal::new(
-        Code::BodyTooLarge,
-        format!("{}, and its body is too large to be shown whole", hold.message),
-        "send at most 1 MiB, or have a human allow the operation",
-    )
-}
-
 // The answer, for as long as this server hears the others: nobody waits for a database as long as
 // its connection may be silent.
 async fn heard<R, E: From<Failure>>(
@@ -455,56 +336,5 @@ async fn heard<R, E: From<Failure>>(
         biased;
         recorded = recorded => recorded,
         () = plane.lost() => Err(Failure::Silent.into()),
-    }
-}
-
-fn count(answer: &'static str, code: Code) {
-    let stage = code.stage().word();
-    metrics::counter!("marque_decisions_total", "answer" => answer, "stage" => stage).increment(1);
-}
-
-/// The refusal of a server that may not know what the others did. It is not recorded: the log
-/// cannot be reached, or is not the log any more.
-pub(crate) fn behind(behind: Duration, is_rewound: bool) -> Refusal {
-    if is_rewound {
-        return Refusal::new(Code::LogUnavailable, "the database is an older copy", REWOUND);
-    }
-    Refusal::new(
-        Code::LogUnavailable,
-        format!("this server has not heard from the others for {} ms", behind.as_millis()),
-        "try again; it recovers by itself once it reaches the database",
-    )
-}
-
-/// The refusal where the log cannot be written.
-pub(crate) fn unwritable(failure: &Failure) -> Refusal {
-    match failure {
-        Failure::Overloaded => Refusal::new(
-            Code::Overloaded,
-            "too many decisions, or too many open questions of this run, wait",
-            "wait a moment and try again",
-        ),
-        Failure::Lost => Refusal::new(
-            Code::LogUnavailable,
-            "the log's disk failed, so nothing is allowed",
-            "restart the server on a disk that works",
-        ),
-        Failure::InDoubt => Refusal::new(
-            Code::LogUnavailable,
-            "whether this is on record is in doubt, so it is not allowed",
-            "try again; if it goes on, have the server restarted, which reads the log anew",
-        ),
-        Failure::Rewound(_) => {
-            Refusal::new(Code::LogUnavailable, format!("{failure}, so nothing is allowed"), REWOUND)
-        }
-        Failure::Stopped
-        | Failure::Silent
-        | Failure::Deposed(_)
-        | Failure::Store(_)
-        | Failure::Record(_) => Refusal::new(
-            Code::LogUnavailable,
-            format!("{failure}, so nothing is allowed"),
-            "look at the server's output; it recovers by itself once the log can be written",
-        ),
     }
 }

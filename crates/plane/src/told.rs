@@ -176,7 +176,9 @@ impl fmt::Display for MeterKey {
             Self::Agent(id) => id.fmt(f),
             Self::Connection(id) => id.fmt(f),
             Self::Strangers => f.write_str("strangers"),
-            Self::Refusals(run) => write!(f, "refusals {run}"),
+            Self::Refusals(id) => write!(f, "refusals {id}"),
+            Self::ClientRefusals(id) => write!(f, "refusals {id}"),
+            Self::ResourceRefusals(id) => write!(f, "refusals {id}"),
             Self::Factors => f.write_str("factors"),
         }
     }
@@ -193,7 +195,11 @@ impl FromStr for MeterKey {
             "strangers" => Ok(Self::Strangers),
             "factors" => Ok(Self::Factors),
             _ => match text.strip_prefix("refusals ") {
-                Some(run) => run.parse().ok().map(Self::Refusals),
+                Some(of) => {
+                    let client = || of.parse().ok().map(Self::ClientRefusals);
+                    let resource = || of.parse().ok().map(Self::ResourceRefusals);
+                    of.parse().ok().map(Self::Refusals).or_else(client).or_else(resource)
+                }
                 None => run().or_else(agent).or_else(connection),
             }
             .ok_or_else(|| UnknownKey(text.chars().take(80).collect())),
@@ -239,6 +245,8 @@ mod tests {
             Kept::Meter(MeterKey::Connection(Id::new(at, [2; 10]))),
             Kept::Meter(MeterKey::Strangers),
             Kept::Meter(MeterKey::Refusals(run)),
+            Kept::Meter(MeterKey::ClientRefusals(Id::new(at, [1; 10]))),
+            Kept::Meter(MeterKey::ResourceRefusals(Id::new(at, [2; 10]))),
             Kept::Meter(MeterKey::Factors),
             Kept::Held(Id::new(at, [3; 10])),
             Kept::Refusals(run),

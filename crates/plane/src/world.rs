@@ -99,6 +99,10 @@ pub(crate) enum MeterKey {
     Strangers,
     /// Recorded refusals of a run.
     Refusals(Id<Run>),
+    /// Recorded refusals of a client, before it had a run.
+    ClientRefusals(Id<Client>),
+    /// Recorded refusals of a resource server.
+    ResourceRefusals(Id<Connection>),
     /// Recorded wrong passphrases.
     Factors,
 }
@@ -108,7 +112,12 @@ impl MeterKey {
     pub(crate) fn period(self) -> Period {
         match self {
             Self::Agent(_) | Self::Connection(_) => Period::Day,
-            Self::Run(_) | Self::Strangers | Self::Refusals(_) | Self::Factors => Period::Life,
+            Self::Run(_)
+            | Self::Strangers
+            | Self::Refusals(_)
+            | Self::ClientRefusals(_)
+            | Self::ResourceRefusals(_)
+            | Self::Factors => Period::Life,
         }
     }
 
@@ -117,7 +126,12 @@ impl MeterKey {
         match self {
             Self::Agent(id) => Some(id.to_string()),
             Self::Connection(id) => Some(id.to_string()),
-            Self::Run(_) | Self::Strangers | Self::Refusals(_) | Self::Factors => None,
+            Self::Run(_)
+            | Self::Strangers
+            | Self::Refusals(_)
+            | Self::ClientRefusals(_)
+            | Self::ResourceRefusals(_)
+            | Self::Factors => None,
         }
     }
 

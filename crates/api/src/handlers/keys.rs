@@ -42,13 +42,19 @@ pub(crate) async fn rotate_token(
     Ok(Json(plane.rotate_token_key(&who, algorithm).await?))
 }
 
-/// Takes a key of tokens that does not sign out of the published set at once.
+/// Takes a key of tokens out of the published set at once; the one that signs only where `now` says
+/// so.
 pub(crate) async fn retire_token(
     State(plane): State<Plane>,
     Human(who): Human,
     Given(body): Given<RetireTokenKeyBody>,
 ) -> Result<Json<Vec<KeyView>>, Problem> {
-    Ok(Json(plane.retire_token_key(&who, &body.key).await?))
+    let keys = if body.now {
+        plane.replace_token_key(&who, &body.key).await
+    } else {
+        plane.retire_token_key(&who, &body.key).await
+    };
+    Ok(Json(keys?))
 }
 
 /// What anybody may know: it is public wherever commits are verified.

@@ -19,6 +19,7 @@ use super::bound::Use;
 use super::decoy;
 use super::proof::thumbprint;
 use crate::caller::{self, Presented};
+use crate::draft::Known;
 use crate::live::LiveRun;
 use crate::plane::Plane;
 use crate::world::World;
@@ -38,6 +39,17 @@ pub(super) struct Authenticated {
     pub(super) asker: Asker,
     pub(super) client_id: String,
     pub(super) uses: Option<Use>,
+}
+
+impl Authenticated {
+    /// Who that is, for the log.
+    pub(super) fn known(&self, world: &World) -> Option<Known> {
+        match &self.asker {
+            Asker::Run(live) => world.runs.get(live.run).cloned().map(Known::Run),
+            Asker::Client(client) => Some(Known::Client(Arc::clone(client))),
+            Asker::Resource(connection) => Some(Known::Resource(Arc::clone(connection))),
+        }
+    }
 }
 
 /// Whom a client id names.

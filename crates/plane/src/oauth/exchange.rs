@@ -17,6 +17,7 @@ use super::answer::Refused;
 use super::ask::OAuthSettings;
 use super::bound::Use;
 use super::details::are_within;
+use super::mint::agent_name;
 use super::proof::Possession;
 use super::service::Wish;
 use super::target::{self, is_by_gateway};
@@ -44,6 +45,21 @@ pub(super) struct Presenter<'a> {
     pub(super) possession: &'a Possession,
 }
 
+/// An actor token that holds.
+pub(super) struct ActorToken {
+    pub(super) uses: Option<Use>,
+    // Of an access token. An assertion says who is here now, and is good once: what it proves does
+    // not end with it.
+    until: Option<Timestamp>,
+}
+
+impl ActorToken {
+    /// That moment, or the end of this token if it is sooner: what is exchanged outlives neither.
+    pub(super) fn ends(&self, subject_ends: Timestamp) -> Timestamp {
+        self.until.map_or(subject_ends, |until| until.min(subject_ends))
+    }
+}
+
 impl Plane {
     /// Checks both tokens of an exchange, and that what is asked for lies inside the first.
     pub(super) fn exchange(
@@ -53,7 +69,7 @@ impl Plane {
         presenter: &Presenter<'_>,
     ) -> Result<(Exchanged, Hop, Option<Use>), Refused> {
         let wrong = |what| Refused::of(ErrorCode::InvalidRequest, what);
-        let actor_use = self.actor_of(settings, asked, presenter)?;
+        let actor = self.actor_of(settings, asked, presenter)?;
         if asked.subject_token_type != TokenType::AccessToken {
             return Err(wrong("the `subject_token` is of a type that is not accepted"));
         }
@@ -65,9 +81,9 @@ impl Plane {
         if world.runs.get(run).is_none_or(|run| !run.fact.is_open(self.now())) {
             return Err(bad());
         }
-        must_be_for(&world, settings, (&subject, presenter))?;
+        self.must_be_for(&world, settings, (&subject, presenter))?;
         must_be_within(&world, settings, (wish, &subject))?;
-        let until = subject.exp.timestamp();
+        let until = actor.ends(subject.exp.timestamp());
         let presenting = presenter.live.as_ref().ok_or_else(bad)?.run;
         let hop = Hop { subject: run, presenter: presenting };
         let exchanged = Exchanged {
@@ -76,7 +92,7 @@ impl Plane {
             until,
             authentication: subject.authentication,
         };
-        Ok((exchanged, hop, actor_use))
+        Ok((exchanged, hop, actor.uses))
     }
 
     /// Checks who acts, and that an access token is asked for.
@@ -85,7 +101,7 @@ impl Plane {
         settings: &OAuthSettings,
         asked: &Exchange,
         presenter: &Presenter<'_>,
-    ) -> Result<Option<Use>, Refused> {
+    ) -> Result<ActorToken, Refused> {
         let wrong = |what| Refused::of(ErrorCode::InvalidRequest, what);
         if asked.requested_token_type != TokenType::AccessToken {
             return Err(wrong("only access tokens are issued here"));
@@ -102,7 +118,7 @@ impl Plane {
         settings: &OAuthSettings,
         (token, kind): (&Secret, TokenType),
         presenter: &Presenter<'_>,
-    ) -> Result<Option<Use>, Refused> {
+    ) -> Result<ActorToken, Refused> {
         let bad = || Refused::of(ErrorCode::InvalidRequest, "the `actor_token` does not hold");
         let world = self.world();
         match kind {
@@ -112,7 +128,10 @@ impl Plane {
                 let is_own = own.is_some() && claims.run.as_ref().map(|run| run.id) == own;
                 let is_bound =
                     claims.cnf.is_some() && claims.cnf == presenter.possession.confirmation;
-                if is_own && is_bound { Ok(None) } else { Err(bad()) }
+                if !is_own || !is_bound {
+                    return Err(bad());
+                }
+                Ok(ActorToken { uses: None, until: Some(claims.exp.timestamp()) })
             }
             TokenType::Jwt => {
                 let read = Unverified::parse(TokenClass::ClientAssertion, token.expose());
@@ -133,13 +152,39 @@ impl Plane {
                 );
                 let held = read.map_err(|_| bad())?;
                 let until = held.exp.timestamp();
-                Ok(Some(Use::of("assertion", presenter.client_id, &held.jti, until)))
+                let uses = Use::of("assertion", presenter.client_id, &held.jti, until);
+                Ok(ActorToken { uses: Some(uses), until: None })
             }
             _ => Err(Refused::of(
                 ErrorCode::InvalidRequest,
                 "the `actor_token` is of a type that is not accepted",
             )),
         }
+    }
+
+    // The subject token came for what the presenter's agent serves, or for this server (threat 49).
+    fn must_be_for(
+        &self,
+        world: &World,
+        settings: &OAuthSettings,
+        (subject, presenter): (&AccessTokenClaims, &Presenter<'_>),
+    ) -> Result<(), Refused> {
+        let presenting = presenter.live.as_ref().and_then(|live| world.runs.get(live.run));
+        let run: Option<&Run> = presenting.map(|run| &run.fact);
+        let agent = run.map(|run| run.agent);
+        let connection = target::connection_of(world, settings, subject.aud.as_str());
+        let served_by =
+            connection.and_then(|found| found.fact.tokens.as_ref().and_then(|to| to.served_by));
+        let is_named = subject.may_act.as_ref().is_none_or(|may| {
+            let own = agent.and_then(|agent| world.agents.get(agent));
+            own.is_some_and(|own| {
+                may.iss == settings.issuer && may.sub == agent_name(self.trust_domain(), &own.fact)
+            })
+        });
+        if served_by.is_some() && served_by == agent && is_named {
+            return Ok(());
+        }
+        Err(Refused::of(ErrorCode::InvalidRequest, "the `subject_token` was not for this client"))
     }
 
     /// A token of ours that holds now: its signature, its time, its run, and that nobody took it
@@ -159,30 +204,6 @@ impl Plane {
             && claims.jti.parse().is_ok_and(|jti| world.tokens.revoked_until(jti).is_none());
         is_good.then_some(claims)
     }
-}
-
-// The subject token came for what the presenter's agent serves, or for this server (threat 49).
-fn must_be_for(
-    world: &World,
-    settings: &OAuthSettings,
-    (subject, presenter): (&AccessTokenClaims, &Presenter<'_>),
-) -> Result<(), Refused> {
-    let presenting = presenter.live.as_ref().and_then(|live| world.runs.get(live.run));
-    let run: Option<&Run> = presenting.map(|run| &run.fact);
-    let agent = run.map(|run| run.agent);
-    let connection = target::connection_of(world, settings, subject.aud.as_str());
-    let served_by =
-        connection.and_then(|found| found.fact.tokens.as_ref().and_then(|to| to.served_by));
-    let is_named = subject.may_act.as_ref().is_none_or(|may| {
-        let own = agent.and_then(|agent| world.agents.get(agent));
-        own.is_some_and(|own| {
-            may.iss == settings.issuer && may.sub.ends_with(&format!("/agent/{}", own.fact.name))
-        })
-    });
-    if served_by.is_some() && served_by == agent && is_named {
-        return Ok(());
-    }
-    Err(Refused::of(ErrorCode::InvalidRequest, "the `subject_token` was not for this client"))
 }
 
 // Nothing that the subject token does not have (threat 39).

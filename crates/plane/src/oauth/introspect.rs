@@ -8,7 +8,7 @@ use marque_wire::oauth::{AccessTokenClaims, Introspection, IntrospectionRequest}
 use super::answer::Refused;
 use super::ask::{EndpointAsk, OAuthSettings};
 use super::client::{Asker, Authenticated, Credentials};
-use super::target;
+use super::{early, target};
 use crate::plane::Plane;
 use crate::run;
 
@@ -30,9 +30,13 @@ impl Plane {
             .map_err(|refusal| Refused::by_road(refusal, super::answer::Asked::Nothing))?;
         let client_id = request.client_id.as_deref();
         let credentials = Credentials { client_id, proof: &request.client_proof, ask };
-        let authenticated = self.authenticate(&settings, &credentials)?;
+        let refused =
+            |who, refused| self.refused_early(early::at(&settings, "introspect"), who, refused);
+        let authenticated = self.authenticate(&settings, &credentials);
+        let authenticated = authenticated.map_err(|unproven| refused(None, unproven))?;
         let asker = authenticated.client_id.clone();
-        self.use_up(authenticated.uses.as_slice())?;
+        let who = || authenticated.known(&self.world());
+        self.use_up(authenticated.uses.as_slice()).map_err(|again| refused(who(), again))?;
         let active = self.active(&settings, &authenticated, &request.token);
         let is_active = if active.is_some() { "true" } else { "false" };
         metrics::counter!("marque_introspections_total", "active" => is_active).increment(1);

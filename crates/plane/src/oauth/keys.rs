@@ -193,11 +193,38 @@ impl TokenKeys {
         self.all().find(|(key, _)| key.public.kid() == kid).map(|(_, state)| state)
     }
 
+    /// The algorithm of that key, if it is the one that signs with it.
+    pub(crate) fn signs_with(&self, kid: &str) -> Option<TokenAlgorithm> {
+        let mut all = self.all();
+        let found = all.find(|(key, _)| key.public.kid() == kid);
+        let signs = found.filter(|(_, state)| matches!(state, KeyState::Active { .. }));
+        signs.map(|(key, _)| key.algorithm)
+    }
+
+    /// Whether a next key of that algorithm is published.
+    pub(crate) fn has_prepared(&self, algorithm: TokenAlgorithm) -> bool {
+        let ring = self.rings.get(&algorithm.into());
+        ring.is_some_and(|ring| {
+            ring.keys().any(|(_, state)| matches!(state, KeyState::Prepared { .. }))
+        })
+    }
+
     /// The same without that key, which does not sign.
     pub(crate) fn without(&self, kid: &str) -> Self {
         let keep = |key: &Arc<SigningKey>| key.public.kid() != kid;
         let rings = self.rings.iter().map(|(ring, keys)| (*ring, keys.clone().retain(keep)));
         Self::of(rings.collect())
+    }
+
+    /// The same without the key that signs with the algorithm of `next`: the prepared one does from
+    /// now on, or else `next`.
+    pub(crate) fn with_other_signer(&self, next: Arc<SigningKey>, now: Timestamp) -> Self {
+        let mut rings = self.rings.clone();
+        let of = Ring::from(next.algorithm);
+        if let Some(ring) = rings.remove(&of) {
+            rings.insert(of, ring.replace_signer(|| next, now));
+        }
+        Self::of(rings)
     }
 
     /// The signers alone, as if nothing had been published before or prepared.

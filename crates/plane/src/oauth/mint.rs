@@ -8,13 +8,13 @@ use std::time::Duration;
 use marque_crypto::hash::sha256;
 use marque_crypto::token_key::TokenAlgorithm;
 use marque_domain::{
-    AccessToken, Approval, ApprovalState, Code, Id, Refusal, Revised, Timestamp, TokenRecord,
-    canonical_bytes,
+    AccessToken, Agent, Approval, ApprovalState, Code, Id, Refusal, Revised, Timestamp,
+    TokenRecord, canonical_bytes,
 };
 use marque_wire::jose::NumericDate;
 use marque_wire::oauth::{
     AccessTokenClaims, Act, Actor, ApprovalReference, Authentication, AuthorizationDetails,
-    Confirmation, Issuer, Profile, Resource, RunClaim, Scope,
+    Confirmation, Issuer, MayAct, Profile, Resource, RunClaim, Scope,
 };
 
 use crate::run::Standing;
@@ -39,6 +39,8 @@ pub(crate) struct Minting {
     pub(super) subject_token: Option<String>,
     /// How and when its person was authenticated.
     pub(super) authentication: Option<Authentication>,
+    /// The agent that serves its audience: it alone may exchange the token.
+    pub(super) served_by: Option<Id<Agent>>,
 }
 
 /// A token as it will be signed.
@@ -89,7 +91,7 @@ impl Minting {
             scope: self.scope.clone(),
             authorization_details: self.details.clone(),
             act,
-            may_act: None,
+            may_act: self.may_act(world),
             cnf: self.confirmation,
             run: Some(Self::run_claim(standing, approval)?),
             status: None,
@@ -120,6 +122,17 @@ impl Minting {
         self.authentication.clone().or(later)
     }
 
+    // RFC 8693 §4.4: whom the token is handed to, where that is an agent of ours. The exchange asks
+    // for no less than that, as things are then.
+    fn may_act(&self, world: &World) -> Option<MayAct> {
+        let agent = world.agents.get(self.served_by?)?;
+        Some(MayAct { sub: self.name_of(&agent.fact), iss: self.issuer.clone() })
+    }
+
+    fn name_of(&self, agent: &Agent) -> String {
+        agent_name(&self.trust_domain, agent)
+    }
+
     // Whose authority is used, and who acts with it. An autonomous run's agent acts as itself.
     fn who(
         &self,
@@ -130,7 +143,7 @@ impl Minting {
         let mut names = Vec::with_capacity(chain.actors.len());
         for actor in &chain.actors {
             let agent = world.agents.get(actor.agent).ok_or_else(unnameable)?;
-            names.push(format!("spiffe://{}/agent/{}", self.trust_domain, agent.fact.name));
+            names.push(self.name_of(&agent.fact));
         }
         let (sub, profile, acting) = match (chain.on_behalf_of, names.split_first()) {
             (Some(person), _) => (person.to_string(), Profile::User, &names[..]),
@@ -171,6 +184,19 @@ impl Minting {
     }
 }
 
+/// What a token is bound to, as text (RFC 7800 §3.1, RFC 9449 §6.1, RFC 8705 §3.1).
+pub(super) fn bound_to(confirmation: Confirmation) -> String {
+    match confirmation {
+        Confirmation::Key(key) => format!("jkt:{key}"),
+        Confirmation::Certificate(certificate) => format!("x5t#S256:{certificate}"),
+    }
+}
+
+/// What an agent is called in tokens: the same in every run.
+pub(super) fn agent_name(trust_domain: &str, agent: &Agent) -> String {
+    format!("spiffe://{trust_domain}/agent/{}", agent.name)
+}
+
 impl Mint {
     /// What the log keeps of it.
     pub(crate) fn record(&self) -> TokenRecord {
@@ -185,10 +211,7 @@ impl Mint {
             subject: claims.sub.clone(),
             scope: claims.scope.to_string(),
             details: (!details.is_empty()).then(hashed),
-            bound_to: claims.cnf.map(|confirmation| match confirmation {
-                Confirmation::Key(key) => format!("jkt:{key}"),
-                Confirmation::Certificate(certificate) => format!("x5t#S256:{certificate}"),
-            }),
+            bound_to: claims.cnf.map(bound_to),
             subject_token: self.subject_token.clone(),
             expires_at: claims.exp.timestamp(),
         }

@@ -111,7 +111,7 @@ impl Plane {
 
     /// Records that somebody was refused before there was anything to decide.
     pub async fn turn_away(&self, operation: &Operation, refusal: Refusal) -> Refusal {
-        record::refuse_stranger(self, operation, &[], refusal).await
+        record::refuse_early(self, (operation, None), &[], refusal).await
     }
 
     /// Whether one of these tokens was taken back.

@@ -15,6 +15,7 @@ use super::ask::EndpointAsk;
 use super::bound::Use;
 use super::client::{Asker, Credentials, unproven};
 use super::deferred::cancel;
+use super::early::{self, Gathered};
 use super::proof;
 use crate::caller::Acting;
 use crate::error::AdminError;
@@ -38,7 +39,14 @@ impl Plane {
         self.must_hear().map_err(|refusal| Refused::by_road(refusal, Asked::Nothing))?;
         let client_id = request.client_id.as_deref();
         let credentials = Credentials { client_id, proof: &request.client_proof, ask };
-        let authenticated = self.authenticate(&settings, &credentials)?;
+        let refused = early::at(&settings, "revoke");
+        let authenticated = match self.authenticate(&settings, &credentials) {
+            Ok(authenticated) => authenticated,
+            Err(unproven) => {
+                return Err(self.refuse_early(&refused, Gathered::default(), unproven).await);
+            }
+        };
+        let gathered = Gathered::of(&authenticated, authenticated.known(&self.world()));
         // A resource server may ask about a token and not end it (RFC 7009 §2.1).
         let is_owner = !matches!(authenticated.asker, Asker::Resource(_));
         let seen = self.active(&settings, &authenticated, &request.token).filter(|_| is_owner);
@@ -47,7 +55,11 @@ impl Plane {
             Some((seen.id, run, seen.claims.exp.timestamp()))
         });
         let endpoint = settings.endpoint("revoke");
-        let possession = proof::of_requester(ask, &endpoint, self.machine_key(), self.moment())?;
+        let possession =
+            match proof::of_requester(ask, &endpoint, self.machine_key(), self.moment()) {
+                Ok(possession) => possession,
+                Err(unheld) => return Err(self.refuse_early(&refused, gathered, unheld).await),
+            };
         let code = machine::hash(self.machine_key(), request.token.expose());
         let uses: Vec<Use> = authenticated.uses.into_iter().chain(possession.uses).collect();
         let (by, confirmation) = (authenticated.client_id, possession.confirmation);
@@ -64,7 +76,7 @@ impl Plane {
         });
         match done.await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(unproven()),
+            Ok(false) => Err(self.refuse_early(&refused, gathered, again()).await),
             Err(failure) => Err(Refused::by_road(record::unwritable(&failure), Asked::Nothing)),
         }
     }
@@ -101,7 +113,7 @@ impl Plane {
         // ORDER: taken first. What was committed meanwhile is in the world that is looked at then.
         let is_taken = self.inner().asserted.take(one, now);
         if !is_taken || self.world().tokens.must_be_new(one.digest, now).is_err() {
-            return Err(unproven());
+            return Err(again());
         }
         let (sequencer, asserted) = (self.clone(), Arc::clone(&self.inner().asserted));
         self.spawn(async move {
@@ -141,6 +153,11 @@ impl Asserted {
     fn forget(&self, one: Use) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&one.digest);
     }
+}
+
+// On the wire it reads as any other that proves nothing.
+fn again() -> Refused {
+    Refused { refusal: Some(Box::new(record::replayed())), ..unproven() }
 }
 
 fn take_back(

@@ -1,33 +1,30 @@
 //! The token endpoint: one request, from the client's proof to the signed token.
 
-use std::sync::Arc;
-
-use marque_domain::{Body, Code, Effect, Endpoint, Operation, Refusal, SCOPE, Service, TOKEN};
+use marque_domain::{Agent, Body, Effect, Endpoint, Id, Operation, SCOPE, TOKEN};
 use marque_wire::oauth::{
-    AuthorizationDetails, Confirmation, ErrorCode, Exchange, GRANT_TYPES, Grant, Resource, Scope,
+    AuthorizationDetails, Confirmation, ErrorCode, GRANT_TYPES, Grant, Resource, Scope,
     TokenRequest, TokenResponse, TokenType,
 };
 
 use super::answer::{Asked, Deferred, Refused, TokenAnswer};
 use super::ask::{EndpointAsk, OAuthSettings};
-use super::bound::{BoundProof, Covered, Held, Use};
-use super::client::{Asker, Authenticated, Credentials, unproven};
+use super::bound::{BoundProof, Covered, Use};
+use super::client::{Authenticated, Credentials, unproven};
 use super::deferred::{Continued, Said};
+use super::details;
+use super::early::{self, Gathered};
 use super::exchange::Exchanged;
-use super::job::Bearer;
-use super::mint::Minting;
+use super::holder::Holder;
+use super::mint::{self, Minting};
 use super::nonce::Nonces;
 use super::proof::{self, Possession};
 use super::target::{self, Target, is_by_gateway};
-use super::{details, exchange};
 use crate::caller::Presented;
 use crate::decide::{self, Ask};
-use crate::error::{AdminError, AdminKind};
+use crate::draft::Known;
 use crate::issue;
-use crate::live::LiveRun;
 use crate::plane::Plane;
 use crate::record;
-use crate::verbs::runs::detached::Wanted;
 use crate::world::Unusable;
 
 /// What is asked for, of whatever grant.
@@ -36,13 +33,6 @@ pub(super) struct Wish {
     pub(super) scope: Scope,
     pub(super) details: AuthorizationDetails,
     pub(super) effects: Vec<Effect>,
-}
-
-/// Who will have the token.
-pub(super) struct Holder {
-    pub(super) live: Arc<LiveRun>,
-    pub(super) client_id: String,
-    pub(super) exchanged: Option<Exchanged>,
 }
 
 /// A request as far as no road is needed for it.
@@ -62,21 +52,6 @@ struct Words<'a> {
     audiences: &'a [String],
     scope: &'a Scope,
     details: &'a AuthorizationDetails,
-}
-
-/// What is good once and came with a request, each thing once: the one assertion of a client may be
-/// its actor token as well.
-#[derive(Default)]
-struct Gathered(Vec<Use>);
-
-impl Gathered {
-    fn add(&mut self, uses: impl IntoIterator<Item = Use>) {
-        for one in uses {
-            if !self.0.contains(&one) {
-                self.0.push(one);
-            }
-        }
-    }
 }
 
 impl Plane {
@@ -116,18 +91,19 @@ impl Plane {
         let proven = match self.proven(settings, (&ask, &request), &mut gathered).await {
             Ok(proven) => proven,
             Err(refused) => {
-                let refused = self.refuse_stranger(settings, &request, (refused, &gathered.0));
-                return Err(refused.await);
+                let operation = early::token(settings, grant_type(&request.grant));
+                return Err(self.refuse_early(&operation, gathered, refused).await);
             }
         };
         let said = Said::of(&request, &proven);
         let Proven { wish, holder, possession, grant, .. } = proven;
-        let (operation, asked) = (operation(&wish, grant), asked(&wish));
+        let operation = operation(&wish, grant, (&holder, &possession));
+        let asked = asked(&wish);
         let Holder { live, client_id, exchanged } = holder;
         let token = exchanged.as_ref().and_then(Exchanged::held);
         let kind = (grant == GRANT_TYPES[1]).then_some(TokenType::AccessToken);
         let minting = self.minting(settings, (wish, client_id), (grant, exchanged), &possession);
-        let proof = BoundProof::new(live, gathered.0).asking(minting).with(token);
+        let proof = BoundProof::new(live, gathered.uses).asking(minting).with(token);
         let presented = Presented::Bound(Box::new(proof));
         self.must_hear().map_err(|refusal| Refused::by_road(refusal, asked))?;
         let permit = decide::decide(self, Ask { presented, operation, announced_bytes: 0 }).await;
@@ -166,6 +142,7 @@ impl Plane {
     ) -> Result<Proven, Refused> {
         let endpoint = settings.endpoint("token");
         let authenticated = self.client_of(settings, ask, request)?;
+        gathered.who = authenticated.as_ref().and_then(|client| client.known(&self.world()));
         gathered.add(authenticated.iter().filter_map(|client| client.uses));
         let possession = proof::of_requester(ask, &endpoint, self.machine_key(), self.moment())?;
         gathered.add(possession.uses);
@@ -186,6 +163,8 @@ impl Plane {
             Grant::JwtBearer(assertion) => {
                 let client_id = request.client_id.as_deref();
                 let bearer = self.bearer_of((authenticated.as_ref(), client_id), assertion)?;
+                let client = self.world().clients.get(bearer.client).cloned();
+                gathered.who = client.map(Known::Client);
                 gathered.add([bearer.assertion]);
                 Some(bearer)
             }
@@ -212,10 +191,10 @@ impl Plane {
     }
 
     // What was used before is refused by the road as well: this is for whatever comes before it.
-    fn must_be_new(&self, gathered: &Gathered) -> Result<(), Refused> {
+    pub(super) fn must_be_new(&self, gathered: &Gathered) -> Result<(), Refused> {
         let (world, now) = (self.world(), self.now());
         let is_used = |one: &Use| world.tokens.must_be_new(one.digest, now) == Err(Unusable::Again);
-        if gathered.0.iter().any(is_used) {
+        if gathered.uses.iter().any(is_used) {
             return Err(Refused::by_road(record::replayed(), Asked::Nothing));
         }
         Ok(())
@@ -256,84 +235,6 @@ impl Plane {
         Ok(Wish { target, scope, details, effects })
     }
 
-    async fn holder(&self, authenticated: Option<Authenticated>) -> Result<Holder, Refused> {
-        let Authenticated { asker, client_id, .. } = authenticated.ok_or_else(unproven)?;
-        let live = match asker {
-            Asker::Run(live) => live,
-            Asker::Client(client) => {
-                let wanted = Wanted { client: client.fact.id, instance: None, person: None };
-                self.run_of_client(wanted).await.map_err(|error| unopened(&error))?
-            }
-            Asker::Resource(_) => {
-                let description = "a resource server asks about tokens, not for them";
-                return Err(Refused::of(ErrorCode::UnauthorizedClient, description));
-            }
-        };
-        Ok(Holder { live, client_id, exchanged: None })
-    }
-
-    async fn holder_of_exchange(
-        &self,
-        settings: &OAuthSettings,
-        (asked, wish): (&Exchange, &Wish),
-        (authenticated, possession): (Authenticated, &Possession),
-        gathered: &mut Gathered,
-    ) -> Result<Holder, Refused> {
-        if matches!(asked.subject_token_type, TokenType::IdToken | TokenType::Jwt) {
-            let by = (authenticated, possession);
-            return self.holder_for_person(settings, asked, by, gathered).await;
-        }
-        let Holder { live, client_id, .. } = self.holder(Some(authenticated)).await?;
-        let presenter = exchange::Presenter { live: Some(live), client_id: &client_id, possession };
-        let (exchanged, hop, actor_use) = self.exchange(settings, (asked, wish), &presenter)?;
-        gathered.add(actor_use);
-        self.must_be_new(gathered)?;
-        let live = self.run_of_hop(hop).await.map_err(|error| unopened(&error))?;
-        Ok(Holder { live, client_id, exchanged: Some(exchanged) })
-    }
-
-    // A person's own token opens a run on their behalf, for a workload whose agent has a grant that
-    // names them.
-    async fn holder_for_person(
-        &self,
-        settings: &OAuthSettings,
-        asked: &Exchange,
-        (authenticated, possession): (Authenticated, &Possession),
-        gathered: &mut Gathered,
-    ) -> Result<Holder, Refused> {
-        let Authenticated { asker, client_id, .. } = authenticated;
-        let Asker::Client(client) = asker else {
-            let description = "only a registered workload opens runs for people";
-            return Err(Refused::of(ErrorCode::UnauthorizedClient, description));
-        };
-        let presenter = exchange::Presenter { live: None, client_id: &client_id, possession };
-        let actor_use = self.actor_of(settings, asked, &presenter)?;
-        let subject = (&asked.subject_token, asked.subject_token_type);
-        let person = self.person_of(subject, &client_id).ok_or_else(|| {
-            Refused::of(ErrorCode::InvalidRequest, "the `subject_token` does not hold")
-        })?;
-        gathered.add(actor_use.into_iter().chain(person.uses));
-        self.must_be_new(gathered)?;
-        let (instance, user) = (Some(person.instance), Some(person.user));
-        let wanted = Wanted { client: client.fact.id, instance, person: user };
-        let live = self.run_of_client(wanted).await.map_err(|error| unopened(&error))?;
-        let exchanged = Exchanged {
-            own: None,
-            until: person.until,
-            jti: person.jti,
-            authentication: person.authentication,
-        };
-        Ok(Holder { live, client_id, exchanged: Some(exchanged) })
-    }
-
-    async fn holder_of_bearer(&self, bearer: Bearer) -> Result<Holder, Refused> {
-        let Bearer { client, instance, .. } = bearer;
-        let client_id = client.to_string();
-        let wanted = Wanted { client, instance: Some(instance), person: None };
-        let live = self.run_of_client(wanted).await.map_err(|error| unopened(&error))?;
-        Ok(Holder { live, client_id, exchanged: None })
-    }
-
     fn minting(
         &self,
         settings: &OAuthSettings,
@@ -341,6 +242,7 @@ impl Plane {
         (grant, exchanged): (&'static str, Option<Exchanged>),
         possession: &Possession,
     ) -> Minting {
+        let served_by = served_by(&wish.target);
         Minting {
             jti: self.id(),
             issuer: settings.issuer.clone(),
@@ -358,47 +260,13 @@ impl Plane {
                 .as_ref()
                 .and_then(|exchanged| exchanged.authentication.clone()),
             subject_token: exchanged.map(|exchanged| exchanged.jti),
+            served_by,
         }
-    }
-
-    // Whoever is refused before there is a decision leaves a record as well.
-    async fn refuse_stranger(
-        &self,
-        settings: &OAuthSettings,
-        request: &TokenRequest,
-        (refused, uses): (Refused, &[Use]),
-    ) -> Refused {
-        match refused.body.error {
-            // Every client is told so once, and has done nothing wrong.
-            ErrorCode::UseDpopNonce => return refused,
-            // Nor has one that comes again for an answer and finds none yet.
-            ErrorCode::AuthorizationPending | ErrorCode::SlowDown => {
-                return self.use_up(uses).err().unwrap_or(refused);
-            }
-            _ => {}
-        }
-        let refusal = refused.refusal.clone().map_or_else(|| refusal_of(&refused), |known| *known);
-        let operation = strange(settings, request);
-        let refusal = record::refuse_stranger(self, &operation, uses, refusal).await;
-        if matches!(refusal.code, Code::LogUnavailable | Code::Overloaded) {
-            return Refused::by_road(refusal, Asked::Nothing);
-        }
-        Refused { refusal: Some(Box::new(refusal)), ..refused }
     }
 }
 
-// What the log says of a request that the road never saw.
-fn refusal_of(refused: &Refused) -> Refusal {
-    let (code, remedy) = match refused.body.error {
-        ErrorCode::InvalidTarget => (Code::NoTarget, "see `marque connection list`"),
-        ErrorCode::InvalidScope | ErrorCode::InvalidAuthorizationDetails => {
-            (Code::BeyondToken, "ask for what the resource and the token know")
-        }
-        ErrorCode::InvalidClient => (Code::CallerUnknown, "see `marque client list`"),
-        _ => (Code::CallerProof, "look at what the client sends"),
-    };
-    let message = refused.body.description.unwrap_or("the request was refused");
-    Refusal::new(code, message, remedy)
+fn served_by(target: &Target) -> Option<Id<Agent>> {
+    target.connection.fact.tokens.as_ref().and_then(|tokens| tokens.served_by)
 }
 
 /// The name of a grant type.
@@ -427,8 +295,9 @@ impl<'a> Words<'a> {
     }
 }
 
-// The question that goes to the road: may this run hold such a token?
-fn operation(wish: &Wish, grant: &str) -> Operation {
+// The question that goes to the road: may this run hold such a token? A human's yes is to all of
+// it, so it names whoever asks as far as the run does not: the client, the key, the subject token.
+fn operation(wish: &Wish, grant: &str, (holder, possession): (&Holder, &Possession)) -> Operation {
     let connection = &wish.target.connection.fact;
     let service = connection.service;
     let class = marque_domain::Class::Unclassified;
@@ -436,6 +305,13 @@ fn operation(wish: &Wish, grant: &str) -> Operation {
     let mut parameters = std::collections::BTreeMap::new();
     parameters.insert("resource".to_owned(), wish.target.audience.as_str().to_owned());
     parameters.insert("grant".to_owned(), grant.to_owned());
+    parameters.insert("client".to_owned(), holder.client_id.clone());
+    if let Some(bound_to) = possession.confirmation {
+        parameters.insert("bound_to".to_owned(), mint::bound_to(bound_to));
+    }
+    if let Some(exchanged) = &holder.exchanged {
+        parameters.insert("subject_token".to_owned(), exchanged.jti.clone());
+    }
     if !wish.details.is_empty() {
         parameters.insert("authorization_details".to_owned(), wish.details.to_json().to_string());
     }
@@ -453,50 +329,12 @@ fn operation(wish: &Wish, grant: &str) -> Operation {
     }
 }
 
-// The same of a request that never came to a connection. Nothing of it is copied but the grant.
-fn strange(settings: &OAuthSettings, request: &TokenRequest) -> Operation {
-    let issuer = settings.issuer.as_str();
-    let host = issuer.split("://").nth(1).unwrap_or(issuer).split('/').next().unwrap_or_default();
-    let grant = grant_type(&request.grant).to_owned();
-    Operation {
-        service: Service::Resource,
-        name: TOKEN.to_owned(),
-        class: marque_domain::Class::Unclassified,
-        resource: Vec::new(),
-        scheme: "https".to_owned(),
-        endpoint: Endpoint { host: host.to_owned(), port: 0 },
-        over: None,
-        parameters: [("grant".to_owned(), grant)].into(),
-        body: Body::Empty,
-        also: Vec::new(),
-    }
-}
-
 fn asked(wish: &Wish) -> Asked {
     match (wish.scope.is_empty(), wish.details.is_empty()) {
         (false, _) => Asked::Scope,
         (true, false) => Asked::Details,
         (true, true) => Asked::Nothing,
     }
-}
-
-// Why there is no run for whoever proved itself: the log is told in full.
-fn unopened(error: &AdminError) -> Refused {
-    tracing::info!(%error, "no run could be opened for a client of the token service");
-    let refused = match error.kind {
-        AdminKind::Unavailable => Refused::of(
-            ErrorCode::TemporarilyUnavailable,
-            "no run can be opened for this client now; try again",
-        ),
-        _ => Refused::of(ErrorCode::InvalidGrant, "no run may be opened for this client"),
-    };
-    let code = match error.kind {
-        AdminKind::Unavailable => Code::Overloaded,
-        _ => Code::CallerProof,
-    };
-    let remedy = error.remedy.as_deref().unwrap_or("see `marque client list`");
-    let refusal = Refusal::new(code, error.message.clone(), remedy);
-    Refused { refusal: Some(Box::new(refusal)), ..refused }
 }
 
 /// The effects a token for a connection that the gateway serves is bound to; `None` where its run's
@@ -511,11 +349,4 @@ pub(super) fn covers(
     }
     let effects = details::effects(details, (connection.service, audience))?;
     Ok(Some(effects.into_iter().map(|effect| (effect.name, effect.resource)).collect()))
-}
-
-impl Exchanged {
-    fn held(&self) -> Option<Held> {
-        // What is asked for was compared with the token itself.
-        self.own.map(|id| Held { id, until: self.until, covers: None })
-    }
 }

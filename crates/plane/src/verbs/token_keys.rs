@@ -5,7 +5,7 @@ use std::sync::Arc;
 use marque_crypto::CryptoError;
 use marque_crypto::key_ring::KeyState;
 use marque_crypto::token_key::TokenAlgorithm;
-use marque_domain::{Timestamp, User, Verb};
+use marque_domain::{Event, Timestamp, User, Verb};
 
 use super::{Detailed, changed};
 use crate::caller::Acting;
@@ -72,8 +72,40 @@ impl Plane {
         .await
     }
 
+    /// As [`Plane::retire_token_key`], also of the key that signs: the prepared one signs at once,
+    /// or a fresh one. Every token that the retired key signed is good no more here, and who
+    /// verifies elsewhere knows neither that nor a fresh key before they fetch the published set
+    /// again.
+    pub async fn replace_token_key(
+        &self,
+        who: &Acting<User>,
+        kid: &str,
+    ) -> Result<Vec<KeyView>, AdminError> {
+        let signs_with = self.world().tokens.keys().and_then(|keys| keys.signs_with(kid));
+        let Some(algorithm) = signs_with else {
+            return self.retire_token_key(who, kid).await;
+        };
+        let next = self.next_key(algorithm).await?;
+        let (by, kid) = (Self::by(who), kid.to_owned());
+        self.change(who, move |step| {
+            let keys = step.world.tokens.keys().cloned();
+            let keys = keys.filter(|keys| keys.signs_with(&kid) == Some(algorithm));
+            let keys = keys.ok_or_else(|| {
+                let message = format!("the key `{kid}` signs no more: look again");
+                AdminError::new(AdminKind::Conflict, message).hint("see `marque key list`")
+            })?;
+            let moved = keys.with_other_signer(Arc::clone(&next), step.now);
+            let signer = moved.signer(algorithm).map(|signer| signer.public.kid().to_owned());
+            step.set_token_keys(moved);
+            let entry = changed(Verb::TokenKeyRetired, &by, None, &kid);
+            step.append(entry.detail("signer", signer.unwrap_or_default()).event())?;
+            Ok(step.world.tokens.keys().map(|keys| keys.views()).unwrap_or_default())
+        })
+        .await
+    }
+
     /// Has the keys of tokens moved on, where their time has come. Called by the reaper.
-    pub(crate) async fn tend_token_keys(&self) -> Result<(), Failure> {
+    pub(crate) async fn tend_token_keys(&self) -> Result<(), AdminError> {
         let Some(settings) = self.oauth() else { return Ok(()) };
         let (now, after) = (self.now(), settings.rotate_after);
         let world = self.world();
@@ -82,17 +114,31 @@ impl Plane {
         let Some(algorithm) = due.into_iter().find(|one| keys.is_due(*one, after, now)) else {
             return Ok(());
         };
-        let Ok(next) = self.next_key(algorithm).await else { return Ok(()) };
+        // One that is published already takes over.
+        let next =
+            if keys.has_prepared(algorithm) { None } else { Some(self.next_key(algorithm).await?) };
         self.sequencer()
             .submit(Durability::Disk, move |step| {
                 let keys = step.world.tokens.keys().cloned();
                 // Another server may have been first.
                 let is_due = |keys: &Arc<TokenKeys>| keys.is_due(algorithm, after, step.now);
                 let Some(keys) = keys.filter(is_due) else { return Ok(()) };
-                if let Ok((moved, what)) = advance(&keys, &next, step.now) {
-                    step.set_token_keys(moved);
-                    tracing::info!(%algorithm, step = word(&what), "the keys of tokens moved on");
-                }
+                let (moved, what) = match &next {
+                    Some(next) => (keys.prepared(Arc::clone(next), step.now), Move::Prepared),
+                    None => (keys.rotated(algorithm, step.now), Move::Rotated),
+                };
+                let moved = moved.map_err(|error| AdminError::conflict(&error))?;
+                let key = match &next {
+                    Some(next) => Some(next.public.kid().to_owned()),
+                    None => moved.signer(algorithm).map(|key| key.public.kid().to_owned()),
+                };
+                step.set_token_keys(moved);
+                step.append(Event::TokenKeyMoved {
+                    key: key.unwrap_or_default(),
+                    algorithm: algorithm.to_string(),
+                    step: word(&what).to_owned(),
+                })?;
+                tracing::info!(%algorithm, step = word(&what), "the keys of tokens moved on");
                 Ok(())
             })
             .await
@@ -155,8 +201,10 @@ fn word(what: &Move) -> &'static str {
 
 fn signs(kid: &str) -> AdminError {
     let message = format!("the key `{kid}` signs tokens now, and nobody else does");
-    AdminError::new(AdminKind::Conflict, message)
-        .hint("let the next one sign first: `marque key rotate token`, twice")
+    AdminError::new(AdminKind::Conflict, message).hint(
+        "let the next one sign first: `marque key rotate token`, twice; after a theft, \
+             `marque key retire token KEY --now` ends it and every token it signed at once",
+    )
 }
 
 fn no_key() -> AdminError {

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod deferred;
+mod early;
 mod foreign;
 mod grants;
 mod keys;

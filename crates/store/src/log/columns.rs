@@ -43,9 +43,10 @@ impl<'a> Columns<'a> {
             Event::GitRefused(refused) => {
                 asked_to_sign(&refused.agent, refused.on_behalf_of.as_ref(), Some(&refused.code))
             }
-            Event::Started { .. } | Event::Restored(_) | Event::TokenRevoked { .. } => {
-                Texts::default()
-            }
+            Event::Started { .. }
+            | Event::Restored(_)
+            | Event::TokenRevoked { .. }
+            | Event::TokenKeyMoved { .. } => Texts::default(),
             Event::Changed(change) => changed(change),
             Event::RunOpened(opened) => run_opened(opened),
             Event::RunClosed { by, .. } => {

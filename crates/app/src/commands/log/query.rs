@@ -83,6 +83,8 @@ enum EventWord {
     GitSigned,
     GitRefused,
     GitKeyRotated,
+    TokenRevoked,
+    TokenKeyMoved,
     Decided,
     Outcome,
 }

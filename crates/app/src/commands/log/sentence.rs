@@ -40,6 +40,9 @@ pub(crate) fn of(entry: &LogEntry) -> String {
             format!("{} rotated the key of commits from {old_key} to {new_key}", by.name)
         }
         Event::TokenRevoked { token, run, by } => format!("{by} took {token} back; {run}"),
+        Event::TokenKeyMoved { key, algorithm, step } => {
+            format!("the server moved the keys of tokens on: {key} ({algorithm}) is {step}")
+        }
         Event::Decided(decision) => decided(decision),
         Event::Outcome { decision, result, sent_bytes, received_bytes, redacted, git, .. } => {
             let how = match result {
@@ -127,7 +130,7 @@ fn decided(decision: &Decision) -> String {
     let operation = &decision.operation;
     let who = match &decision.actor {
         Some(actor) => format!("{}@v{}", actor.agent, actor.version),
-        None => "somebody unknown".to_owned(),
+        None => early(decision),
     };
     if let Some(token) = decision.token.as_deref().filter(|_| operation.name == TOKEN) {
         return format!("{who} {}{} ({})", asked(decision, token), about(decision), decision.id);
@@ -145,6 +148,14 @@ fn decided(decision: &Decision) -> String {
         Answer::Refused { code, message } => format!("refused, {code}: {message}"),
     };
     format!("{who} {} was {answer}{} ({})", what.join(" + "), about(decision), decision.id)
+}
+
+/// Who was refused before there was anything to decide.
+fn early(decision: &Decision) -> String {
+    let named = |prefix: &str| decision.facts.iter().find(|fact| fact.id.starts_with(prefix));
+    let known = [("client", "cli_"), ("resource server", "con_"), ("run", "run_")];
+    let known = known.into_iter().find_map(|(noun, prefix)| Some((noun, &named(prefix)?.id)));
+    known.map_or_else(|| "somebody unknown".to_owned(), |(noun, id)| format!("{noun} {id}"))
 }
 
 fn about(decision: &Decision) -> String {

@@ -1,5 +1,6 @@
 //! What a token is bound by: mandate, details, approvals, time, and the run it belongs to.
 
+use marque_crypto::proof_key::ProofKey;
 use marque_domain::client::ClientKeys;
 use marque_domain::{Code, Limits};
 use marque_plane::oauth::{Asked, EndpointAsk, error_of};
@@ -150,6 +151,12 @@ async fn a_held_grant_succeeds_once_after_an_approval() {
     let again = client.takes(API, "pay").await.map(|got| got.token).unwrap_err();
     assert_eq!(again.approval, Some(approval), "asking again is not another question");
     alice.approves(approval).await.unwrap();
+    // Whoever comes with another key is somebody else, as far as anybody can tell.
+    let key = ProofKey::from_pkcs8(&client.key.to_pkcs8().unwrap()).unwrap();
+    let thief = OAuthClient::new(plane.clone(), client.id.clone(), key);
+    let other = thief.takes(API, "pay").await.map(|got| got.token).unwrap_err();
+    assert_eq!(other.body.error, ErrorCode::AuthorizationPending);
+    assert_ne!(other.approval, Some(approval), "another question");
     let got = client.takes(API, "pay").await.unwrap();
     let [reference] = &got.claims.run.as_ref().unwrap().approvals[..] else {
         panic!("one approval")
@@ -176,7 +183,7 @@ async fn no_token_outlives_its_run() {
     alice.registers("bot").await;
     alice.has_resource("api", API).await;
     alice.grants("bot", &["api:token"]).await;
-    let key = marque_crypto::proof_key::ProofKey::generate().unwrap();
+    let key = ProofKey::generate().unwrap();
     let spec = ClientSpec {
         name: "short".parse().unwrap(),
         agent: "bot".parse().unwrap(),

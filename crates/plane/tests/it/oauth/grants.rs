@@ -1,9 +1,11 @@
 //! Grants: a workload's own token, a hop of a chain, and what becomes of both.
 
-use marque_domain::Event;
+use marque_crypto::proof_key::ProofKey;
+use marque_domain::client::ClientKeys;
+use marque_domain::{Event, Limits};
 use marque_plane::oauth::EndpointAsk;
-use marque_plane::spec::TokenTargetSpec;
-use marque_testkit::{ISSUER, OAuthClient, Setup, TestPlane, issuing};
+use marque_plane::spec::{ClientSpec, Lines, TokenTargetSpec};
+use marque_testkit::{ISSUER, OAuthClient, Setup, TestPlane, issuing, jwks};
 use marque_wire::oauth::{Confirmation, ErrorCode, Introspection, Thumbprint};
 
 const BILLING: &str = "https://billing.test/";
@@ -62,6 +64,19 @@ async fn a_workload_gets_a_token_that_says_who_it_is() {
     let again = reader.takes(BILLING, "invoices:read").await.unwrap();
     assert_eq!(again.claims.run.unwrap().id, run.id);
     assert_ne!(again.claims.jti, claims.jti);
+}
+
+// RFC 8693 section 4.4: a token that is handed to an agent says who may act with it next.
+#[tokio::test]
+async fn a_token_for_what_an_agent_serves_names_that_agent() {
+    let (plane, reader, biller) = chain().await;
+    let domain = plane.plane().status().trust_domain;
+    let first = reader.takes(BILLING, "").await.unwrap();
+    let may = first.claims.may_act.as_ref().unwrap();
+    assert_eq!(may.sub, format!("spiffe://{domain}/agent/biller"));
+    assert_eq!(may.iss.as_str(), ISSUER);
+    let hop = biller.exchanges(&first.token, LEDGER, "").await.unwrap();
+    assert_eq!(hop.claims.may_act, None, "no agent serves the ledger, so nobody exchanges it");
 }
 
 // threats 39, 43, 45, 49
@@ -300,6 +315,58 @@ async fn a_hop_ends_with_who_presents_it() {
     let hop = biller.exchanges(&first.token, LEDGER, "").await.unwrap();
     assert!(hop.claims.exp.seconds_since(hop.claims.iat) <= 100, "its presenter has 100 s left");
     assert_ne!(hop.claims.run.unwrap().id, presenter);
+}
+
+// threat 42: a token of somebody else is no budget of one's own.
+#[tokio::test]
+async fn what_a_hop_spends_counts_for_who_presents_it() {
+    let (plane, reader, _) = chain().await;
+    let alice = plane.alice();
+    let other = alice.has_client("reader-other", "reader").await;
+    let key = ProofKey::generate().unwrap();
+    let spec = ClientSpec {
+        name: "biller-small".parse().unwrap(),
+        agent: "biller".parse().unwrap(),
+        proof: ClientKeys::Keys { jwks: jwks(&key) },
+        task: None,
+        mandate: Lines::default(),
+        limits: Limits { calls: Some(2), ..Limits::default() },
+        run_ttl_secs: 3_600,
+        endpoint_audience_until: None,
+    };
+    let view = plane.plane().add_client(&alice.acting().await, spec).await.unwrap();
+    let small = OAuthClient::new(plane.clone(), view.id.to_string(), key);
+    for subject in [&reader, &other] {
+        let first = subject.takes(BILLING, "").await.unwrap();
+        small.exchanges(&first.token, LEDGER, "").await.unwrap();
+    }
+    let first = other.takes(BILLING, "").await.unwrap();
+    let third = small.exchanges(&first.token, LEDGER, "").await.map(|_| ()).unwrap_err();
+    assert_eq!(third.refusal.unwrap().code.text(), "refused.limits.calls_spent");
+    // Whose tokens they were has budget left.
+    other.takes(BILLING, "").await.unwrap();
+}
+
+// threat 45: nor does a hop outlive the access token by which its actor was told.
+#[tokio::test]
+async fn a_hop_outlives_neither_of_its_tokens() {
+    let (plane, reader, biller) = chain().await;
+    let own = biller.takes(LEDGER, "").await.unwrap();
+    plane.clock().advance(std::time::Duration::from_secs(200));
+    let first = reader.takes(BILLING, "").await.unwrap();
+    let access = "urn:ietf:params:oauth:token-type:access_token";
+    let parameters = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("subject_token", first.token.as_str()),
+        ("subject_token_type", access),
+        ("actor_token", own.token.as_str()),
+        ("actor_token_type", access),
+        ("resource", LEDGER),
+    ];
+    let hop = biller.asks(&parameters).await.unwrap();
+    assert_eq!(hop.claims.exp, own.claims.exp);
+    let by_assertion = biller.exchanges(&first.token, LEDGER, "").await.unwrap();
+    assert_eq!(by_assertion.claims.exp, first.claims.exp, "an assertion is no token to outlive");
 }
 
 // threats 14, 56

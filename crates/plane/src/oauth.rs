@@ -20,6 +20,7 @@ mod present;
 mod proof;
 mod revoke;
 mod service;
+mod status;
 mod target;
 
 pub use answer::{Asked, Refused, TokenAnswer, error_of};
@@ -28,9 +29,11 @@ pub use bound::BoundProof;
 pub use details::{DetailType, TYPES};
 pub use keys::PUBLISHED_SECS;
 pub use present::TokenAtDoor;
+pub use status::PublishedList;
 
 pub(crate) use bound::{Bound, Use};
 pub(crate) use keys::{SigningKey, TokenKeys};
 pub(crate) use mint::Mint;
 pub(crate) use present::VerifiedTokens;
 pub(crate) use revoke::Asserted;
+pub(crate) use status::{Rendered, take_place};

@@ -22,6 +22,8 @@ const EVERY: Duration = Duration::from_millis(250);
 const REMEMBERED: Duration = Duration::from_secs(600);
 /// Revocations forgotten at once.
 const REVOKED_AT_ONCE: usize = 1_000;
+/// Places in status lists given back at once.
+const UNLISTED_AT_ONCE: usize = 1_000;
 /// Closed runs remembered at most.
 const MOST_REMEMBERED: usize = 10_000;
 
@@ -79,6 +81,7 @@ fn settle(step: &mut Step<'_, '_>, due: &Due) -> Result<(), Failure> {
         step.bury(*run);
     }
     due.revoked.iter().for_each(|token| step.forget_revoked(*token));
+    step.unlist(due.unlisted);
     Ok(())
 }
 
@@ -93,6 +96,8 @@ struct Due {
     forgotten: Vec<Id<Run>>,
     // Tokens that were taken back and are over by now.
     revoked: Vec<Id<AccessToken>>,
+    // How many places in status lists are free again.
+    unlisted: usize,
 }
 
 impl Due {
@@ -103,6 +108,7 @@ impl Due {
             && self.lapsed.is_empty()
             && self.forgotten.is_empty()
             && self.revoked.is_empty()
+            && self.unlisted == 0
     }
 }
 
@@ -124,6 +130,7 @@ fn due(world: &World, now: Timestamp) -> Due {
     let over = world.approvals.all().filter(|approval| now >= approval.fact.until);
     due.lapsed.extend(over.map(|approval| approval.fact.id));
     due.revoked = world.tokens.revoked_in_vain(now, REVOKED_AT_ONCE);
+    due.unlisted = world.tokens.listed.over(now, UNLISTED_AT_ONCE).len();
     if closed.len() > MOST_REMEMBERED {
         closed.sort_unstable();
         let surplus = closed.len() - MOST_REMEMBERED;

@@ -3,6 +3,7 @@
 //! Only the sequencer makes a new one. Readers hold an old one as long as they like.
 
 mod follow;
+mod listed;
 mod shelved;
 mod tokens;
 
@@ -17,6 +18,7 @@ use marque_policy::PolicySet;
 use rpds::HashTrieMapSync;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use listed::{Listed, PLACES, Place};
 pub(crate) use shelved::Shelved;
 pub(crate) use tokens::{Tokens, Unusable};
 

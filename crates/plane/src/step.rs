@@ -211,6 +211,14 @@ impl Step<'_, '_> {
         }
     }
 
+    /// Ends every status list.
+    pub(crate) fn unlist_all(&mut self) {
+        for place in self.world.tokens.listed.all() {
+            self.world.tokens.listed.forget(place);
+            self.changes.note_kept(Kept::Listed(place), true);
+        }
+    }
+
     /// Forgets that a token was taken back, which is over by now.
     pub(crate) fn forget_revoked(&mut self, token: Id<AccessToken>) {
         self.world.tokens.forget_revoked(token);

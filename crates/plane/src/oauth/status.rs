@@ -249,3 +249,30 @@ fn address(issuer: &Issuer, list: Id<TokenStatusList>) -> String {
 fn of_key(kid: &str) -> Digest {
     sha256(kid.as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use marque_crypto::SystemRandom;
+    use marque_crypto::hash::sha256;
+    use marque_domain::Timestamp;
+    use marque_wire::jose::NumericDate;
+
+    use super::{Listed, UNLISTED_MAX_SECS, end_without_room};
+    use crate::testing::{NOW, Scene, id};
+
+    #[test]
+    fn a_token_for_which_there_is_no_place_lives_no_longer_than_one_without() {
+        let (mut world, iat) = (Scene::new().world(), NumericDate::of(NOW));
+        let end = |world: &_, secs: u64| {
+            end_without_room(world, iat, iat.plus_seconds(secs)).seconds_since(iat)
+        };
+        let until = Timestamp::from_millis(NOW.as_millis() + 900_000);
+        while let Some(place) = world.tokens.listed.free(NOW, &SystemRandom) {
+            assert_eq!((end(&world, 900), end(&world, 301)), (900, 301));
+            let listed = Listed { token: id(1), run: id(2), key: sha256(b"key"), until };
+            world.tokens.listed.put(place, listed);
+        }
+        assert_eq!((end(&world, 900), end(&world, 301)), (UNLISTED_MAX_SECS, UNLISTED_MAX_SECS));
+        assert_eq!((end(&world, 300), end(&world, 10)), (300, 10));
+    }
+}

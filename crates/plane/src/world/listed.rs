@@ -120,6 +120,11 @@ impl Places {
         }
     }
 
+    /// Every place that is taken.
+    pub(crate) fn all(&self) -> Vec<Place> {
+        self.due.iter().map(|(_, place)| *place).collect()
+    }
+
     /// Places that are free again, at most so many.
     pub(crate) fn over(&self, now: Timestamp, most: usize) -> Vec<Place> {
         let over = self.due.iter().take_while(|(free, _)| now >= *free);

@@ -8,4 +8,5 @@ mod people;
 mod races;
 mod random;
 mod retired_keys;
+mod status;
 mod survives;

@@ -34,6 +34,7 @@ pub fn issuing() -> Setup {
         gateway: Some(GATEWAY.to_owned()),
         token_ttl: std::time::Duration::from_secs(300),
         rotate_after: std::time::Duration::from_secs(30 * 24 * 3_600),
+        runs_per_client: 10_000,
     };
     Setup { settings: Settings { oauth: Some(oauth), ..Settings::default() }, ..Setup::default() }
 }

@@ -140,6 +140,8 @@ pub(crate) struct OAuth {
     pub(crate) token_ttl: Span,
     /// How long a key signs tokens before the next one does, at least an hour.
     pub(crate) rotate_after: Span,
+    /// How many runs one client may have open at once, of jobs or people.
+    pub(crate) runs_per_client: usize,
 }
 
 /// A span of time, written like `90s`, `60m`, `12h` or `30d`.
@@ -196,6 +198,7 @@ impl Default for OAuth {
             gateway_url: None,
             token_ttl: Span(Duration::from_secs(5 * 60)),
             rotate_after: Span(Duration::from_secs(30 * 24 * 60 * 60)),
+            runs_per_client: 10_000,
         }
     }
 }

@@ -34,11 +34,12 @@ use crate::git::GitSigner;
 use crate::laps::StageTimes;
 use crate::live::{Birth, Kin, LiveRun};
 use crate::log_key::LogSigner;
-use crate::oauth::{Asserted, OAuthSettings, Rendered, VerifiedTokens};
+use crate::oauth::{Asserted, OAuthSettings, Polls, Rendered, VerifiedTokens};
 use crate::record::{self, Permit};
 use crate::seen::Seen;
 use crate::sequence::{BEHIND_MAX, Durability, LOST, Sequencer};
 use crate::step::Step;
+use crate::verbs::kill::Unrecorded;
 use crate::world::World;
 
 /// What the plane is given: keys, policies, and the two things it must not fetch itself.
@@ -144,6 +145,10 @@ pub(crate) struct Inner {
     pub(crate) deposed: CancellationToken,
     /// Assertions that were used and are not in the store yet.
     pub(crate) asserted: Arc<Asserted>,
+    /// When clients asked last how their requests stand.
+    pub(crate) polls: Polls,
+    /// Kills that the log could not take.
+    pub(crate) unrecorded: Unrecorded,
     /// Tokens whose signature was verified.
     pub(crate) verified: VerifiedTokens,
     /// Status lists as they were published last.

@@ -35,6 +35,9 @@ pub(crate) fn start(plane: &Plane) {
             if let Err(failure) = reaped.tend_token_keys().await {
                 tracing::warn!(%failure, "the keys of tokens could not be moved on");
             }
+            if let Err(error) = reaped.record_kills().await {
+                tracing::warn!(%error, "a kill is not on record yet; what it stopped stays stopped");
+            }
             if let Err(failure) = reap(&reaped).await {
                 tracing::warn!(%failure, "expired runs could not be closed; they are refused");
             }
@@ -68,7 +71,10 @@ fn settle(step: &mut Step<'_, '_>, due: &Due) -> Result<(), Failure> {
         }
     }
     for run in &due.cut {
-        clients::stop_behind(step, *run)?;
+        let cut = step.world.runs.get(*run).map(|run| run.fact.clone());
+        if let Some(cut) = cut {
+            clients::stop_behind(step, &cut)?;
+        }
         close_tree(step, *run, Closing::Killed, None)?;
     }
     for approval in &due.lapsed {

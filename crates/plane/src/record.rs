@@ -24,7 +24,7 @@ use crate::laps::Laps;
 use crate::lease::Lease;
 use crate::live::LiveRun;
 use crate::mandate::{self, Mandated};
-use crate::oauth::{self, Bound, Mint, Use};
+use crate::oauth::{self, Bound, Mint, Spent, Use};
 use crate::plane::Plane;
 use crate::run::{self, Standing};
 use crate::sequence::Durability;
@@ -349,7 +349,8 @@ pub(crate) async fn refuse(
     let record = draft.decided(id, answer);
     let chain = record.actor.as_ref().map(|actor| (actor.run, actor.chain.clone()));
     let refused = Event::Decided(Box::new(record));
-    let uses = uses.to_vec();
+    let uses: Vec<Use> =
+        uses.iter().copied().filter(|one| one.spent != Spent::WhenAllowed).collect();
     let recorded = plane.sequencer().submit(Durability::Read, move |step| {
         // Used up by a no as well; one that was used before is refused anyway.
         for one in &uses {
@@ -408,7 +409,7 @@ pub(crate) async fn hold(
     };
     let (reason, digest, ttl) =
         (refusal.message.clone(), draft.digest, plane.settings().approval_ttl);
-    let uses: Vec<Use> = uses.iter().copied().filter(|one| !one.is_spared).collect();
+    let uses: Vec<Use> = uses.iter().copied().filter(|one| one.spent == Spent::Always).collect();
     let recorded = plane.sequencer().submit(Durability::Disk, move |step| {
         use_all(step, &uses)?;
         let question =

@@ -190,6 +190,8 @@ impl Show<'_> {
             },
             opened_at: run.opened_at,
             expires_at: run.expires_at,
+            stopped_until: clients::behind(run)
+                .and_then(|behind| behind.stopped_until(self.world, self.now)),
         }
     }
 

@@ -24,13 +24,14 @@ use crate::git::{self, GitSigner};
 use crate::laps::StageTimes;
 use crate::live::Kin;
 use crate::log_key;
-use crate::oauth::{Rendered, SigningKey, TokenKeys, VerifiedTokens};
+use crate::oauth::{Polls, Rendered, SigningKey, TokenKeys, VerifiedTokens};
 use crate::plane::{Inner, Parts, Plane, Settings};
 use crate::replicas::Runs;
 use crate::seen::{self, Gap};
 use crate::sequence::{Beginning, Committer, Sequencer};
 use crate::step::Step;
 use crate::told::SPEAKS;
+use crate::verbs::kill::Unrecorded;
 use crate::world::Policies;
 use crate::{reaper, replicas, returning, verbs};
 
@@ -173,6 +174,8 @@ impl Plane {
             is_lost: watch::Sender::new(false),
             deposed: CancellationToken::new(),
             asserted: Arc::default(),
+            polls: Polls::default(),
+            unrecorded: Unrecorded::default(),
             verified: VerifiedTokens::default(),
             rendered: Rendered::default(),
         });

@@ -20,7 +20,7 @@ use crate::broker::Named;
 use crate::failure::Failure;
 use crate::limits::limits_of;
 use crate::live::{Given, LiveRun};
-use crate::oauth::TokenKeys;
+use crate::oauth::{Deferral, TokenKeys};
 use crate::spending::Held;
 use crate::told::{Change, Changes, Kept};
 use crate::world::{Listed, MeterKey, Place, Shelved, Unusable, World};
@@ -188,6 +188,22 @@ impl Step<'_, '_> {
     /// Remembers until then that something was stopped, whether there is room or not.
     pub(crate) fn remember_stop(&mut self, digest: Digest, until: Timestamp) {
         self.world.tokens.put_used(digest, until);
+        self.changes.note_kept(Kept::Once(digest), true);
+    }
+
+    /// Keeps a request that waits for a human, and forgets a few that do not any more.
+    pub(crate) fn defer(&mut self, code: Digest, deferral: Deferral) {
+        for over in self.world.deferrals.over(self.now) {
+            self.world.deferrals.forget(over);
+            self.changes.note_kept(Kept::Deferral(over), true);
+        }
+        self.world.deferrals.put(code, Arc::new(deferral));
+        self.changes.note_kept(Kept::Deferral(code), true);
+    }
+
+    /// Forgets that something was stopped.
+    pub(crate) fn forget_stop(&mut self, digest: Digest) {
+        self.world.tokens.forget_used(digest);
         self.changes.note_kept(Kept::Once(digest), true);
     }
 

@@ -53,6 +53,8 @@ pub(crate) enum Kept {
     Revoked(Id<AccessToken>),
     /// A proof or an assertion that was used, by its digest.
     Once(Digest),
+    /// A request that waits for a human, by the hash of its code.
+    Deferral(Digest),
 }
 
 /// The changes of a batch, in order.
@@ -144,6 +146,7 @@ impl fmt::Display for Kept {
             Self::Listed(place) => write!(f, "listed {place}"),
             Self::Revoked(token) => write!(f, "revoked {token}"),
             Self::Once(digest) => write!(f, "once {digest}"),
+            Self::Deferral(code) => write!(f, "deferral {code}"),
         }
     }
 }
@@ -163,6 +166,7 @@ impl FromStr for Kept {
             "listed" => rest.parse().ok().map(Self::Listed),
             "revoked" => rest.parse().ok().map(Self::Revoked),
             "once" => rest.parse().ok().map(Self::Once),
+            "deferral" => rest.parse().ok().map(Self::Deferral),
             _ => None,
         }
         .ok_or_else(unknown)
@@ -247,6 +251,7 @@ mod tests {
             Kept::Listed(Place { list: Id::new(at, [8; 10]), index: 131_071 }),
             Kept::Revoked(Id::new(at, [4; 10])),
             Kept::Once(marque_domain::Digest::from_bytes([5; 32])),
+            Kept::Deferral(marque_domain::Digest::from_bytes([6; 32])),
         ];
         for key in keys {
             assert_eq!(key.to_string().parse::<Kept>().unwrap(), key);

@@ -322,6 +322,9 @@ pub struct RunView {
     pub opened_at: Timestamp,
     /// When it ends by itself.
     pub expires_at: Timestamp,
+    /// Until when the job, person or hop that it was for is stopped because it was killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_until: Option<Timestamp>,
 }
 
 /// A run just opened: what only its launcher may know.
@@ -403,8 +406,20 @@ pub struct ApprovalView {
 pub struct KilledView {
     /// The runs it closed.
     pub runs: Vec<Id<Run>>,
+    /// Who would have opened the next one, and is let in no more until a human says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<StoppedView>,
     /// From the request until every stream was cut and the entry was on disk, in microseconds.
     pub took_micros: u64,
+}
+
+/// Who stands behind runs, and was stopped with them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoppedView {
+    /// The client; none of a hop that a launched run presented.
+    pub client: Option<Name>,
+    /// The run by which it is let in again, where it is one job, person or hop and not the client.
+    pub run: Option<Id<Run>>,
 }
 
 /// A decision replayed from its recorded revisions.

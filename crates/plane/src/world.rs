@@ -2,6 +2,7 @@
 //!
 //! Only the sequencer makes a new one. Readers hold an old one as long as they like.
 
+mod deferrals;
 mod follow;
 mod listed;
 mod shelved;
@@ -18,6 +19,7 @@ use marque_policy::PolicySet;
 use rpds::HashTrieMapSync;
 use serde::{Deserialize, Serialize};
 
+use deferrals::Deferrals;
 pub(crate) use listed::{Listed, PLACES, Place};
 pub(crate) use shelved::Shelved;
 pub(crate) use tokens::{Tokens, Unusable};
@@ -51,6 +53,8 @@ pub(crate) struct World {
     pub(crate) issuers: Shelf<TrustedIssuer>,
     /// What the token service knows beside the facts.
     pub(crate) tokens: Tokens,
+    /// Requests for tokens that wait for a human.
+    pub(crate) deferrals: Deferrals,
     /// The policy set in force.
     pub(crate) policies: Arc<Policies>,
     /// The key that signs the log; none before the claim.
@@ -141,6 +145,7 @@ impl World {
             clients: Shelf::default(),
             issuers: Shelf::default(),
             tokens: Tokens::default(),
+            deferrals: Deferrals::default(),
             policies,
             log_key: None,
             agents_by_name: HashTrieMapSync::new_sync(),

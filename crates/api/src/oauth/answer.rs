@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::header::{self, HeaderName};
 use http::{HeaderValue, StatusCode};
 use marque_domain::{Approval, Id};
-use marque_plane::oauth::Refused;
+use marque_plane::oauth::{Deferred, INTERVAL_SECS, Refused};
 use marque_wire::oauth::{BadForm, BadTokenRequest, ErrorCode, Issuer};
 use serde::Serialize;
 
@@ -15,8 +15,6 @@ use crate::problem::Problem;
 
 /// The nonce for the next proof (RFC 9449 §8).
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
-/// How long to wait before a request that is held is sent again, in seconds (RFC 8628 §3.5).
-const INTERVAL_SECS: u32 = 5;
 
 /// A no, on its way out.
 pub(super) struct No {
@@ -24,6 +22,7 @@ pub(super) struct No {
     error: &'static str,
     description: Cow<'static, str>,
     approval: Option<Id<Approval>>,
+    deferred: Option<Box<Deferred>>,
     allow: Option<HeaderValue>,
     is_basic: bool,
 }
@@ -35,6 +34,10 @@ struct Document<'a> {
     error_description: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     interval: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deferral_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     marque_approval: Option<Id<Approval>>,
 }
@@ -48,6 +51,7 @@ impl No {
             error: error.as_str(),
             description: description.into(),
             approval: None,
+            deferred: None,
             allow: None,
             is_basic: false,
         }
@@ -94,6 +98,11 @@ impl No {
         }
     }
 
+    /// The client comes again for the answer.
+    pub(super) fn deferred(self, deferred: Option<Deferred>) -> Self {
+        Self { deferred: deferred.map(Box::new), ..self }
+    }
+
     /// The client tried HTTP Basic (RFC 6749 §5.2).
     pub(super) fn of_basic(self, is_basic: bool) -> Self {
         Self { is_basic, ..self }
@@ -101,11 +110,16 @@ impl No {
 
     /// The answer.
     pub(super) fn into_response(self, issuer: &Issuer) -> Response {
-        let held = self.error == ErrorCode::AuthorizationPending.as_str();
+        // Told with the question; whoever asks how it stands knows it (DTR section 6.4).
+        let held = self.approval.is_some();
+        let deferred = self.deferred.as_ref();
+        let code = deferred.and_then(|deferred| std::str::from_utf8(deferred.code.expose()).ok());
         let document = Document {
             error: self.error,
             error_description: &self.description,
             interval: held.then_some(INTERVAL_SECS),
+            deferral_code: code,
+            expires_in: deferred.map(|deferred| deferred.expires_in_secs),
             marque_approval: self.approval,
         };
         let body = serde_json::to_vec(&document).unwrap_or_default();

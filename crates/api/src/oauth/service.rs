@@ -265,7 +265,9 @@ impl Inner {
         if matches!(endpoint, Endpoint::Token) {
             let request = TokenRequest::parse(form)?;
             self.pace(client, &ask, (request.client_id.as_deref(), &request.client_proof))?;
-            let token = self.plane.token(ask, request).await.outcome?;
+            let answer = self.plane.token(ask, request).await;
+            let no = |refused| No::from(refused).deferred(answer.deferred);
+            let token = answer.outcome.map_err(no)?;
             return Ok(answer::json(StatusCode::OK, token.to_body().expose().to_vec()));
         }
         let request = IntrospectionRequest::parse(form)?;

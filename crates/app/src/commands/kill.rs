@@ -3,7 +3,7 @@
 use clap::Args;
 use marque_domain::UserName;
 use marque_plane::spec::KillTarget;
-use marque_plane::view::KilledView;
+use marque_plane::view::{KilledView, StoppedView};
 
 use crate::cli::Rehearsal;
 use crate::client::Request;
@@ -14,8 +14,9 @@ use crate::exit::{Exit, Failure};
 ///
 /// Closes the runs and their children for good, cuts what they are sending and receiving, and
 /// records who did it. Their commands are ended by their launchers, and tokens they hold are good
-/// no more. A client of the token service whose run is killed is suspended: it would open the next
-/// one otherwise.
+/// no more. A client of the token service whose run is killed is suspended, or the one job or person
+/// that the run was for: it would open the next one otherwise. That holds for a run that is over
+/// as well.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -62,10 +63,25 @@ impl Kill {
 
 /// What a kill did, in words.
 pub(crate) fn text(killed: &KilledView) -> String {
-    if killed.runs.is_empty() {
-        return "no run was open".to_owned();
-    }
-    let runs: Vec<String> = killed.runs.iter().map(ToString::to_string).collect();
+    let mut lines: Vec<String> = killed.runs.iter().map(ToString::to_string).collect();
     let millis = killed.took_micros.div_ceil(1_000);
-    format!("{}\nclosed and cut within {millis} ms", runs.join("\n"))
+    lines.push(match lines.len() {
+        0 => "no run was open".to_owned(),
+        _ => format!("closed and cut within {millis} ms"),
+    });
+    lines.extend(killed.stopped.iter().map(stopped));
+    lines.join("\n")
+}
+
+fn stopped(stopped: &StoppedView) -> String {
+    match (&stopped.client, stopped.run) {
+        (Some(client), None) => format!(
+            "client {client} is suspended; let it in again with `marque client resume {client}`"
+        ),
+        (Some(client), Some(run)) => format!(
+            "what it was for is stopped, client {client} is not; let it in again with `marque \
+             client resume {run}`"
+        ),
+        (None, _) => "the hop it was for is stopped".to_owned(),
+    }
 }

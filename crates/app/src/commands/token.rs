@@ -16,6 +16,7 @@ mod revoke;
 pub(crate) mod service;
 mod source;
 mod verify;
+mod wait;
 mod words;
 
 use clap::Subcommand;

@@ -15,6 +15,9 @@ const TOKEN_TTL_MAX: Duration = Duration::from_secs(15 * 60);
 /// The shortest a key signs: others must have had time to fetch the next one.
 const ROTATE_AFTER_MIN: Duration = Duration::from_secs(60 * 60);
 
+/// The most runs of one client: a server knows 150,000 runs.
+const RUNS_PER_CLIENT_MAX: usize = 100_000;
+
 impl OAuth {
     /// How the plane is told of it; `None` where it is off.
     pub(crate) fn settings(&self) -> Result<Option<OAuthSettings>, Failure> {
@@ -37,6 +40,11 @@ impl OAuth {
         if self.rotate_after.0 < ROTATE_AFTER_MIN {
             let hint = "the default is `30d`";
             return Err(wrong("`oauth.rotate_after` is below 1 hour", hint));
+        }
+        if !(1..=RUNS_PER_CLIENT_MAX).contains(&self.runs_per_client) {
+            let message =
+                format!("`oauth.runs_per_client` is not within 1 and {RUNS_PER_CLIENT_MAX}");
+            return Err(wrong(&message, "the default is `10000`"));
         }
         if self.certificate.is_some() != self.key.is_some() {
             let hint = "name both files, or none: the server has an authority of its own";
@@ -76,6 +84,7 @@ impl OAuth {
             gateway: self.gateway()?,
             token_ttl: self.token_ttl.0,
             rotate_after: self.rotate_after.0,
+            runs_per_client: self.runs_per_client,
         }))
     }
 
@@ -185,6 +194,8 @@ mod tests {
             "gateway_listen = \"127.0.0.1:8444\"",
             "token_ttl = \"16m\"",
             "rotate_after = \"59m\"",
+            "runs_per_client = 0",
+            "runs_per_client = 100001",
         ] {
             assert!(Config::parse(&format!("[oauth]\n{wrong}")).is_err(), "{wrong}");
         }

@@ -173,6 +173,7 @@ fn is_understood(issuer: &Published, asked: &Seen, case: &str, [client, proof]: 
             case == "exchange" && exchange.subject_token.expose() == b"a.b.c"
         }
         Grant::JwtBearer(assertion) => case == "jwt_bearer" && assertion.expose() == b"d.e.f",
+        Grant::Deferred(_) => false,
     };
     assert!(is_meant, "{case}: {}", asked.body);
     assert_eq!(request.resource.iter().map(Resource::as_str).collect::<Vec<_>>(), [RESOURCE]);

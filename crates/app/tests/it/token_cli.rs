@@ -9,7 +9,7 @@ use marque_wire::jose::{Jwk, JwkSet, NumericDate, TokenClass, Unsigned};
 use serde_json::{Value, json};
 
 use super::cli::PUBLIC_KEY;
-use super::support::{Marque, Run, World};
+use super::support::{Marque, Run, World, eventually};
 
 /// A token that some key signed, and the set that verifies it.
 fn signed(claims: &Value) -> (Vec<u8>, String) {
@@ -239,6 +239,22 @@ fn a_run_fetches_its_own_token_and_whoever_gets_it_verifies_it() {
     assert!(!kept.whole().contains(&secret), "the key is in the record");
 }
 
+/// The token that `--wait` prints once a human has said yes.
+fn waits_for_a_human(world: &World, issue: &[&str]) -> String {
+    std::thread::scope(|scope| {
+        let waiting =
+            scope.spawn(|| world.cli(&[issue, &["--scope", "invoices:write", "--wait"]].concat()));
+        let asked = eventually("a human is asked", || {
+            let asked = world.json(&["approval", "list"]);
+            asked[0]["approval"]["id"].as_str().map(str::to_owned)
+        });
+        world.cli(&["approval", "give", &asked]).ok();
+        let waited = waiting.join().unwrap();
+        assert!(waited.err.contains(&format!("marque approval give {asked}")), "{}", waited.err);
+        waited.ok().to_owned()
+    })
+}
+
 #[test]
 fn a_client_outside_waits_for_a_human_and_a_token_is_taken_back() {
     let (world, issuer) = issuing();
@@ -256,7 +272,9 @@ fn a_client_outside_waits_for_a_human_and_a_token_is_taken_back() {
     held.fails(4, "authorization_pending").hints("marque approval give apr_");
     let approval = world.json(&["approval", "list"])[0]["approval"]["id"].clone();
     world.cli(&["approval", "give", approval.as_str().unwrap()]).ok();
-    let token = ask("invoices:write").ok().to_owned();
+    let taken = ask("invoices:write").ok().to_owned();
+    assert_ne!(taken, waits_for_a_human(&world, &[&issue[..], &who].concat()));
+    let token = taken;
     assert!(!token.trim_end().contains(char::is_whitespace), "the token alone is printed");
 
     world.write("token", &token);

@@ -1,6 +1,7 @@
 //! What an endpoint answers. On the wire a refusal is a code and one of our own sentences; the log
 //! has the rest.
 
+use marque_crypto::Secret;
 use marque_domain::{Approval, Code, Id, Refusal};
 use marque_wire::oauth::{ErrorBody, ErrorCode, TokenResponse};
 
@@ -10,6 +11,19 @@ pub struct TokenAnswer {
     pub outcome: Result<TokenResponse, Refused>,
     /// The nonce that the next proof must have (RFC 9449 §8).
     pub nonce: Option<String>,
+    /// With what to come again for a token that a human was asked about, from a client that does.
+    pub deferred: Option<Deferred>,
+}
+
+/// A request that is answered later (draft-ietf-oauth-deferred-token-response section 6.4). No
+/// `Debug`: it holds a code.
+pub struct Deferred {
+    /// What stands for the request.
+    pub code: Secret,
+    /// For how many seconds it does.
+    pub expires_in_secs: u64,
+    /// How many seconds lie between two questions how it stands.
+    pub interval_secs: u32,
 }
 
 /// A no.
@@ -35,6 +49,16 @@ impl Refused {
         let (error, description) = error_of(refusal.code, asked);
         let body = ErrorBody { error, description: Some(description) };
         Self { body, approval: refusal.approval, refusal: Some(Box::new(refusal)) }
+    }
+
+    /// The same for whoever was told to come again: what would be for nobody else to hear is said
+    /// as a plain no (draft-ietf-oauth-deferred-token-response section 11.7).
+    pub(super) fn at_last(self) -> Self {
+        if matches!(self.body.error, ErrorCode::TemporarilyUnavailable | ErrorCode::SlowDown) {
+            return self;
+        }
+        let denied = Self::of(ErrorCode::AccessDenied, "the request was denied");
+        Self { refusal: self.refusal, ..denied }
     }
 }
 

@@ -18,10 +18,12 @@ pub struct OAuthSettings {
     pub token_ttl: Duration,
     /// How long a key signs before the next one takes over.
     pub rotate_after: Duration,
+    /// How many runs one client may have open at once, of jobs or people.
+    pub runs_per_client: usize,
 }
 
 impl OAuthSettings {
-    /// The address of an endpoint: `token`, `introspect`, `revoke`, `jwks`.
+    /// The address of an endpoint: `token`, `introspect`, `revoke`, `jwks`, `status`.
     pub fn endpoint(&self, name: &str) -> String {
         format!("{}/oauth/{name}", self.issuer.as_str().trim_end_matches('/'))
     }

@@ -18,8 +18,18 @@ use crate::world::World;
 pub(crate) struct Use {
     pub(crate) digest: Digest,
     pub(crate) until: Timestamp,
-    /// Whether a hold leaves it: the client has no other to come with again.
-    pub(crate) is_spared: bool,
+    pub(crate) spent: Spent,
+}
+
+/// Which answers use up something that is good once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spent {
+    /// Any that is recorded.
+    Always,
+    /// Any but a hold: the client has no other to come with again.
+    UnlessHeld,
+    /// A yes alone: after anything else it can still have one.
+    WhenAllowed,
 }
 
 impl Use {
@@ -28,12 +38,12 @@ impl Use {
         // None of the parts holds a line feed: all are visible ASCII.
         let named = format!("{kind}\n{owner}\n{name}");
         let digest = marque_crypto::hash::sha256(named.as_bytes());
-        Self { digest, until, is_spared: false }
+        Self { digest, until, spent: Spent::Always }
     }
 
-    /// The same, left by a hold.
-    pub(super) fn spared(self) -> Self {
-        Self { is_spared: true, ..self }
+    /// The same, used up by those answers.
+    pub(super) fn spent(self, spent: Spent) -> Self {
+        Self { spent, ..self }
     }
 }
 

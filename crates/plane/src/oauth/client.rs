@@ -16,6 +16,7 @@ use marque_wire::oauth::{Audience, ClientAssertion, ClientProof, ErrorCode};
 use super::answer::Refused;
 use super::ask::{EndpointAsk, OAuthSettings};
 use super::bound::Use;
+use super::decoy;
 use super::proof::thumbprint;
 use crate::caller::{self, Presented};
 use crate::live::LiveRun;
@@ -107,7 +108,7 @@ impl Plane {
         let keys = named.as_ref().and_then(|named| named.keys(world));
         let found = keys.and_then(|keys| keys.find(unverified.key_id(), unverified.algorithm()));
         let Some(key) = found else {
-            self.pretend_to_verify(world, assertion);
+            decoy::verify(unverified);
             return Err(unproven());
         };
         let verified = unverified.verify(key).map_err(|_| unproven())?;
@@ -126,18 +127,6 @@ impl Plane {
         let uses = Use::of("assertion", &claimed, &held.jti, held.exp.timestamp());
         let asker = named.asker(world).ok_or_else(unproven)?;
         Ok(Authenticated { asker, client_id: claimed, uses: Some(uses) })
-    }
-
-    // As long as a signature takes that is verified: nobody learns from the time which clients are.
-    fn pretend_to_verify(&self, world: &World, assertion: &Secret) {
-        let Some(keys) = world.tokens.keys() else { return };
-        let published = keys.published(self.now());
-        if let (Ok(unverified), Some(jwk)) = (
-            Unverified::parse(TokenClass::ClientAssertion, assertion.expose()),
-            published.keys().first(),
-        ) {
-            let _never_ours = unverified.verify(&jwk.key);
-        }
     }
 
     // Random, so a keyed hash finds it (DESIGN.md §15). Of resource servers alone.

@@ -7,19 +7,15 @@
 use std::sync::Arc;
 
 use marque_crypto::Secret;
-use marque_crypto::hash::sha256;
-use marque_domain::client::ClientKeys;
-use marque_domain::{AccessToken, Client, Digest, Id, Run, Timestamp};
+use marque_domain::{AccessToken, Id, Run, Timestamp};
 use marque_wire::jose::{NumericDate, TokenClass, Unverified};
 use marque_wire::oauth::{
-    AccessTokenClaims, Assertion, Audience, ClientAssertion, ErrorCode, Exchange,
-    ExpectedAssertion, TokenType,
+    AccessTokenClaims, Audience, ClientAssertion, ErrorCode, Exchange, TokenType,
 };
 
 use super::answer::Refused;
 use super::ask::OAuthSettings;
 use super::bound::Use;
-use super::client::{Asker, Authenticated, unproven};
 use super::details::are_within;
 use super::proof::Possession;
 use super::service::Wish;
@@ -28,9 +24,6 @@ use crate::live::LiveRun;
 use crate::plane::Plane;
 use crate::verbs::runs::detached::Hop;
 use crate::world::World;
-
-/// The longest life of another issuer's token that is accepted, in seconds.
-const FOREIGN_LIFETIME_MAX_SECS: u64 = 3_600;
 
 /// A subject token that holds.
 pub(super) struct Exchanged {
@@ -47,14 +40,6 @@ pub(super) struct Presenter<'a> {
     pub(super) live: Option<Arc<LiveRun>>,
     pub(super) client_id: &'a str,
     pub(super) possession: &'a Possession,
-}
-
-/// A job that another issuer's token proves.
-pub(super) struct Bearer {
-    pub(super) client: Id<Client>,
-    pub(super) instance: Digest,
-    /// Its token, which is good for one request that is answered.
-    pub(super) assertion: Use,
 }
 
 impl Plane {
@@ -166,96 +151,6 @@ impl Plane {
             && claims.jti.parse().is_ok_and(|jti| world.tokens.revoked_until(jti).is_none());
         is_good.then_some(claims)
     }
-
-    /// The job that an assertion of a configured issuer proves (RFC 7523 §2.1).
-    pub(super) fn bearer_of(
-        &self,
-        (authenticated, client_id): (Option<&Authenticated>, Option<&str>),
-        assertion: &Secret,
-    ) -> Result<Bearer, Refused> {
-        let bad = || Refused::of(ErrorCode::InvalidGrant, "the assertion does not hold");
-        let world = self.world();
-        // Who proved itself beside it is the client; else the assertion says which.
-        let wanted = match authenticated {
-            Some(Authenticated { asker: Asker::Client(client), .. }) => Some(client.fact.id),
-            Some(_) => return Err(unproven()),
-            None => None,
-        };
-        let claimed = claimed_issuer(assertion).ok_or_else(bad)?;
-        let mut found = None;
-        for client in world.clients.all() {
-            let is_meant = wanted.is_none_or(|wanted| wanted == client.fact.id);
-            if !is_meant || !client.fact.is_active() || !is_of(&client.fact, &claimed) {
-                continue;
-            }
-            let Some(job) = self.job_of(&world, &client.fact, assertion) else { continue };
-            // Two clients that one job is, and nobody could say which bounds hold.
-            if found.replace((client.fact.id, job)).is_some() {
-                return Err(bad());
-            }
-        }
-        let Some((client, job)) = found else {
-            return Err(bad());
-        };
-        let name = job.jti.clone().unwrap_or_else(|| unsigned_name(assertion.expose()));
-        // RFC 7521 §4.1: whoever the request names is whom the assertion proves.
-        if client_id.is_some_and(|named| named != client.to_string()) {
-            return Err(unproven());
-        }
-        let issuer = sha256(job.iss.as_bytes()).to_string();
-        let assertion = Use::of("job", &issuer, &name, job.exp.timestamp()).spared();
-        Ok(Bearer { client, instance: instance_of(&job), assertion })
-    }
-
-    fn job_of(&self, world: &World, client: &Client, assertion: &Secret) -> Option<Assertion> {
-        let ClientKeys::Issuer { issuer, audience, claims, .. } = &client.proof else {
-            return None;
-        };
-        let unverified = Unverified::parse(TokenClass::Assertion, assertion.expose()).ok()?;
-        let keys = world.tokens.keys_of_client(client.id)?;
-        let key = keys.find(unverified.key_id(), unverified.algorithm())?;
-        let expected = ExpectedAssertion {
-            issuer,
-            audience,
-            now: NumericDate::of(self.now()),
-            lifetime_max_secs: FOREIGN_LIFETIME_MAX_SECS,
-        };
-        let job = Assertion::read(unverified.verify(key).ok()?, &expected).ok()?;
-        let says = |name: &str| match name {
-            "sub" => Some(job.sub.clone()),
-            _ => job.claims.get(name).and_then(|value| match value {
-                serde_json::Value::String(text) => Some(text.clone()),
-                serde_json::Value::Number(number) => Some(number.to_string()),
-                _ => None,
-            }),
-        };
-        // A client without any condition would be everybody of that issuer.
-        let holds = !claims.is_empty()
-            && claims.iter().all(|(name, wanted)| says(name).as_ref() == Some(wanted));
-        holds.then_some(job)
-    }
-}
-
-fn claimed_issuer(assertion: &Secret) -> Option<String> {
-    Unverified::parse(TokenClass::Assertion, assertion.expose()).ok()?.claimed_issuer().ok()
-}
-
-fn is_of(client: &Client, claimed: &str) -> bool {
-    matches!(&client.proof, ClientKeys::Issuer { issuer, .. } if issuer == claimed)
-}
-
-/// The name of a token that has none: a signature can be spelt in two ways, what is signed in one.
-pub(super) fn unsigned_name(token: &[u8]) -> String {
-    let signed = token.rsplitn(2, |byte| *byte == b'.').nth(1);
-    sha256(signed.unwrap_or(token)).to_string()
-}
-
-// One job, however many tokens it fetches: GitHub's `run_id` and `run_attempt`, else `sub`.
-fn instance_of(job: &Assertion) -> Digest {
-    let part = |name: &str| job.claims.get(name).map(ToString::to_string).unwrap_or_default();
-    let parts =
-        [job.iss.clone(), job.sub.clone(), part("run_id"), part("run_attempt"), part("job_id")];
-    sha256(parts.join("\n").as_bytes())
 }
 
 // The subject token came for what the presenter's agent serves, or for this server (threat 49).

@@ -32,7 +32,7 @@ impl Plane {
         let credentials = Credentials { client_id, proof: &request.client_proof, ask };
         let authenticated = self.authenticate(&settings, &credentials)?;
         let asker = authenticated.client_id.clone();
-        self.use_up(&authenticated)?;
+        self.use_up(authenticated.uses.as_slice())?;
         let active = self.active(&settings, &authenticated, &request.token);
         let is_active = if active.is_some() { "true" } else { "false" };
         metrics::counter!("marque_introspections_total", "active" => is_active).increment(1);

@@ -8,6 +8,9 @@ use super::details::TYPES;
 use super::target::is_by_gateway;
 use crate::plane::Plane;
 
+/// A code of a deferred request, where it is taken back
+/// (draft-ietf-oauth-deferred-token-response section 8.4).
+const DEFERRAL_CODE_TYPE: &str = "urn:ietf:params:oauth:token-type:deferral-code";
 const ALGORITHMS: [&str; 3] = ["ES256", "RS256", "EdDSA"];
 
 impl Plane {
@@ -47,6 +50,8 @@ impl Plane {
                 .collect(),
             entity_profiles_supported: own(&["user", "service", "ai_agent"]),
             tls_client_certificate_bound_access_tokens: true,
+            deferred_token_response_supported: true,
+            revocation_endpoint_token_type_values_supported: own(&[DEFERRAL_CODE_TYPE]),
             ..ServerMetadata::default()
         })
     }

@@ -11,8 +11,8 @@ use marque_wire::jose::{JwkSet, NumericDate, TokenClass, Unverified};
 use marque_wire::oauth::{Assertion, ExpectedAssertion, TokenType};
 use serde_json::Value;
 
-use super::bound::Use;
-use super::exchange::unsigned_name;
+use super::bound::{Spent, Use};
+use super::job::unsigned_name;
 use crate::plane::Plane;
 use crate::verbs::issuers;
 
@@ -69,7 +69,7 @@ impl Plane {
         let jti = said.jti.clone().unwrap_or_else(|| unsigned_name(bytes));
         let is_once = issuer.naming == PersonNaming::Subject;
         let owner = sha256(format!("{claimed}\n{client_id}").as_bytes()).to_string();
-        let uses = is_once.then(|| Use::of("person", &owner, &jti, until).spared());
+        let uses = is_once.then(|| Use::of("person", &owner, &jti, until).spent(Spent::UnlessHeld));
         Some(Person { user, instance: sha256(parts.as_bytes()), until, jti, uses })
     }
 }

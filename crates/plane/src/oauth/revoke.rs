@@ -6,13 +6,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use marque_crypto::machine;
 use marque_domain::{AccessToken, Closing, Event, Id, Run, Timestamp, User, Verb};
 use marque_wire::oauth::IntrospectionRequest;
 
 use super::answer::{Asked, Refused};
 use super::ask::EndpointAsk;
 use super::bound::Use;
-use super::client::{Asker, Authenticated, Credentials, unproven};
+use super::client::{Asker, Credentials, unproven};
+use super::deferred::cancel;
+use super::proof;
 use crate::caller::Acting;
 use crate::error::AdminError;
 use crate::failure::Failure;
@@ -43,13 +46,16 @@ impl Plane {
             let run = seen.claims.run.as_ref()?.id;
             Some((seen.id, run, seen.claims.exp.timestamp()))
         });
-        let (uses, by) = (authenticated.uses, authenticated.client_id);
+        let endpoint = settings.endpoint("revoke");
+        let possession = proof::of_requester(ask, &endpoint, self.machine_key(), self.moment())?;
+        let code = machine::hash(self.machine_key(), request.token.expose());
+        let uses: Vec<Use> = authenticated.uses.into_iter().chain(possession.uses).collect();
+        let (by, confirmation) = (authenticated.client_id, possession.confirmation);
         let done = self.sequencer().submit(Durability::Disk, move |step| {
-            if let Some(one) = uses
-                && step.use_once(one.digest, one.until).is_err()
-            {
+            if !uses.iter().all(|one| step.use_once(one.digest, one.until).is_ok()) {
                 return Ok(false);
             }
+            cancel(step, code, (&by, confirmation));
             if let Some((token, run, until)) = token {
                 take_back(step, (token, run, until))?;
                 step.append(revoked(token, run, &by))?;
@@ -86,8 +92,11 @@ impl Plane {
 
     /// Uses up what proved a client where no decision does. It is remembered a moment later, in the
     /// store as well; until then this server remembers it itself.
-    pub(super) fn use_up(&self, authenticated: &Authenticated) -> Result<(), Refused> {
-        let Some(one) = authenticated.uses else { return Ok(()) };
+    pub(super) fn use_up(&self, uses: &[Use]) -> Result<(), Refused> {
+        uses.iter().try_for_each(|one| self.use_one(*one))
+    }
+
+    fn use_one(&self, one: Use) -> Result<(), Refused> {
         let now = self.now();
         // ORDER: taken first. What was committed meanwhile is in the world that is looked at then.
         let is_taken = self.inner().asserted.take(one, now);

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use marque_domain::{Body, Code, Effect, Endpoint, Operation, Refusal, SCOPE, Service, TOKEN};
 use marque_wire::oauth::{
-    AuthorizationDetails, Confirmation, ErrorCode, Exchange, GRANT_TYPES, Grant, Scope,
+    AuthorizationDetails, Confirmation, ErrorCode, Exchange, GRANT_TYPES, Grant, Resource, Scope,
     TokenRequest, TokenResponse, TokenType,
 };
 
-use super::answer::{Asked, Refused, TokenAnswer};
+use super::answer::{Asked, Deferred, Refused, TokenAnswer};
 use super::ask::{EndpointAsk, OAuthSettings};
 use super::bound::{BoundProof, Covered, Held, Use};
 use super::client::{Asker, Authenticated, Credentials, unproven};
+use super::deferred::{Continued, Said};
 use super::exchange::Exchanged;
+use super::job::Bearer;
 use super::mint::Minting;
 use super::nonce::Nonces;
 use super::proof::{self, Possession};
@@ -20,7 +22,7 @@ use super::target::{self, Target, is_by_gateway};
 use super::{details, exchange};
 use crate::caller::Presented;
 use crate::decide::{self, Ask};
-use crate::error::AdminError;
+use crate::error::{AdminError, AdminKind};
 use crate::issue;
 use crate::live::LiveRun;
 use crate::plane::Plane;
@@ -37,10 +39,29 @@ pub(super) struct Wish {
 }
 
 /// Who will have the token.
-struct Holder {
-    live: Arc<LiveRun>,
-    client_id: String,
-    exchanged: Option<Exchanged>,
+pub(super) struct Holder {
+    pub(super) live: Arc<LiveRun>,
+    pub(super) client_id: String,
+    pub(super) exchanged: Option<Exchanged>,
+}
+
+/// A request as far as no road is needed for it.
+pub(super) struct Proven {
+    pub(super) wish: Wish,
+    pub(super) holder: Holder,
+    pub(super) possession: Possession,
+    /// On which ground, by the name of the grant type.
+    pub(super) grant: &'static str,
+    /// Whether the client proved itself, beside whatever its grant proves.
+    pub(super) is_client: bool,
+}
+
+/// What a request says it wants.
+struct Words<'a> {
+    resource: &'a [Resource],
+    audiences: &'a [String],
+    scope: &'a Scope,
+    details: &'a AuthorizationDetails,
 }
 
 /// What is good once and came with a request, each thing once: the one assertion of a client may be
@@ -78,45 +99,53 @@ impl Plane {
     pub async fn token(&self, ask: EndpointAsk, request: TokenRequest) -> TokenAnswer {
         let Some(settings) = self.oauth().cloned() else {
             let off = Refused::of(ErrorCode::TemporarilyUnavailable, "the token service is off");
-            return TokenAnswer { outcome: Err(off), nonce: None };
+            return TokenAnswer { outcome: Err(off), nonce: None, deferred: None };
         };
-        let outcome = self.token_of(&settings, ask, request).await;
-        TokenAnswer { outcome, nonce: Some(self.dpop_nonce()) }
+        let mut deferred = None;
+        let outcome = self.token_of(&settings, (ask, request), &mut deferred).await;
+        TokenAnswer { outcome, nonce: Some(self.dpop_nonce()), deferred }
     }
 
     async fn token_of(
         &self,
         settings: &OAuthSettings,
-        ask: EndpointAsk,
-        request: TokenRequest,
+        (ask, request): (EndpointAsk, TokenRequest),
+        deferred: &mut Option<Deferred>,
     ) -> Result<TokenResponse, Refused> {
         let mut gathered = Gathered::default();
-        let proven = self.proven(settings, (&ask, &request), &mut gathered).await;
-        let (wish, holder, possession) = match proven {
+        let proven = match self.proven(settings, (&ask, &request), &mut gathered).await {
             Ok(proven) => proven,
             Err(refused) => {
                 let refused = self.refuse_stranger(settings, &request, (refused, &gathered.0));
                 return Err(refused.await);
             }
         };
-        let operation = operation(&wish, &request.grant);
-        let asked = asked(&wish);
+        let said = Said::of(&request, &proven);
+        let Proven { wish, holder, possession, grant, .. } = proven;
+        let (operation, asked) = (operation(&wish, grant), asked(&wish));
         let Holder { live, client_id, exchanged } = holder;
         let token = exchanged.as_ref().and_then(Exchanged::held);
-        let kind =
-            matches!(request.grant, Grant::TokenExchange(_)).then_some(TokenType::AccessToken);
-        let minting =
-            self.minting(settings, (wish, client_id), (&request.grant, &exchanged), &possession);
+        let kind = (grant == GRANT_TYPES[1]).then_some(TokenType::AccessToken);
+        let minting = self.minting(settings, (wish, client_id), (grant, exchanged), &possession);
         let proof = BoundProof::new(live, gathered.0).asking(minting).with(token);
         let presented = Presented::Bound(Box::new(proof));
         self.must_hear().map_err(|refusal| Refused::by_road(refusal, asked))?;
         let permit = decide::decide(self, Ask { presented, operation, announced_bytes: 0 }).await;
-        let permit = permit.map_err(|refusal| Refused::by_road(refusal, asked))?;
+        let permit = match permit {
+            Ok(permit) => permit,
+            Err(refusal) => {
+                if let (Some(approval), Some(said)) = (refusal.approval, said) {
+                    *deferred = self.defer(approval, said).await;
+                }
+                let refused = Refused::by_road(refusal, asked);
+                let is_continued = matches!(request.grant, Grant::Deferred(_));
+                return Err(if is_continued { refused.at_last() } else { refused });
+            }
+        };
         let issued =
             issue::sign(self, permit).map_err(|refusal| Refused::by_road(refusal, asked))?;
         let claims = issued.claims;
-        metrics::counter!("marque_tokens_total", "grant" => grant_type(&request.grant))
-            .increment(1);
+        metrics::counter!("marque_tokens_total", "grant" => grant).increment(1);
         Ok(TokenResponse {
             access_token: issued.token,
             issued_token_type: kind,
@@ -134,13 +163,25 @@ impl Plane {
         settings: &OAuthSettings,
         (ask, request): (&EndpointAsk, &TokenRequest),
         gathered: &mut Gathered,
-    ) -> Result<(Wish, Holder, Possession), Refused> {
+    ) -> Result<Proven, Refused> {
         let endpoint = settings.endpoint("token");
         let authenticated = self.client_of(settings, ask, request)?;
         gathered.add(authenticated.iter().filter_map(|client| client.uses));
         let possession = proof::of_requester(ask, &endpoint, self.machine_key(), self.moment())?;
         gathered.add(possession.uses);
         // ORDER: who asks is known before anything is said of what there is to ask for.
+        let is_client = authenticated.is_some();
+        if let Grant::Deferred(code) = &request.grant {
+            self.must_be_new(gathered)?;
+            let by = (authenticated.as_ref(), &possession);
+            let Continued { grant, resource, scope, details, holder, uses } =
+                self.continued(code, by)?;
+            gathered.add([uses]);
+            let resource = &[resource][..];
+            let words = Words { resource, audiences: &[], scope: &scope, details: &details };
+            let wish = self.wish(settings, &words)?;
+            return Ok(Proven { wish, holder, possession, grant, is_client });
+        }
         let job = match &request.grant {
             Grant::JwtBearer(assertion) => {
                 let client_id = request.client_id.as_deref();
@@ -148,9 +189,9 @@ impl Plane {
                 gathered.add([bearer.assertion]);
                 Some(bearer)
             }
-            Grant::ClientCredentials | Grant::TokenExchange(_) => None,
+            _ => None,
         };
-        let wish = self.wish(settings, request)?;
+        let wish = self.wish(settings, &Words::of(request))?;
         if possession.confirmation.is_none() && !wish.target.bearer {
             return Err(Refused::of(
                 ErrorCode::InvalidDpopProof,
@@ -167,7 +208,7 @@ impl Plane {
             (_, Some(job)) => self.holder_of_bearer(job).await?,
             (_, None) => self.holder(authenticated).await?,
         };
-        Ok((wish, holder, possession))
+        Ok(Proven { wish, holder, possession, grant: grant_type(&request.grant), is_client })
     }
 
     // What was used before is refused by the road as well: this is for whatever comes before it.
@@ -180,7 +221,8 @@ impl Plane {
         Ok(())
     }
 
-    // Of a jwt-bearer grant the assertion may be all there is.
+    // Of a jwt-bearer grant the assertion may be all there is, and of one that was deferred the key
+    // that its code is bound to.
     fn client_of(
         &self,
         settings: &OAuthSettings,
@@ -192,31 +234,26 @@ impl Plane {
         let shows_nothing = matches!(ask.presented, Presented::Nothing)
             && matches!(request.client_proof, marque_wire::oauth::ClientProof::None)
             && ask.basic.is_none();
-        if shows_nothing && matches!(request.grant, Grant::JwtBearer(_)) {
+        if shows_nothing && matches!(request.grant, Grant::JwtBearer(_) | Grant::Deferred(_)) {
             return Ok(None);
         }
         self.authenticate(settings, &credentials).map(Some)
     }
 
-    fn wish(&self, settings: &OAuthSettings, request: &TokenRequest) -> Result<Wish, Refused> {
-        let audiences = match &request.grant {
-            Grant::TokenExchange(exchange) => &exchange.audience[..],
-            Grant::ClientCredentials | Grant::JwtBearer(_) => &[],
-        };
-        let target = target::find(&self.world(), settings, (&request.resource, audiences))?;
+    fn wish(&self, settings: &OAuthSettings, words: &Words<'_>) -> Result<Wish, Refused> {
+        let target = target::find(&self.world(), settings, (words.resource, words.audiences))?;
         let service = target.connection.fact.service;
         let mut effects = Vec::new();
-        for scope in request.scope.names() {
+        for scope in words.scope.names() {
             let known = service.operation(SCOPE).ok_or_else(|| {
                 Refused::of(ErrorCode::InvalidScope, "tokens for this resource have no scopes")
             })?;
             let (name, resource) = (known.name.to_owned(), vec![scope.to_owned()]);
             effects.push(Effect { name, class: known.class, resource });
         }
-        let details = &request.authorization_details;
-        effects.extend(details::effects(details, (service, &target.audience))?);
-        let scope = request.scope.clone();
-        Ok(Wish { target, scope, details: details.clone(), effects })
+        effects.extend(details::effects(words.details, (service, &target.audience))?);
+        let (scope, details) = (words.scope.clone(), words.details.clone());
+        Ok(Wish { target, scope, details, effects })
     }
 
     async fn holder(&self, authenticated: Option<Authenticated>) -> Result<Holder, Refused> {
@@ -284,8 +321,8 @@ impl Plane {
         Ok(Holder { live, client_id, exchanged: Some(exchanged) })
     }
 
-    async fn holder_of_bearer(&self, bearer: exchange::Bearer) -> Result<Holder, Refused> {
-        let exchange::Bearer { client, instance, .. } = bearer;
+    async fn holder_of_bearer(&self, bearer: Bearer) -> Result<Holder, Refused> {
+        let Bearer { client, instance, .. } = bearer;
         let client_id = client.to_string();
         let wanted = Wanted { client, instance: Some(instance), person: None };
         let live = self.run_of_client(wanted).await.map_err(|error| unopened(&error))?;
@@ -296,14 +333,14 @@ impl Plane {
         &self,
         settings: &OAuthSettings,
         (wish, client_id): (Wish, String),
-        (grant, exchanged): (&Grant, &Option<Exchanged>),
+        (grant, exchanged): (&'static str, Option<Exchanged>),
         possession: &Possession,
     ) -> Minting {
         Minting {
             jti: self.id(),
             issuer: settings.issuer.clone(),
             trust_domain: self.trust_domain().to_owned(),
-            grant: grant_type(grant),
+            grant,
             client_id,
             audience: wish.target.audience,
             algorithm: wish.target.algorithm,
@@ -312,7 +349,7 @@ impl Plane {
             confirmation: possession.confirmation,
             ttl: settings.token_ttl,
             ends: exchanged.as_ref().map(|exchanged| exchanged.until),
-            subject_token: exchanged.as_ref().map(|exchanged| exchanged.jti.clone()),
+            subject_token: exchanged.map(|exchanged| exchanged.jti),
         }
     }
 
@@ -323,9 +360,14 @@ impl Plane {
         request: &TokenRequest,
         (refused, uses): (Refused, &[Use]),
     ) -> Refused {
-        // Every client is told so once, and has done nothing wrong.
-        if refused.body.error == ErrorCode::UseDpopNonce {
-            return refused;
+        match refused.body.error {
+            // Every client is told so once, and has done nothing wrong.
+            ErrorCode::UseDpopNonce => return refused,
+            // Nor has one that comes again for an answer and finds none yet.
+            ErrorCode::AuthorizationPending | ErrorCode::SlowDown => {
+                return self.use_up(uses).err().unwrap_or(refused);
+            }
+            _ => {}
         }
         let refusal = refused.refusal.clone().map_or_else(|| refusal_of(&refused), |known| *known);
         let operation = strange(settings, request);
@@ -353,23 +395,39 @@ fn refusal_of(refused: &Refused) -> Refusal {
 
 /// The name of a grant type.
 pub(super) fn grant_type(grant: &Grant) -> &'static str {
-    let [credentials, exchange, bearer] = GRANT_TYPES;
+    let [credentials, exchange, bearer, deferred] = GRANT_TYPES;
     match grant {
         Grant::ClientCredentials => credentials,
         Grant::TokenExchange(_) => exchange,
         Grant::JwtBearer(_) => bearer,
+        Grant::Deferred(_) => deferred,
+    }
+}
+
+impl<'a> Words<'a> {
+    fn of(request: &'a TokenRequest) -> Self {
+        let audiences = match &request.grant {
+            Grant::TokenExchange(exchange) => &exchange.audience[..],
+            _ => &[],
+        };
+        Self {
+            resource: &request.resource,
+            audiences,
+            scope: &request.scope,
+            details: &request.authorization_details,
+        }
     }
 }
 
 // The question that goes to the road: may this run hold such a token?
-fn operation(wish: &Wish, grant: &Grant) -> Operation {
+fn operation(wish: &Wish, grant: &str) -> Operation {
     let connection = &wish.target.connection.fact;
     let service = connection.service;
     let class = marque_domain::Class::Unclassified;
     let endpoint = connection.hosts.first().cloned();
     let mut parameters = std::collections::BTreeMap::new();
     parameters.insert("resource".to_owned(), wish.target.audience.as_str().to_owned());
-    parameters.insert("grant".to_owned(), grant_type(grant).to_owned());
+    parameters.insert("grant".to_owned(), grant.to_owned());
     if !wish.details.is_empty() {
         parameters.insert("authorization_details".to_owned(), wish.details.to_json().to_string());
     }
@@ -414,21 +472,29 @@ fn asked(wish: &Wish) -> Asked {
     }
 }
 
-// Why there is no run for whoever proved itself.
+// Why there is no run for whoever proved itself: the log is told in full.
 fn unopened(error: &AdminError) -> Refused {
     tracing::info!(%error, "no run could be opened for a client of the token service");
-    match error.kind {
-        crate::error::AdminKind::Unavailable => {
-            Refused::of(ErrorCode::TemporarilyUnavailable, "not now; try again")
-        }
+    let refused = match error.kind {
+        AdminKind::Unavailable => Refused::of(
+            ErrorCode::TemporarilyUnavailable,
+            "no run can be opened for this client now; try again",
+        ),
         _ => Refused::of(ErrorCode::InvalidGrant, "no run may be opened for this client"),
-    }
+    };
+    let code = match error.kind {
+        AdminKind::Unavailable => Code::Overloaded,
+        _ => Code::CallerProof,
+    };
+    let remedy = error.remedy.as_deref().unwrap_or("see `marque client list`");
+    let refusal = Refusal::new(code, error.message.clone(), remedy);
+    Refused { refusal: Some(Box::new(refusal)), ..refused }
 }
 
 /// The effects a token for a connection that the gateway serves is bound to; `None` where its run's
 /// mandate alone says.
 pub(super) fn covers(
-    target: (&marque_domain::Connection, &marque_wire::oauth::Resource),
+    target: (&marque_domain::Connection, &Resource),
     details: &AuthorizationDetails,
 ) -> Result<Option<Covered>, Refused> {
     let (connection, audience) = target;

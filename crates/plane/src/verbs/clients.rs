@@ -1,10 +1,12 @@
 //! Clients of the token service: registering, stopping, restarting and ending them.
 
-use std::time::Duration;
+mod behind;
 
 use marque_domain::client::{ClientKeys, ClientState};
-use marque_domain::{Client, Closing, Digest, Id, Name, Run, User, UserRef, Verb};
+use marque_domain::{Client, Closing, Id, Name, User, UserRef, Verb};
 use marque_wire::jose::{Jwk, JwkSet};
+
+pub(crate) use behind::{Behind, any_run, behind, open_runs, stop_behind, suspend_all};
 
 use super::agents::find_agent;
 use super::runs::{close_tree, unclosed};
@@ -19,7 +21,7 @@ use crate::view::ClientView;
 use crate::world::World;
 
 /// Longest life of a run of a client, in seconds; the plane's own bound holds as well.
-const RUN_TTL_MAX_SECS: u64 = 7 * 24 * 3_600;
+pub(super) const RUN_TTL_MAX_SECS: u64 = 7 * 24 * 3_600;
 
 impl Plane {
     /// Registers a client. Its runs count as opened by whoever registers it.
@@ -91,12 +93,16 @@ impl Plane {
         self.move_client(who, which, (Verb::ClientSuspended, ClientState::Suspended)).await
     }
 
-    /// Answers a suspended client again.
+    /// Answers a suspended client again. Given the id of a run that was killed, lets in again whom
+    /// that stopped: its client, or the one job, person or hop of it.
     pub async fn resume_client(
         &self,
         who: &Acting<User>,
         which: &str,
     ) -> Result<ClientView, AdminError> {
+        if let Ok(run) = which.parse() {
+            return self.resume_behind(who, run).await;
+        }
         self.move_client(who, which, (Verb::ClientResumed, ClientState::Active)).await
     }
 
@@ -133,54 +139,6 @@ impl Plane {
         })
         .await
     }
-}
-
-/// A kill of a client's run stops the client too, or the job, the person or the hop that the run
-/// was for: it would open the next one otherwise. Nothing is said of it apart from the kill.
-pub(crate) fn stop_behind(step: &mut Step<'_, '_>, run: Id<Run>) -> Result<(), Failure> {
-    let Some(run) = step.world.runs.get(run).map(|run| run.fact.clone()) else { return Ok(()) };
-    let Some(oauth) = &run.oauth else { return Ok(()) };
-    if let (Some(presenter), Some(parent)) = (oauth.presenter, run.parent) {
-        step.remember_stop(stopped_hop(parent, presenter), run.expires_at);
-        return Ok(());
-    }
-    let client = oauth.client.and_then(|client| step.world.clients.get(client)).cloned();
-    match (client, oauth.instance) {
-        (Some(client), Some(instance)) => {
-            let until = step.now.plus(Duration::from_secs(RUN_TTL_MAX_SECS));
-            step.remember_stop(stopped(client.fact.id, instance), until);
-        }
-        (Some(client), None) if client.fact.is_active() => {
-            step.save(Client { state: ClientState::Suspended, ..client.fact.clone() })?;
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-/// The same for every client that is meant, whether it has an open run or not.
-pub(crate) fn suspend_all(
-    step: &mut Step<'_, '_>,
-    is_meant: impl Fn(&Client) -> bool,
-) -> Result<(), Failure> {
-    let active = step.world.clients.all().filter(|client| client.fact.is_active());
-    let meant = active.filter(|client| is_meant(&client.fact));
-    let mut meant: Vec<Client> = meant.map(|client| client.fact.clone()).collect();
-    meant.sort_unstable_by_key(|client| client.id);
-    for client in meant {
-        step.save(Client { state: ClientState::Suspended, ..client })?;
-    }
-    Ok(())
-}
-
-/// What is remembered of a job or a person of a client that was stopped.
-pub(crate) fn stopped(client: Id<Client>, instance: Digest) -> Digest {
-    marque_crypto::hash::sha256(format!("stopped\n{client}\n{instance}").as_bytes())
-}
-
-/// What is remembered of a hop that was stopped.
-pub(crate) fn stopped_hop(subject: Id<Run>, presenter: Id<Run>) -> Digest {
-    marque_crypto::hash::sha256(format!("stopped\n{subject}\n{presenter}").as_bytes())
 }
 
 fn close_runs(step: &mut Step<'_, '_>, client: Id<Client>, by: &UserRef) -> Result<(), Failure> {

@@ -3,9 +3,13 @@
 //! It writes, publishes the closed runs, then cuts; a decision that was under way finds its run
 //! changed in stage 8 and gets nothing.
 
+mod unrecorded;
+
 use std::time::Duration;
 
 use marque_domain::{Closing, Id, Run, TaskRef, User, UserRef, Verb};
+
+pub(crate) use unrecorded::Unrecorded;
 
 use super::agents::{close_runs_of, find_agent};
 use super::runs::{close_tree, closed_task, unclosed};
@@ -15,7 +19,7 @@ use crate::error::{AdminError, AdminKind};
 use crate::plane::Plane;
 use crate::spec::KillTarget;
 use crate::step::Step;
-use crate::view::KilledView;
+use crate::view::{KilledView, StoppedView};
 
 impl Plane {
     /// Closes runs now and cuts everything they have open.
@@ -25,51 +29,17 @@ impl Plane {
         target: KillTarget,
     ) -> Result<KilledView, AdminError> {
         let (by, started) = (Self::by(who), self.clock().elapsed());
-        let aim = target.clone();
-        let struck = self
-            .change(who, move |step| {
-                let (label, runs) = strike(step, &aim, &by)?;
-                let entry = changed(Verb::Killed, &by, None, label);
-                step.append(entry.detail("runs", runs.len()).event())?;
-                Ok(runs)
-            })
-            .await;
+        let (aim, striking) = (target.clone(), by.clone());
+        let struck = self.change(who, move |step| strike_and_say(step, &aim, &striking)).await;
         match struck {
-            Ok(runs) => Ok(KilledView { runs, took_micros: self.micros_since(started) }),
+            Ok(Struck { runs, stopped, .. }) => {
+                Ok(KilledView { runs, stopped, took_micros: self.micros_since(started) })
+            }
             Err(error) if error.kind == AdminKind::Unavailable && !who.is_dry_run => {
-                Err(self.cut_unrecorded(&target, &error))
+                Err(self.cut_unrecorded(by, target, &error))
             }
             Err(error) => Err(error),
         }
-    }
-
-    // Taking authority away must not wait for a log that cannot be written. The reaper records the
-    // kill once it can.
-    fn cut_unrecorded(&self, target: &KillTarget, error: &AdminError) -> AdminError {
-        let world = self.world();
-        let is_meant = |run: &Run| match target {
-            KillTarget::Run(which) => {
-                run.presenter().is_some_and(|presenter| presenter.to_string() == *which)
-                    || run.chain.actors.iter().any(|actor| actor.run.to_string() == *which)
-            }
-            KillTarget::Owner(name) => {
-                let owner = world.user_named(name).map(|user| user.fact.id);
-                let agents = run.chain.actors.iter().filter_map(|one| world.agents.get(one.agent));
-                owner.is_some()
-                    && agents.map(|agent| Some(agent.fact.owner)).any(|one| one == owner)
-            }
-            KillTarget::Agent(name) => world
-                .agent_named(name)
-                .is_some_and(|agent| run.chain.actors.iter().any(|one| one.agent == agent.fact.id)),
-            KillTarget::All => true,
-        };
-        let meant = world
-            .all_live()
-            .filter(|live| world.runs.get(live.run).is_some_and(|run| is_meant(&run.fact)));
-        let cut = meant.inspect(|live| live.cut()).count();
-        let message = format!("{cut} runs were cut, but the log does not say so yet: {error}");
-        AdminError::new(AdminKind::Unavailable, message)
-            .hint("it is recorded once the log can be written; look at the server's output")
     }
 
     /// Closes a task: ends its runs, and lets none be opened for it again.
@@ -97,7 +67,8 @@ impl Plane {
                 Ok(closed)
             })
             .await?;
-        Ok(KilledView { runs, took_micros: self.micros_since(started) })
+        let took_micros = self.micros_since(started);
+        Ok(KilledView { runs, stopped: Vec::new(), took_micros })
     }
 
     fn micros_since(&self, started: Duration) -> u64 {
@@ -106,24 +77,46 @@ impl Plane {
     }
 }
 
+/// What a kill did.
+struct Struck {
+    label: String,
+    runs: Vec<Id<Run>>,
+    stopped: Vec<StoppedView>,
+}
+
+fn strike_and_say(
+    step: &mut Step<'_, '_>,
+    target: &KillTarget,
+    by: &UserRef,
+) -> Result<Struck, AdminError> {
+    let struck = strike(step, target, by)?;
+    let entry = changed(Verb::Killed, by, None, &struck.label);
+    step.append(entry.detail("runs", struck.runs.len()).event())?;
+    Ok(struck)
+}
+
 fn strike(
     step: &mut Step<'_, '_>,
     target: &KillTarget,
     by: &UserRef,
-) -> Result<(String, Vec<Id<Run>>), AdminError> {
+) -> Result<Struck, AdminError> {
     match target {
         KillTarget::Run(which) => {
             let id = which.parse().map_err(|error| AdminError::invalid(&error))?;
-            if step.world.runs.get(id).is_none() {
-                return Err(AdminError::not_found("open run", which, "marque run list"));
+            let run = clients::any_run(step, id)?;
+            let stopped = clients::stop_behind(step, &run)?.into_iter().collect();
+            let mut runs = close_tree(step, id, Closing::Killed, Some(by))?;
+            // Whoever stands behind it may have the next one by now, if this one is over.
+            for next in clients::open_runs(step, &run) {
+                runs.extend(close_tree(step, next, Closing::Killed, Some(by))?);
             }
-            clients::stop_behind(step, id)?;
-            Ok((which.clone(), close_tree(step, id, Closing::Killed, Some(by))?))
+            Ok(Struck { label: which.clone(), runs, stopped })
         }
         KillTarget::Agent(name) => {
             let agent = find_agent(step.world, name.as_str())?;
-            clients::suspend_all(step, |client| client.agent == agent.id)?;
-            Ok((format!("agent {name}"), close_runs_of(step, agent.id, by)?))
+            let stopped = clients::suspend_all(step, |client| client.agent == agent.id)?;
+            let runs = close_runs_of(step, agent.id, by)?;
+            Ok(Struck { label: format!("agent {name}"), runs, stopped })
         }
         KillTarget::Owner(name) => {
             let owner = step.world.user_named(name);
@@ -132,20 +125,20 @@ fn strike(
             let agents = step.world.agents.all().filter(|agent| agent.fact.owner == owner);
             let mut agents: Vec<_> = agents.map(|agent| agent.fact.id).collect();
             agents.sort_unstable();
-            clients::suspend_all(step, |client| agents.contains(&client.agent))?;
-            let mut closed = Vec::new();
+            let stopped = clients::suspend_all(step, |client| agents.contains(&client.agent))?;
+            let mut runs = Vec::new();
             for agent in agents {
-                closed.extend(close_runs_of(step, agent, by)?);
+                runs.extend(close_runs_of(step, agent, by)?);
             }
-            Ok((format!("owner {name}"), closed))
+            Ok(Struck { label: format!("owner {name}"), runs, stopped })
         }
         KillTarget::All => {
-            clients::suspend_all(step, |_| true)?;
-            let mut closed = Vec::new();
+            let stopped = clients::suspend_all(step, |_| true)?;
+            let mut runs = Vec::new();
             for run in unclosed(step, |_| true) {
-                closed.extend(close_tree(step, run, Closing::Killed, Some(by))?);
+                runs.extend(close_tree(step, run, Closing::Killed, Some(by))?);
             }
-            Ok(("all".to_owned(), closed))
+            Ok(Struck { label: "all".to_owned(), runs, stopped })
         }
     }
 }

@@ -42,6 +42,7 @@ impl World {
             Kept::Listed(place) => serde_json::to_string(self.tokens.listed.get(place)?),
             Kept::Revoked(token) => serde_json::to_string(&self.tokens.revoked_until(token)?),
             Kept::Once(digest) => serde_json::to_string(&self.tokens.used_until(digest)?),
+            Kept::Deferral(code) => serde_json::to_string(&**self.deferrals.get(code)?),
         };
         json.ok()
     }
@@ -125,6 +126,10 @@ impl World {
                 self.tokens.put_used(digest, serde_json::from_str(body).map_err(unread)?);
             }
             (Kept::Once(digest), None) => self.tokens.forget_used(digest),
+            (Kept::Deferral(code), Some(body)) => {
+                self.deferrals.put(code, Arc::new(serde_json::from_str(body).map_err(unread)?));
+            }
+            (Kept::Deferral(code), None) => self.deferrals.forget(code),
             (Kept::Live(run), None) => self.bury(run),
         }
         Ok(())

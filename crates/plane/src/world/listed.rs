@@ -200,7 +200,9 @@ mod tests {
         assert!(places.over(at(900 + 239), usize::MAX).is_empty(), "a list may still name them");
         let free = places.over(at(900 + 240), usize::MAX);
         assert_eq!(free.iter().copied().collect::<BTreeSet<_>>(), given);
-        free.into_iter().for_each(|place| places.forget(place));
+        for place in free {
+            places.forget(place);
+        }
         assert_eq!(places.lists().count(), 0, "a list goes with its last token");
         assert!(places.has_room() && places.due.is_empty());
     }

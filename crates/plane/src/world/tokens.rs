@@ -35,10 +35,14 @@ pub(crate) struct Tokens {
     // The same by when they may be forgotten.
     due: RedBlackTreeSetSync<(Timestamp, Digest)>,
     client_keys: HashTrieMapSync<Id<Client>, Arc<JwkSet>>,
+    // Of each other issuer, the clients its tokens may prove.
+    clients_of: HashTrieMapSync<String, RedBlackTreeSetSync<Id<Client>>>,
     run_keys: HashTrieMapSync<Id<Run>, Arc<JwkSet>>,
     resource_keys: HashTrieMapSync<Id<Connection>, Arc<JwkSet>>,
     targets: HashTrieMapSync<String, Id<Connection>>,
     runs_of: HashTrieMapSync<(Id<Client>, Option<Digest>), Id<Run>>,
+    // How many of these each client has.
+    open_of: HashTrieMapSync<Id<Client>, usize>,
     // The latest moment at which anything was used: a clock that steps back forgets nothing.
     latest: Option<Timestamp>,
 }
@@ -132,6 +136,11 @@ impl Tokens {
         self.client_keys.get(&client)
     }
 
+    /// The clients that tokens of another issuer may prove, retired ones among them.
+    pub(crate) fn clients_of(&self, issuer: &str) -> impl Iterator<Item = Id<Client>> {
+        self.clients_of.get(issuer).into_iter().flat_map(RedBlackTreeSetSync::iter).copied()
+    }
+
     /// What a run signs its assertions with.
     pub(crate) fn keys_of_run(&self, run: Id<Run>) -> Option<&Arc<JwkSet>> {
         self.run_keys.get(&run)
@@ -153,7 +162,18 @@ impl Tokens {
         self.runs_of.get(&(client, instance)).copied()
     }
 
+    /// How many runs a client has open; its hops are not among them.
+    pub(crate) fn open_of(&self, client: Id<Client>) -> usize {
+        self.open_of.get(&client).copied().unwrap_or(0)
+    }
+
     pub(crate) fn know_client(&mut self, client: &Client) {
+        if let ClientKeys::Issuer { issuer, .. } = &client.proof {
+            // It never changes.
+            let mut clients = self.clients_of.get(issuer).cloned().unwrap_or_default();
+            clients.insert_mut(client.id);
+            self.clients_of.insert_mut(issuer.clone(), clients);
+        }
         let jwks = match &client.proof {
             ClientKeys::Keys { jwks } | ClientKeys::Issuer { jwks, .. } => Some(jwks),
             ClientKeys::Certificate { .. } | ClientKeys::CertificateOf { .. } => None,
@@ -202,7 +222,11 @@ impl Tokens {
             self.run_keys.insert_mut(run.id, Arc::new(keys));
         }
         if let Some(client) = oauth.client.filter(|_| oauth.presenter.is_none()) {
-            self.runs_of.insert_mut((client, oauth.instance), run.id);
+            let key = (client, oauth.instance);
+            if !self.runs_of.contains_key(&key) {
+                self.open_of.insert_mut(client, self.open_of(client) + 1);
+            }
+            self.runs_of.insert_mut(key, run.id);
         }
     }
 
@@ -213,6 +237,12 @@ impl Tokens {
         let key = (client, oauth.instance);
         if self.runs_of.get(&key) == Some(&run.id) {
             self.runs_of.remove_mut(&key);
+            match self.open_of(client) {
+                0 | 1 => {
+                    self.open_of.remove_mut(&client);
+                }
+                more => self.open_of.insert_mut(client, more - 1),
+            }
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The token service through its front door: who gets a token, and what it says.
 
 mod bounds;
+mod deferred;
 mod foreign;
 mod grants;
 mod keys;
+mod kills;
 mod people;
 mod races;
 mod random;

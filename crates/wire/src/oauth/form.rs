@@ -42,6 +42,9 @@ pub enum BadForm {
     /// It must be given.
     #[error("`{0}` is missing")]
     Missing(&'static str),
+    /// It must not be given with what else is.
+    #[error("`{0}` does not belong into this request")]
+    Unasked(&'static str),
 }
 
 impl Form {

@@ -72,6 +72,12 @@ pub struct ServerMetadata {
     pub mtls_endpoint_aliases: Option<MtlsEndpoints>,
     /// Whether responses of an authorization endpoint name their issuer (RFC 9207).
     pub authorization_response_iss_parameter_supported: bool,
+    /// Whether a request may be answered later
+    /// (draft-ietf-oauth-deferred-token-response section 5.1).
+    pub deferred_token_response_supported: bool,
+    /// What else than access tokens is taken back (the same, section 8.4).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub revocation_endpoint_token_type_values_supported: Vec<String>,
 }
 
 /// Endpoints for clients with certificates (RFC 8705 section 5).

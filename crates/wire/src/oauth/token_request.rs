@@ -18,11 +18,17 @@ const JWT_BEARER_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:
 const SPIFFE_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe";
 
 /// The grant types that are read here, as metadata lists them.
-pub const GRANT_TYPES: [&str; 3] = [
+pub const GRANT_TYPES: [&str; 4] = [
     "client_credentials",
     "urn:ietf:params:oauth:grant-type:token-exchange",
     "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    "urn:ietf:params:oauth:grant-type:deferred",
 ];
+/// Longest code of a deferred request, in bytes.
+const DEFERRAL_CODE_MAX_BYTES: usize = 256;
+/// What only the request that was deferred may say: whoever asks how it stands changes nothing of
+/// it (draft-ietf-oauth-deferred-token-response section 4.1).
+const SAID_BEFORE: [&str; 4] = ["completion_mode", "resource", "scope", "authorization_details"];
 
 /// A request for a token. No `Debug`: it holds tokens and assertions.
 pub struct TokenRequest {
@@ -38,6 +44,9 @@ pub struct TokenRequest {
     pub scope: Scope,
     /// What it is to allow, in detail.
     pub authorization_details: AuthorizationDetails,
+    /// Whether the client takes a code and comes again where a human must be asked
+    /// (`completion_mode`, draft-ietf-oauth-deferred-token-response section 5.1).
+    pub may_be_deferred: bool,
 }
 
 /// On which ground a token is asked for. No `Debug`.
@@ -48,6 +57,9 @@ pub enum Grant {
     TokenExchange(Exchange),
     /// An assertion of another issuer (RFC 7523 section 2.1).
     JwtBearer(Secret),
+    /// The code of a request that was deferred (draft-ietf-oauth-deferred-token-response section
+    /// 6.5): how does it stand?
+    Deferred(Secret),
 }
 
 /// How a client proves who it is. No `Debug`.
@@ -93,18 +105,8 @@ impl TokenRequest {
     /// [`BadTokenRequest`], the first that does not hold.
     pub fn parse(mut form: Form) -> Result<Self, BadTokenRequest> {
         let form = &mut form;
-        let grant = form.take("grant_type", 128)?.ok_or(BadForm::Missing("grant_type"))?;
-        let grant = match grant.as_str() {
-            "client_credentials" => Grant::ClientCredentials,
-            "urn:ietf:params:oauth:grant-type:token-exchange" => {
-                Grant::TokenExchange(Exchange::take(form)?)
-            }
-            "urn:ietf:params:oauth:grant-type:jwt-bearer" => {
-                let assertion = form.take_secret("assertion", TOKEN_MAX_BYTES)?;
-                Grant::JwtBearer(assertion.ok_or(BadForm::Missing("assertion"))?)
-            }
-            _ => return Err(BadTokenRequest::GrantType),
-        };
+        let grant = Grant::take(form)?;
+        let modes = form.take("completion_mode", 1024)?.unwrap_or_default();
         let resource = form.take_all("resource", RESOURCES_MAX, 1024)?;
         let resource = resource.iter().map(|text| Resource::parse(text));
         let resource: Result<Vec<_>, _> = resource.collect();
@@ -118,7 +120,33 @@ impl TokenRequest {
             resource: resource.map_err(|_| BadTokenRequest::Resource)?,
             scope: scope.unwrap_or_default(),
             authorization_details: details.unwrap_or_default(),
+            // Modes that nobody knows are passed over.
+            may_be_deferred: modes.split(' ').any(|mode| mode == "deferred"),
         })
+    }
+}
+
+impl Grant {
+    fn take(form: &mut Form) -> Result<Self, BadTokenRequest> {
+        let grant = form.take("grant_type", 128)?.ok_or(BadForm::Missing("grant_type"))?;
+        match grant.as_str() {
+            "client_credentials" => Ok(Self::ClientCredentials),
+            "urn:ietf:params:oauth:grant-type:token-exchange" => {
+                Ok(Self::TokenExchange(Exchange::take(form)?))
+            }
+            "urn:ietf:params:oauth:grant-type:jwt-bearer" => {
+                let assertion = form.take_secret("assertion", TOKEN_MAX_BYTES)?;
+                Ok(Self::JwtBearer(assertion.ok_or(BadForm::Missing("assertion"))?))
+            }
+            "urn:ietf:params:oauth:grant-type:deferred" => {
+                if let Some(said) = SAID_BEFORE.into_iter().find(|name| form.has(name)) {
+                    return Err(BadForm::Unasked(said).into());
+                }
+                let code = form.take_secret("deferral_code", DEFERRAL_CODE_MAX_BYTES)?;
+                Ok(Self::Deferred(code.ok_or(BadForm::Missing("deferral_code"))?))
+            }
+            _ => Err(BadTokenRequest::GrantType),
+        }
     }
 }
 

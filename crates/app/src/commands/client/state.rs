@@ -21,14 +21,21 @@ pub(crate) struct Suspend {
     which: Which,
 }
 
-/// Answer a suspended client again
+/// Answer a suspended client again, or a job, person or hop of it that was killed
+///
+/// A kill of a client's run suspends the client; where the client has a run for each job or person,
+/// it stops that one alone. The id of the killed run lets it in again. The run itself stays closed.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
-  marque client resume nightly")]
+Examples:
+  marque client resume nightly
+  marque client resume run_01JD…")]
 pub(crate) struct Resume {
+    /// Its name or `client_id`, or the id of a run of it that was killed
+    #[arg(value_name = "CLIENT|RUN")]
+    client: String,
     #[command(flatten)]
-    which: Which,
+    rehearsal: Rehearsal,
 }
 
 /// End a client for good; nobody gets its name again
@@ -60,7 +67,8 @@ impl Suspend {
 
 impl Resume {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        self.which.moved("resume", context).await
+        let Self { client, rehearsal } = self;
+        Which { client, rehearsal }.moved("resume", context).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! A run, as people read it.
 
-use marque_domain::Period;
+use marque_domain::{Period, Timestamp};
 use marque_plane::view::RunView;
 
 use crate::commands::limits;
@@ -14,6 +14,7 @@ pub(crate) fn fields(run: &RunView) -> Fields {
         .with("run", run.id)
         .with("spiffe id", &run.spiffe_id)
         .with("state", &run.state)
+        .maybe("what it was for", run.stopped_until.map(|until| stopped(run, until)))
         .with("task", &run.task)
         .with("for", whom)
         .with("opened by", format!("{}, who answers what is asked", run.opened_by))
@@ -31,4 +32,8 @@ pub(crate) fn fields(run: &RunView) -> Fields {
 pub(crate) fn held(run: &RunView) -> String {
     let more = if run.user_namespaces { ", may make user namespaces" } else { "" };
     format!("{}{more}", run.tier)
+}
+
+fn stopped(run: &RunView, until: Timestamp) -> String {
+    format!("is stopped until {until}, or until `marque client resume {}`", run.id)
 }

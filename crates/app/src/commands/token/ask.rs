@@ -40,6 +40,9 @@ pub(super) struct AskArgs {
     /// Bind the token to this private key (0600) [default: a new one]
     #[arg(long, value_name = "FILE")]
     confirm_key: Option<PathBuf>,
+    /// Where a human must approve it, wait for them [default: exit with 4]
+    #[arg(long)]
+    wait: bool,
 }
 
 impl AskArgs {
@@ -59,7 +62,11 @@ impl AskArgs {
             Some(file) => Key::read(file)?,
             None => Key::make()?,
         };
-        let received = desk.token(form, &confirm).await?;
+        let received = if self.wait {
+            desk.token_when_approved(form, (&confirm, context.output)).await?
+        } else {
+            desk.token(form, &confirm).await?
+        };
         // ORDER: nothing is left behind of a request that was refused.
         let kept = match (self.confirm_key, received.is_bound) {
             (Some(file), _) => Some(file),

@@ -84,7 +84,7 @@ impl Desk {
     }
 
     // RFC 9449 section 8: the first answer brings the nonce that the proof must have.
-    async fn with_nonce(
+    pub(super) async fn with_nonce(
         &self,
         name: &str,
         form: &FormDraft,
@@ -134,7 +134,8 @@ impl Desk {
     }
 }
 
-fn received(answer: &Response<Bytes>) -> Result<Received, Failure> {
+/// The token of an answer, or why there is none.
+pub(super) fn received(answer: &Response<Bytes>) -> Result<Received, Failure> {
     if answer.status() != StatusCode::OK {
         return Err(refused(answer));
     }
@@ -158,7 +159,8 @@ fn parsed(answer: &Response<Bytes>) -> Result<Value, Failure> {
     })
 }
 
-fn says(answer: &Response<Bytes>, code: &str) -> bool {
+/// Whether an answer is a refusal of that code.
+pub(super) fn says(answer: &Response<Bytes>, code: &str) -> bool {
     // A run at its own socket is told as every other verb tells it.
     let is_said = |body: &Value, name: &str| body.get(name).is_some_and(|said| said == code);
     serde_json::from_slice::<Value>(answer.body())
@@ -191,7 +193,8 @@ fn refused(answer: &Response<Bytes>) -> Failure {
     };
     let hint = match &approval {
         Some(approval) => Some(format!(
-            "have it approved with `marque approval give {approval}`, then ask for the same again"
+            "have it approved with `marque approval give {approval}`, then ask for the same again; \
+             with `--wait` this waits for them"
         )),
         None => text(&["remedy"]).or_else(|| remedy(&code).map(str::to_owned)),
     };

@@ -13,7 +13,8 @@ use crate::exit::Exit;
 /// client asks over the network with its key. The token goes to standard output alone; it is bound
 /// to a key, which whoever presents it proves to hold with each request (DPoP, RFC 9449).
 ///
-/// Exits with 4 if a human must approve it first; ask for the same again then.
+/// Exits with 4 if a human must approve it first; ask for the same again then, or wait for them
+/// with `--wait`.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

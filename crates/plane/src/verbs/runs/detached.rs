@@ -17,7 +17,8 @@ use crate::plane::Plane;
 use crate::sequence::Durability;
 use crate::spec::{Lines, RunSpec};
 use crate::step::Step;
-use crate::verbs::{clients, lines};
+use crate::verbs::clients::Behind;
+use crate::verbs::lines;
 use crate::world::World;
 
 /// A client's run to be found, or opened.
@@ -30,7 +31,7 @@ pub(crate) struct Wanted {
 }
 
 /// A run that acts for another one, to be found or opened.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hop {
     /// Whose token was presented.
     pub(crate) subject: Id<Run>,
@@ -56,6 +57,7 @@ impl Plane {
         let Wanted { client, instance, person } = wanted;
         let world = self.world();
         let known = world.clients.get(client).ok_or_else(AdminError::unavailable)?;
+        self.must_not_be_stopped(&world, &known.fact, instance)?;
         if let Some(live) = world.tokens.run_of(client, instance).and_then(|run| {
             let is_open = world.runs.get(run).is_some_and(|run| run.fact.is_open(self.now()));
             world.live(run).filter(|live| is_open && !live.is_cancelled())
@@ -111,6 +113,32 @@ impl Plane {
         Ok(Arc::new(Prepared { live, secret, proxy: None, ttl }))
     }
 
+    // By a kill that is not on record yet.
+    fn must_not_be_stopped(
+        &self,
+        world: &World,
+        client: &Client,
+        instance: Option<Digest>,
+    ) -> Result<(), AdminError> {
+        if self.inner().unrecorded.stops(world, client, instance) {
+            return Err(gone("a human killed its runs, and the log does not say so yet"));
+        }
+        Ok(())
+    }
+
+    // Whoever signs for jobs or people could fill the server with their runs.
+    fn must_have_room(&self, world: &World, client: &Client) -> Result<(), AdminError> {
+        let most = self.oauth().map_or(0, |settings| settings.runs_per_client);
+        if world.tokens.open_of(client.id) < most {
+            return Ok(());
+        }
+        let message = format!("client `{}` has {most} runs open, as many as one may", client.name);
+        Err(AdminError::new(AdminKind::Unavailable, message).hint(
+            "they end by themselves; let them be shorter (`marque client add --ttl`), kill some, \
+             or raise `oauth.runs_per_client`",
+        ))
+    }
+
     fn open_for_client(
         &self,
         step: &mut Step<'_, '_>,
@@ -123,15 +151,16 @@ impl Plane {
         {
             return Ok(run);
         }
-        let stopped = instance.map(|instance| clients::stopped(client, instance));
-        let until = stopped.and_then(|stopped| step.world.tokens.used_until(stopped));
-        if until.is_some_and(|until| step.now < until) {
+        let stopped = instance.map(|instance| Behind::Instance(client, instance));
+        if stopped.is_some_and(|one| one.stopped_until(step.world, step.now).is_some()) {
             return Err(gone("a human killed the run of this job or person"));
         }
         let found = step.world.clients.get(client).cloned();
         let found = found.filter(|client| client.fact.is_active());
         let client = found.ok_or_else(|| gone("the client was stopped"))?;
         let client = &client.fact;
+        self.must_not_be_stopped(step.world, client, instance)?;
+        self.must_have_room(step.world, client)?;
         let opener = person.unwrap_or(client.added_by);
         let opener = step.world.users.get(opener).filter(|user| user.fact.is_live());
         let opener = opener.ok_or_else(|| gone("whoever the run counts as opened by is gone"))?;
@@ -162,8 +191,8 @@ impl Plane {
         if let Some(run) = hop.found(step.world, step.now) {
             return Ok(run.fact.id);
         }
-        let stop = step.world.tokens.used_until(clients::stopped_hop(hop.subject, hop.presenter));
-        if stop.is_some_and(|until| step.now < until) {
+        let is_stopped = Behind::Hop(hop).stopped_until(step.world, step.now).is_some();
+        if is_stopped || self.inner().unrecorded.stops_hop(step.world, hop) {
             return Err(gone("a human killed this hop"));
         }
         let parent = open_parent(step.world, hop.subject, step.now)?;

@@ -295,7 +295,9 @@ pub(super) fn open_parent(
     parent: Id<Run>,
     now: Timestamp,
 ) -> Result<Arc<Revised<Run>>, AdminError> {
-    let parent = world.runs.get(parent).filter(|run| run.fact.is_open(now));
+    // One that was cut and is not closed yet opens nothing either.
+    let is_cut = world.live(parent).is_some_and(|live| live.is_cancelled());
+    let parent = world.runs.get(parent).filter(|run| run.fact.is_open(now) && !is_cut);
     parent.cloned().ok_or_else(|| AdminError::new(AdminKind::Conflict, "the opening run is closed"))
 }
 

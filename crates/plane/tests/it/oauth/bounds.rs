@@ -20,7 +20,7 @@ async fn plane_with(allow: &[&str]) -> (TestPlane, Human, OAuthClient) {
     (plane, alice, client)
 }
 
-fn lines_of(allow: &[&str], ask: &[&str]) -> Lines {
+pub(super) fn lines_of(allow: &[&str], ask: &[&str]) -> Lines {
     let text = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
     Lines { allow: text(allow), ask: text(ask), never: Vec::new() }
 }

@@ -3,11 +3,14 @@
 use marque_crypto::proof_key::ProofKey;
 use marque_domain::Limits;
 use marque_domain::client::ClientKeys;
+use marque_plane::oauth::EndpointAsk;
 use marque_plane::spec::{ClientSpec, Lines};
-use marque_testkit::{Human, OAuthClient, TestPlane, fresh_name, issuing, jwks, request};
+use marque_testkit::{Human, OAuthClient, Setup, TestPlane, fresh_name, issuing, jwks, request};
 use marque_wire::jose::{TokenClass, Unsigned};
 use marque_wire::oauth::ErrorCode;
 use serde_json::{Map, Value, json};
+
+use super::bounds::lines_of;
 
 const API: &str = "https://api.test/";
 const CI: &str = "https://ci.test";
@@ -21,7 +24,11 @@ struct Ci {
 }
 
 async fn ci() -> Ci {
-    let plane = TestPlane::with(issuing()).await;
+    ci_in(issuing()).await
+}
+
+async fn ci_in(setup: Setup) -> Ci {
+    let plane = TestPlane::with(setup).await;
     let alice = plane.alice();
     alice.registers("builder").await;
     alice.has_resource("api", API).await;
@@ -98,9 +105,22 @@ async fn a_job_is_a_run_of_its_own() {
 
     // A killed job opens no other run, and other jobs go on.
     let kill = marque_plane::spec::KillTarget::Run(run(&first).to_string());
-    ci.plane.plane().kill(&ci.alice.acting().await, kill).await.unwrap();
+    let (plane, acting) = (ci.plane.plane(), ci.alice.acting().await);
+    let killed = plane.kill(&acting, kill).await.unwrap();
+    assert_eq!(killed.stopped.len(), 1);
+    assert_eq!(killed.stopped[0].run, Some(run(&first)));
     assert_eq!(ci.asks(&ci.sign(&ci.job("1"))).await.unwrap_err(), ErrorCode::InvalidGrant);
     assert_eq!(run(&ci.asks(&ci.sign(&ci.job("2"))).await.unwrap()), run(&other));
+
+    // A human lets it in again: in another run, for what is closed stays closed.
+    let which = run(&first).to_string();
+    assert!(plane.run(&acting, &which).await.unwrap().stopped_until.is_some());
+    assert_eq!(plane.resume_client(&acting, &which).await.unwrap().name.as_str(), "ci");
+    let again = ci.asks(&ci.sign(&ci.job("1"))).await.unwrap();
+    assert_ne!(run(&again), run(&first));
+    assert_eq!(plane.run(&acting, &which).await.unwrap().stopped_until, None);
+    let error = plane.resume_client(&acting, &which).await.unwrap_err();
+    assert!(error.message.contains("nobody behind run"), "{error}");
 
     // threat 56: one token of the issuer is one request.
     let token = ci.sign(&ci.job("3"));
@@ -141,6 +161,59 @@ async fn a_job_that_differs_in_anything_is_nobodys() {
     }
 }
 
+// threat 63
+#[tokio::test]
+async fn an_issuer_cannot_fill_the_server_with_jobs() {
+    let mut setup = issuing();
+    setup.settings.oauth.as_mut().unwrap().runs_per_client = 2;
+    let ci = ci_in(setup).await;
+    let first = ci.asks(&ci.sign(&ci.job("1"))).await.unwrap();
+    ci.asks(&ci.sign(&ci.job("2"))).await.unwrap();
+    let third = ci.asks(&ci.sign(&ci.job("3"))).await.unwrap_err();
+    assert_eq!(third, ErrorCode::TemporarilyUnavailable);
+    let log = ci.plane.log();
+    let refused = format!("{:?}", log.decisions().pop().unwrap().answer);
+    assert!(refused.contains("client `ci` has 2 runs open, as many as one may"), "{refused}");
+    ci.asks(&ci.sign(&ci.job("1"))).await.expect("those it has go on");
+
+    let run = first.run.unwrap().id.to_string();
+    let kill = marque_plane::spec::KillTarget::Run(run);
+    ci.plane.plane().kill(&ci.alice.acting().await, kill).await.unwrap();
+    ci.asks(&ci.sign(&ci.job("3"))).await.expect("one has made room");
+}
+
+#[tokio::test]
+async fn a_job_is_of_the_one_client_whose_claims_it_has() {
+    let ci = ci().await;
+    for number in 0..20 {
+        let proof = ClientKeys::Issuer {
+            issuer: CI.to_owned(),
+            jwks: jwks(&ci.key),
+            audience: format!("https://id{}.test", if number % 2 == 0 { "" } else { "-other" }),
+            claims: [("repository_id".to_owned(), number.to_string())].into(),
+        };
+        register(&ci.plane, &ci.alice, &format!("ci-{number}"), proof).await;
+    }
+    let claims = ci.asks(&ci.sign(&ci.job("1"))).await.unwrap();
+    let acting = ci.alice.acting().await;
+    let client = ci.plane.plane().client(&acting, &claims.client_id).unwrap();
+    assert_eq!(client.name.as_str(), "ci");
+    let of_another = |number: u32, audience: &str| {
+        let mut job = ci.job("1");
+        let job_claims = job.as_object_mut().unwrap();
+        job_claims.insert("repository_id".to_owned(), number.into());
+        job_claims.insert("aud".to_owned(), audience.into());
+        ci.sign(&job)
+    };
+    for (number, audience) in [(4, "https://id.test"), (5, "https://id-other.test")] {
+        let claims = ci.asks(&of_another(number, audience)).await.unwrap();
+        let client = ci.plane.plane().client(&acting, &claims.client_id).unwrap();
+        assert_eq!(client.name.as_str(), format!("ci-{number}"));
+    }
+    let crossed = ci.asks(&of_another(4, "https://id-other.test")).await.unwrap_err();
+    assert_eq!(crossed, ErrorCode::InvalidGrant);
+}
+
 #[tokio::test]
 async fn a_job_that_two_clients_claim_is_neither() {
     let ci = ci().await;
@@ -175,4 +248,39 @@ async fn an_issuer_alone_is_no_client() {
     };
     let error = ci.plane.plane().add_client(&ci.alice.acting().await, spec).await.unwrap_err();
     assert!(error.message.contains("name the claims"), "{error}");
+}
+
+// draft-ietf-oauth-deferred-token-response section 11.1: nobody but the key says who comes again.
+#[tokio::test]
+async fn a_job_that_waits_for_a_human_is_known_by_its_key() {
+    let ci = ci().await;
+    ci.alice.grants_lines("builder", lines_of(&[], &["api:scope pay"])).await;
+    let wanted = |mode: &'static str, assertion: String| {
+        let form = [
+            ("grant_type", BEARER),
+            ("assertion", assertion.as_str()),
+            ("resource", API),
+            ("scope", "pay"),
+            ("completion_mode", mode),
+        ];
+        request(&form)
+    };
+    let (plane, job) = (ci.plane.plane(), ci.sign(&ci.job("7")));
+    let answer = plane.token(ci.prover.ask(), wanted("deferred", job)).await;
+    let asked = answer.outcome.err().unwrap().approval.unwrap();
+    let code = answer.deferred.unwrap().code;
+    let code = std::str::from_utf8(code.expose()).unwrap();
+    ci.alice.approves(asked).await.unwrap();
+    let polls = |ask| {
+        ci.plane.clock().advance(std::time::Duration::from_secs(5));
+        let form =
+            [("grant_type", "urn:ietf:params:oauth:grant-type:deferred"), ("deferral_code", code)];
+        let answer = plane.token(ask, request(&form));
+        async { answer.await.outcome.map(|_| ()).map_err(|refused| refused.body.error) }
+    };
+    let thief = OAuthClient::new(ci.plane.clone(), String::new(), ProofKey::generate().unwrap());
+    assert_eq!(polls(thief.ask()).await, Err(ErrorCode::InvalidDpopProof));
+    assert_eq!(polls(EndpointAsk::bare()).await, Err(ErrorCode::InvalidDpopProof));
+    assert_eq!(polls(ci.prover.ask()).await, Ok(()));
+    assert_eq!(polls(ci.prover.ask()).await, Err(ErrorCode::InvalidGrant));
 }

@@ -262,13 +262,16 @@ async fn a_killed_hop_stays_killed() {
     let hop = biller.exchanges(&first.token, LEDGER, "").await.unwrap();
     let run = hop.claims.run.as_ref().unwrap().id.to_string();
     let acting = plane.alice().acting().await;
-    let kill = marque_plane::spec::KillTarget::Run(run);
+    let kill = marque_plane::spec::KillTarget::Run(run.clone());
     plane.plane().kill(&acting, kill).await.unwrap();
     let again = biller.exchanges(&first.token, LEDGER, "").await.map(|_| ()).unwrap_err();
     assert_eq!(again.body.error, ErrorCode::InvalidGrant);
     // Both sides go on with everything else.
     biller.takes(LEDGER, "").await.unwrap();
     reader.takes(BILLING, "").await.unwrap();
+    // Until a human lets it in again.
+    plane.plane().resume_client(&acting, &run).await.unwrap();
+    biller.exchanges(&first.token, LEDGER, "").await.unwrap();
 }
 
 // threats 32, 56: what came with a request that was refused early is used up as well.

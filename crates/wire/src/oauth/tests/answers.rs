@@ -123,6 +123,7 @@ fn metadata_has_what_is_required_and_leaves_out_what_is_empty() {
         "grant_types_supported": ["client_credentials"],
         "tls_client_certificate_bound_access_tokens": false,
         "authorization_response_iss_parameter_supported": false,
+        "deferred_token_response_supported": false,
     });
     assert_eq!(serde_json::to_value(server).unwrap(), expected);
     let resource = ProtectedResource {

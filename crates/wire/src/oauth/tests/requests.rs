@@ -85,10 +85,39 @@ fn threat_31_no_grant_but_those_that_are_listed() {
     }
     for grant in GRANT_TYPES {
         let body = format!(
-            "grant_type={grant}&assertion=a&subject_token=a\
+            "grant_type={grant}&assertion=a&subject_token=a&deferral_code=a\
             &subject_token_type=urn:ietf:params:oauth:token-type:jwt"
         );
         assert!(request(&body).is_ok(), "{grant}");
+    }
+}
+
+// draft-ietf-oauth-deferred-token-response sections 4.1, 5.1 and 6.5
+#[test]
+fn whoever_comes_again_says_nothing_new_and_modes_that_nobody_knows_are_passed_over() {
+    let deferred = "grant_type=urn:ietf:params:oauth:grant-type:deferred";
+    let missing = request(deferred).err();
+    assert_eq!(missing, Some(BadTokenRequest::Form(BadForm::Missing("deferral_code"))));
+    for (name, value) in [
+        ("completion_mode", "deferred"),
+        ("scope", "more"),
+        ("resource", "https://api.test/"),
+        ("authorization_details", "%5B%5D"),
+    ] {
+        let refused = request(&format!("{deferred}&deferral_code=a&{name}={value}")).err();
+        assert_eq!(refused, Some(BadTokenRequest::Form(BadForm::Unasked(name))), "{name}");
+    }
+    for (modes, expected) in [
+        ("deferred", true),
+        ("later+deferred", true),
+        ("deferred+later", true),
+        ("DEFERRED", false),
+        ("deferred-ish", false),
+        ("", false),
+    ] {
+        let asked = request(&format!("grant_type=client_credentials&completion_mode={modes}"));
+        let may = asked.is_ok_and(|asked| asked.may_be_deferred);
+        assert_eq!(may, expected, "`{modes}`");
     }
 }
 

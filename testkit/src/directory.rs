@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use marque_plane::StartError;
+use marque_plane::{Plane, RestoredView, StartError};
 use marque_store::Store;
 use tempfile::TempDir;
 
+use crate::plane::parts;
 use crate::{MockClock, Setup, TestPlane};
 
 /// The directory of a plane, which starts on it as often as a test likes.
@@ -41,6 +42,13 @@ impl FilePlane {
         let seed = setup.seed.wrapping_add(start << 32);
         let store = Store::open_with(&self.database(), setup.store.clone())?;
         TestPlane::on_threads(store, Setup { seed, ..setup }, Arc::clone(&self.clock))
+    }
+
+    /// Takes the files as an older copy, before anybody serves them.
+    pub fn restores(&self, setup: &Setup) -> RestoredView {
+        let store = Store::open_with(&self.database(), setup.store.clone()).unwrap();
+        let (_, parts) = parts(setup, Arc::clone(&self.clock));
+        Plane::restore(store, parts).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The files as a crash at this moment would leave them, in a directory of their own. What was

@@ -181,7 +181,7 @@ impl TestPlane {
     }
 }
 
-fn parts(setup: &Setup, clock: Arc<MockClock>) -> (Arc<MockClock>, Parts) {
+pub(crate) fn parts(setup: &Setup, clock: Arc<MockClock>) -> (Arc<MockClock>, Parts) {
     let keys = SeededRandom::new(KEY_SEED);
     let random = Arc::new(SeededRandom::new(setup.seed));
     let material = |purpose| KeyMaterial::generate(purpose, &keys);

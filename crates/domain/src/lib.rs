@@ -62,6 +62,6 @@ pub use service::{Class, SCOPE, SOCKET_MESSAGE, SOCKET_OPENING, Service, TOKEN};
 pub use sorted::Sorted;
 pub use stage::{Code, Refusal, Stage};
 pub use time::Timestamp;
-pub use token::{AccessToken, TokenRecord, TokenTarget};
+pub use token::{AccessToken, TokenRecord, TokenStatusList, TokenTarget};
 pub use trust::{TrustInputs, TrustLevel, TrustScore};
 pub use user::User;

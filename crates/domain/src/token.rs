@@ -14,6 +14,11 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccessToken;
 
+/// A list that is published of which tokens are good no more
+/// (draft-ietf-oauth-status-list). It has an id and is made of its places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenStatusList;
+
 /// What tokens for a connection are like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenTarget {
@@ -92,4 +97,9 @@ pub struct TokenRecord {
 impl Named for AccessToken {
     const PREFIX: &'static str = "tok";
     const NOUN: &'static str = "a token";
+}
+
+impl Named for TokenStatusList {
+    const PREFIX: &'static str = "stl";
+    const NOUN: &'static str = "a status list";
 }

@@ -4,12 +4,16 @@
 use marque_crypto::token_key::TokenAlgorithm;
 use marque_domain::{Code, Refusal};
 use marque_wire::jose::{NumericDate, Token, TokenClass, Unsigned};
-use marque_wire::oauth::{AccessTokenClaims, Introspection, introspection_claims};
+use marque_wire::oauth::{
+    AccessTokenClaims, Introspection, StatusListClaims, introspection_claims,
+};
+use serde_json::{Map, Value};
 
 use crate::oauth::{Asked, Refused};
 use crate::plane::Plane;
 use crate::record::Permit;
 use crate::run;
+use crate::world::World;
 
 /// A signed token and what it says. No `Debug`: whoever has it can present it.
 pub(crate) struct Issued {
@@ -38,6 +42,9 @@ pub(crate) fn sign(plane: &Plane, permit: Permit) -> Result<Issued, Refusal> {
     let world = plane.world();
     let signer = world.tokens.keys().and_then(|keys| keys.signer(mint.algorithm));
     let signer = signer.ok_or_else(|| unsigned("there is no key of its algorithm"))?;
+    if !mint.is_for_key(signer.public.kid()) {
+        return Err(unsigned("its key has just been replaced, or no status list has it"));
+    }
     let private = signer.private().ok_or_else(|| unsigned("its key signs no more"))?;
     let claims = mint.claims.to_json();
     let algorithm = mint.algorithm.algorithm();
@@ -54,26 +61,45 @@ impl Plane {
     ///
     /// # Errors
     /// [`Refused`], `temporarily_unavailable`, where there is no key that signs.
-    #[expect(clippy::disallowed_methods, reason = "issuing is where tokens are signed")]
     pub fn sign_introspection(
         &self,
         asker: &str,
         answer: &Introspection,
     ) -> Result<Token, Refused> {
-        let refused = |why: &str| Refused::by_road(unsigned(why), Asked::Nothing);
-        let settings = self.oauth().ok_or_else(|| refused("the token service is off"))?;
-        let world = self.world();
-        let signer = world.tokens.keys().and_then(|keys| keys.signer(TokenAlgorithm::Es256));
-        let signer = signer.ok_or_else(|| refused("there is no key of its algorithm"))?;
-        let private = signer.private().ok_or_else(|| refused("its key signs no more"))?;
+        let settings = self.oauth().ok_or_else(|| unpublished(&"the token service is off"))?;
         let now = NumericDate::of(self.now());
         let claims = introspection_claims(&settings.issuer, asker, now, answer);
-        let (class, algorithm) = (TokenClass::Introspection, TokenAlgorithm::Es256.algorithm());
-        let token = Unsigned::new(class, algorithm, signer.public.kid(), &claims);
-        let signature = private.sign(token.signing_input());
-        let signature = signature.map_err(|error| refused(&error.to_string()))?;
-        token.finish(&signature).map_err(|error| refused(&error.to_string()))
+        published(&self.world(), TokenClass::Introspection, &claims)
     }
+}
+
+/// Signs a status list, as it stood in that world. No token: it says what tokens are worth, and its
+/// class is another.
+pub(crate) fn sign_status_list(world: &World, list: &StatusListClaims) -> Result<Token, Refused> {
+    let claims = list.to_json().map_err(|error| unpublished(&error))?;
+    published(world, TokenClass::StatusList, &claims)
+}
+
+// What the service says of tokens, by the key that signs them.
+#[expect(clippy::disallowed_methods, reason = "issuing is where tokens are signed")]
+fn published(
+    world: &World,
+    class: TokenClass,
+    claims: &Map<String, Value>,
+) -> Result<Token, Refused> {
+    let signer = world.tokens.keys().and_then(|keys| keys.signer(TokenAlgorithm::Es256));
+    let signer = signer.ok_or_else(|| unpublished(&"there is no key of its algorithm"))?;
+    let private = signer.private().ok_or_else(|| unpublished(&"its key signs no more"))?;
+    let algorithm = TokenAlgorithm::Es256.algorithm();
+    let token = Unsigned::new(class, algorithm, signer.public.kid(), claims);
+    let signature = private.sign(token.signing_input());
+    let signature = signature.map_err(|error| unpublished(&error))?;
+    token.finish(&signature).map_err(|error| unpublished(&error))
+}
+
+/// The refusal where what the service says of tokens cannot be signed: not now.
+pub(crate) fn unpublished(why: &dyn std::fmt::Display) -> Refused {
+    Refused::by_road(unsigned(&why.to_string()), Asked::Nothing)
 }
 
 fn unsigned(why: &str) -> Refusal {

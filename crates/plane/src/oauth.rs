@@ -25,6 +25,7 @@ mod present;
 mod proof;
 mod revoke;
 mod service;
+mod status;
 mod target;
 
 pub use answer::{Asked, Deferred, Refused, TokenAnswer, error_of};
@@ -34,6 +35,7 @@ pub use deferred::INTERVAL_SECS;
 pub use details::{DetailType, TYPES};
 pub use keys::PUBLISHED_SECS;
 pub use present::{TokenAtDoor, step_up_of};
+pub use status::PublishedList;
 
 pub(crate) use bound::{Bound, Spent, Use};
 pub(crate) use deferred::{Deferral, Polls};
@@ -41,3 +43,4 @@ pub(crate) use keys::{SigningKey, TokenKeys};
 pub(crate) use mint::Mint;
 pub(crate) use present::VerifiedTokens;
 pub(crate) use revoke::Asserted;
+pub(crate) use status::{Rendered, take_place};

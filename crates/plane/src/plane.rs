@@ -34,7 +34,7 @@ use crate::git::GitSigner;
 use crate::laps::StageTimes;
 use crate::live::{Birth, Kin, LiveRun};
 use crate::log_key::LogSigner;
-use crate::oauth::{Asserted, OAuthSettings, Polls, VerifiedTokens};
+use crate::oauth::{Asserted, OAuthSettings, Polls, Rendered, VerifiedTokens};
 use crate::record::{self, Permit};
 use crate::seen::Seen;
 use crate::sequence::{BEHIND_MAX, Durability, LOST, Sequencer};
@@ -151,6 +151,8 @@ pub(crate) struct Inner {
     pub(crate) unrecorded: Unrecorded,
     /// Tokens whose signature was verified.
     pub(crate) verified: VerifiedTokens,
+    /// Status lists as they were published last.
+    pub(crate) rendered: Rendered,
 }
 
 impl Plane {

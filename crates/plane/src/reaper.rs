@@ -25,6 +25,8 @@ const REVOKED_AT_ONCE: usize = 1_000;
 /// How long the keys of tokens are left alone after they could not be moved on.
 const REST_MIN: Duration = Duration::from_secs(1);
 const REST_MAX: Duration = Duration::from_secs(300);
+/// Places in status lists given back at once.
+const UNLISTED_AT_ONCE: usize = 1_000;
 /// Closed runs remembered at most.
 const MOST_REMEMBERED: usize = 10_000;
 
@@ -118,6 +120,7 @@ fn settle(step: &mut Step<'_, '_>, due: &Due) -> Result<(), Failure> {
         step.bury(*run);
     }
     due.revoked.iter().for_each(|token| step.forget_revoked(*token));
+    step.unlist(due.unlisted);
     Ok(())
 }
 
@@ -132,6 +135,8 @@ struct Due {
     forgotten: Vec<Id<Run>>,
     // Tokens that were taken back and are over by now.
     revoked: Vec<Id<AccessToken>>,
+    // How many places in status lists are free again.
+    unlisted: usize,
 }
 
 impl Due {
@@ -142,6 +147,7 @@ impl Due {
             && self.lapsed.is_empty()
             && self.forgotten.is_empty()
             && self.revoked.is_empty()
+            && self.unlisted == 0
     }
 }
 
@@ -163,6 +169,7 @@ fn due(world: &World, now: Timestamp) -> Due {
     let over = world.approvals.all().filter(|approval| now >= approval.fact.until);
     due.lapsed.extend(over.map(|approval| approval.fact.id));
     due.revoked = world.tokens.revoked_in_vain(now, REVOKED_AT_ONCE);
+    due.unlisted = world.tokens.listed.over(now, UNLISTED_AT_ONCE).len();
     if closed.len() > MOST_REMEMBERED {
         closed.sort_unstable();
         let surplus = closed.len() - MOST_REMEMBERED;

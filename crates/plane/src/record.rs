@@ -24,7 +24,7 @@ use crate::laps::Laps;
 use crate::lease::Lease;
 use crate::live::LiveRun;
 use crate::mandate::{self, Mandated};
-use crate::oauth::{Bound, Mint, Use};
+use crate::oauth::{self, Bound, Mint, Use};
 use crate::plane::Plane;
 use crate::run::{self, Standing};
 use crate::sequence::Durability;
@@ -166,13 +166,14 @@ pub(crate) async fn allow(
         use_all(step, &inside.bound.uses)?;
         let portion = spend(step, &inside, decision)?;
         consume(step, &inside, decision)?;
+        let place = oauth::take_place(step, &inside.bound, inside.live.run)?;
         let appended = step.append(&intended)?;
         if inside.bound.token.is_none() {
             intend(step, &inside, (decision, appended))?;
         }
-        Ok::<_, Unmade>((appended, portion))
+        Ok::<_, Unmade>((appended, portion, place))
     });
-    let (appended, portion) = match heard(plane, recorded).await {
+    let (appended, portion, place) = match heard(plane, recorded).await {
         Ok(recorded) => recorded,
         Err(Unmade::Stop(stop)) => return Err(stop),
         Err(Unmade::Failed(failure)) => {
@@ -205,7 +206,7 @@ pub(crate) async fn allow(
         connection: Arc::clone(&cleared.mandated.connection),
         named: cleared.named.clone(),
         portion,
-        token: cleared.bound.token.clone(),
+        token: cleared.bound.token.clone().map(|token| token.placed(place)),
     })
 }
 

@@ -119,6 +119,8 @@ fn take(step: &mut Step<'_, '_>, witnesses: &[Seen]) -> Result<RestoredView, Sta
     if let Some(keys) = step.world.tokens.keys().cloned() {
         step.set_token_keys(keys.signers_alone());
     }
+    // Who has which place since is not known: a list that is not there lets nobody in.
+    step.unlist_all();
     let open: Vec<Approval> =
         step.world.approvals.all().map(|approval| approval.fact.clone()).collect();
     for lapsed in open.into_iter().filter_map(|approval| approval.lapse(now).ok()) {

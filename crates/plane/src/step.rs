@@ -23,7 +23,7 @@ use crate::live::{Given, LiveRun};
 use crate::oauth::{Deferral, TokenKeys};
 use crate::spending::Held;
 use crate::told::{Change, Changes, Kept};
-use crate::world::{MeterKey, Shelved, Unusable, World};
+use crate::world::{Listed, MeterKey, Place, Shelved, Unusable, World};
 
 /// Entries of one kind that anybody can cause, in a minute.
 const RECORDED_PER_MINUTE: u32 = 600;
@@ -211,6 +211,28 @@ impl Step<'_, '_> {
     pub(crate) fn revoke_token(&mut self, token: Id<AccessToken>, until: Timestamp) {
         self.world.tokens.revoke(token, until);
         self.changes.note_kept(Kept::Revoked(token), true);
+    }
+
+    /// Gives a token a place in a status list.
+    pub(crate) fn list(&mut self, place: Place, listed: Listed) {
+        self.world.tokens.listed.put(place, listed);
+        self.changes.note_kept(Kept::Listed(place), true);
+    }
+
+    /// Gives places back whose tokens have been over for a while, at most so many.
+    pub(crate) fn unlist(&mut self, most: usize) {
+        for place in self.world.tokens.listed.over(self.now, most) {
+            self.world.tokens.listed.forget(place);
+            self.changes.note_kept(Kept::Listed(place), true);
+        }
+    }
+
+    /// Ends every status list.
+    pub(crate) fn unlist_all(&mut self) {
+        for place in self.world.tokens.listed.all() {
+            self.world.tokens.listed.forget(place);
+            self.changes.note_kept(Kept::Listed(place), true);
+        }
     }
 
     /// Forgets that a token was taken back, which is over by now.

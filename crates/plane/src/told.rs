@@ -12,7 +12,7 @@ use std::str::FromStr;
 use marque_domain::{AccessToken, Credential, Decision, Digest, FactRef, Id, Run};
 use serde::{Deserialize, Serialize};
 
-use crate::world::{MeterKey, World};
+use crate::world::{MeterKey, Place, World};
 
 /// The format in which servers tell each other what they did. A server reads what is told in its
 /// own and in the one before, so that they can be restarted with a new release one by one;
@@ -47,6 +47,8 @@ pub(crate) enum Kept {
     Live(Id<Run>),
     /// The keys that sign tokens.
     TokenKeys,
+    /// A place in a status list.
+    Listed(Place),
     /// A token that was taken back.
     Revoked(Id<AccessToken>),
     /// A proof or an assertion that was used, by its digest.
@@ -141,6 +143,7 @@ impl fmt::Display for Kept {
             Self::Refusals(run) => write!(f, "refusals {run}"),
             Self::Live(run) => write!(f, "live {run}"),
             Self::TokenKeys => f.write_str("token_keys all"),
+            Self::Listed(place) => write!(f, "listed {place}"),
             Self::Revoked(token) => write!(f, "revoked {token}"),
             Self::Once(digest) => write!(f, "once {digest}"),
             Self::Deferral(code) => write!(f, "deferral {code}"),
@@ -160,6 +163,7 @@ impl FromStr for Kept {
             "refusals" => rest.parse().ok().map(Self::Refusals),
             "live" => rest.parse().ok().map(Self::Live),
             "token_keys" => (rest == "all").then_some(Self::TokenKeys),
+            "listed" => rest.parse().ok().map(Self::Listed),
             "revoked" => rest.parse().ok().map(Self::Revoked),
             "once" => rest.parse().ok().map(Self::Once),
             "deferral" => rest.parse().ok().map(Self::Deferral),
@@ -225,7 +229,7 @@ impl TryFrom<String> for MeterKey {
 mod tests {
     use marque_domain::{Id, Timestamp};
 
-    use super::{Kept, MeterKey, Told};
+    use super::{Kept, MeterKey, Place, Told};
 
     // threat 155: a server of the next release may say more.
     #[test]
@@ -252,6 +256,7 @@ mod tests {
             Kept::Refusals(run),
             Kept::Live(run),
             Kept::TokenKeys,
+            Kept::Listed(Place { list: Id::new(at, [8; 10]), index: 131_071 }),
             Kept::Revoked(Id::new(at, [4; 10])),
             Kept::Once(marque_domain::Digest::from_bytes([5; 32])),
             Kept::Deferral(marque_domain::Digest::from_bytes([6; 32])),
@@ -259,7 +264,9 @@ mod tests {
         for key in keys {
             assert_eq!(key.to_string().parse::<Kept>().unwrap(), key);
         }
-        for bad in ["", "meter", "meter nobody", "live agt_1", "other run_1", "token_keys x"] {
+        let bad = ["", "meter", "meter nobody", "live agt_1", "other run_1", "token_keys x"];
+        let nowhere = ["listed", "listed stl_01M8QPX8KXX6AQYXQJ5YVQCAHB", "listed 1"];
+        for bad in bad.into_iter().chain(nowhere) {
             assert!(bad.parse::<Kept>().is_err(), "`{bad}` was read");
         }
     }

@@ -4,6 +4,7 @@
 
 mod deferrals;
 mod follow;
+mod listed;
 mod shelved;
 mod tokens;
 
@@ -19,6 +20,7 @@ use rpds::HashTrieMapSync;
 use serde::{Deserialize, Serialize};
 
 use deferrals::Deferrals;
+pub(crate) use listed::{Listed, PLACES, Place};
 pub(crate) use shelved::Shelved;
 pub(crate) use tokens::{Tokens, Unusable};
 

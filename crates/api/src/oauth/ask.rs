@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use marque_plane::oauth::EndpointAsk;
 use marque_plane::{Presented, Secret};
@@ -53,6 +53,13 @@ pub(super) async fn form(headers: &HeaderMap, body: Body) -> Result<Form, No> {
 
 fn not_a_form() -> No {
     No::malformed("send the parameters as `application/x-www-form-urlencoded`")
+}
+
+/// The media types that are accepted, without their parameters.
+pub(super) fn accepted(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let kinds = values.flat_map(|value| value.split(','));
+    kinds.map(|kind| kind.split(';').next().unwrap_or_default().trim())
 }
 
 /// What came beside the form of a request over the network.

@@ -1,6 +1,7 @@
 //! Which endpoint a path is, under the path of the issuer.
 
 use http::Method;
+use marque_domain::{Id, TokenStatusList};
 use marque_plane::oauth::{DetailType, TYPES};
 
 /// An endpoint.
@@ -11,6 +12,8 @@ pub(super) enum Endpoint {
     Revoke,
     Keys,
     Metadata,
+    StatusLists,
+    StatusList(Id<TokenStatusList>),
     Schema(&'static DetailType),
 }
 
@@ -32,9 +35,13 @@ impl Endpoint {
             "/oauth/introspect" => Some(Self::Introspect),
             "/oauth/revoke" => Some(Self::Revoke),
             "/oauth/jwks" => Some(Self::Keys),
+            "/oauth/status" => Some(Self::StatusLists),
             // OpenID Connect Discovery 1.0 §4: behind the issuer.
             "/.well-known/openid-configuration" => Some(Self::Metadata),
             own => {
+                if let Some(list) = own.strip_prefix("/oauth/status/") {
+                    return list.parse().ok().map(Self::StatusList);
+                }
                 let name = own.strip_prefix("/oauth/types/")?.strip_suffix(".json")?;
                 TYPES.iter().find(|kind| kind.name == name).map(Self::Schema)
             }
@@ -45,7 +52,11 @@ impl Endpoint {
     pub(super) fn method(self) -> Method {
         match self {
             Self::Token | Self::Introspect | Self::Revoke => Method::POST,
-            Self::Keys | Self::Metadata | Self::Schema(_) => Method::GET,
+            Self::Keys
+            | Self::Metadata
+            | Self::StatusLists
+            | Self::StatusList(_)
+            | Self::Schema(_) => Method::GET,
         }
     }
 
@@ -57,6 +68,8 @@ impl Endpoint {
             Self::Revoke => "revoke",
             Self::Keys => "jwks",
             Self::Metadata => "metadata",
+            Self::StatusLists => "status_lists",
+            Self::StatusList(_) => "status",
             Self::Schema(_) => "types",
         }
     }
@@ -77,6 +90,11 @@ mod tests {
         check("//oauth/token", "", None);
         check("/oauth/types/sql.json", "", Some("types"));
         check("/oauth/types/../sql.json", "", None);
+        check("/oauth/status", "", Some("status_lists"));
+        check("/oauth/status/stl_01M8QPX8KXX6AQYXQJ5YVQCAHB", "", Some("status"));
+        check("/oauth/status/tok_01M8QPX8KXX6AQYXQJ5YVQCAHB", "", None);
+        check("/oauth/status/stl_01m8qpx8kxx6aqyxqj5yvqcahb", "", None);
+        check("/oauth/status/", "", None);
         check("/.well-known/oauth-authorization-server", "", Some("metadata"));
         check("/.well-known/oauth-authorization-server/one", "", None);
         check("/.well-known/openid-configuration", "", Some("metadata"));

@@ -10,6 +10,16 @@ use marque_plane::oauth::PUBLISHED_SECS;
 
 /// A document that may be kept for as long as a key set may.
 pub(super) fn document(headers: &HeaderMap, kind: &'static str, body: String) -> Response {
+    kept_for(PUBLISHED_SECS, headers, kind, body)
+}
+
+/// A document that may be kept for so many seconds.
+pub(super) fn kept_for(
+    max_age_secs: u64,
+    headers: &HeaderMap,
+    kind: &'static str,
+    body: String,
+) -> Response {
     let tag = tag(&body);
     let is_known = headers.get(IF_NONE_MATCH).and_then(|known| known.to_str().ok());
     let is_known = is_known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag));
@@ -19,7 +29,7 @@ pub(super) fn document(headers: &HeaderMap, kind: &'static str, body: String) ->
     }
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    let fields = [(CACHE_CONTROL, format!("public, max-age={PUBLISHED_SECS}")), (ETAG, tag)];
+    let fields = [(CACHE_CONTROL, format!("public, max-age={max_age_secs}")), (ETAG, tag)];
     for (name, value) in fields {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);

@@ -7,7 +7,6 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use futures_util::FutureExt as _;
-use http::header::ACCEPT;
 use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -29,6 +28,7 @@ use super::crowd::{Crowd, Source};
 use super::endpoint::Endpoint;
 use super::published::document;
 use super::rates::Rates;
+use super::status;
 use crate::tls;
 
 /// How long a handshake may take.
@@ -250,6 +250,9 @@ impl Inner {
         }
         let (parts, body) = request.into_parts();
         let headers = &parts.headers;
+        if let Endpoint::StatusList(list) = endpoint {
+            return status::list(&self.plane, list, (parts.uri.query(), headers)).await;
+        }
         if endpoint.method() == Method::GET {
             return self.published(endpoint, headers);
         }
@@ -281,6 +284,7 @@ impl Inner {
             Endpoint::Keys => {
                 ("application/jwk-set+json", self.plane.published_token_keys().to_string())
             }
+            Endpoint::StatusLists => return Ok(status::lists(&self.plane, headers)),
             Endpoint::Schema(kind) => ("application/schema+json", kind.schema.to_owned()),
             _ => {
                 let metadata = self.plane.oauth_metadata().ok_or_else(No::nothing_there)?;
@@ -329,10 +333,5 @@ impl Inner {
 }
 
 fn wants_signature(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut kinds = accepted.flat_map(|value| value.split(','));
-    kinds.any(|kind| {
-        let kind = kind.split(';').next().unwrap_or_default();
-        kind.trim().eq_ignore_ascii_case(SIGNED_INTROSPECTION)
-    })
+    ask::accepted(headers).any(|kind| kind.eq_ignore_ascii_case(SIGNED_INTROSPECTION))
 }

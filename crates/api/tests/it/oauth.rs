@@ -6,3 +6,4 @@ mod certificates;
 mod endpoints;
 mod run;
 mod served;
+mod status;

@@ -11,6 +11,7 @@ mod form;
 mod inspect;
 mod issue;
 pub(crate) mod key;
+mod listed;
 mod revoke;
 pub(crate) mod service;
 mod source;

@@ -23,7 +23,7 @@ pub struct OAuthSettings {
 }
 
 impl OAuthSettings {
-    /// The address of an endpoint: `token`, `introspect`, `revoke`, `jwks`.
+    /// The address of an endpoint: `token`, `introspect`, `revoke`, `jwks`, `status`.
     pub fn endpoint(&self, name: &str) -> String {
         format!("{}/oauth/{name}", self.issuer.as_str().trim_end_matches('/'))
     }

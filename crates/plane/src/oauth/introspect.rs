@@ -8,9 +8,9 @@ use marque_wire::oauth::{AccessTokenClaims, Introspection, IntrospectionRequest}
 use super::answer::Refused;
 use super::ask::{EndpointAsk, OAuthSettings};
 use super::client::{Asker, Authenticated, Credentials};
+use super::status::Look;
 use super::{early, target};
 use crate::plane::Plane;
-use crate::run;
 
 /// A token as its holder may look at it. No signature, and no proof of anything.
 pub(super) struct Seen {
@@ -68,10 +68,9 @@ impl Plane {
                 world.runs.get(run).is_some_and(|run| run.fact.client() == Some(client.fact.id))
             }
         };
-        let stands = may_know
-            && run::stand(&world, run, self.now()).is_ok()
-            && world.live(run).is_some_and(|live| !live.is_cancelled());
         let id = claims.jti.parse().ok()?;
-        stands.then_some(Seen { claims, id })
+        let mut look = Look::at(&world, self.now());
+        let is_active = may_know && look.is_active((id, claims.exp.timestamp()), run);
+        is_active.then_some(Seen { claims, id })
     }
 }

@@ -30,6 +30,9 @@ impl Plane {
             token_endpoint: settings.endpoint("token"),
             introspection_endpoint: Some(settings.endpoint("introspect")),
             revocation_endpoint: Some(settings.endpoint("revoke")),
+            status_list_aggregation_endpoint: self
+                .lists_tokens()
+                .then(|| settings.endpoint("status")),
             grant_types_supported: own(&GRANT_TYPES),
             token_endpoint_auth_methods_supported: own(&[
                 "private_key_jwt",

@@ -17,6 +17,7 @@ use marque_wire::oauth::{
     Confirmation, Issuer, MayAct, Profile, Resource, RunClaim, Scope,
 };
 
+use super::status::{self, Taken};
 use crate::run::Standing;
 use crate::world::World;
 
@@ -51,6 +52,8 @@ pub(crate) struct Mint {
     jti: Id<AccessToken>,
     grant: &'static str,
     subject_token: Option<String>,
+    /// Its place in a status list, and the key that must sign it therefore.
+    taken: Option<Taken>,
 }
 
 impl Minting {
@@ -66,7 +69,8 @@ impl Minting {
         let approved_until = approval.map(|approval| approval.fact.until);
         let ends = [Some(run.expires_at), self.ends, approved_until].into_iter().flatten();
         let ends = ends.fold(now.plus(self.ttl), Timestamp::min);
-        let (iat, exp) = (NumericDate::of(now), NumericDate::of(ends));
+        let iat = NumericDate::of(now);
+        let exp = status::end_without_room(world, iat, NumericDate::of(ends));
         if exp <= iat {
             return Err(Refusal::new(
                 Code::RunExpired,
@@ -98,7 +102,8 @@ impl Minting {
         };
         let (algorithm, grant) = (self.algorithm, self.grant);
         let subject_token = self.subject_token.clone();
-        Ok(Box::new(Mint { claims, algorithm, jti: self.jti, grant, subject_token }))
+        let jti = self.jti;
+        Ok(Box::new(Mint { claims, algorithm, jti, grant, subject_token, taken: None }))
     }
 
     // How the person was authenticated for whom it is. One who approves it themselves proves who
@@ -198,6 +203,26 @@ pub(super) fn agent_name(trust_domain: &str, agent: &Agent) -> String {
 }
 
 impl Mint {
+    /// Its id.
+    pub(super) fn jti(&self) -> Id<AccessToken> {
+        self.jti
+    }
+
+    /// The same in a status list, where it has a place in one.
+    pub(crate) fn placed(mut self: Box<Self>, taken: Option<Taken>) -> Box<Self> {
+        self.claims.status = taken.and_then(|taken| taken.reference(&self.claims.iss));
+        self.taken = taken;
+        self
+    }
+
+    /// Whether the key of that name may sign it: with a place it is listed with its key, and what
+    /// lives long has a place.
+    pub(crate) fn is_for_key(&self, kid: &str) -> bool {
+        let is_placed = self.claims.status.is_some();
+        let is_its_key = self.taken.is_none_or(|taken| taken.is_by(kid));
+        is_its_key && (is_placed || !status::needs_place(&self.claims))
+    }
+
     /// What the log keeps of it.
     pub(crate) fn record(&self) -> TokenRecord {
         let claims = &self.claims;

@@ -39,6 +39,7 @@ impl World {
             Kept::Refusals(run) => serde_json::to_string(self.refusals.get(&run)?),
             Kept::Live(run) => return self.live(run)?.kept(self.given(run)),
             Kept::TokenKeys => return self.tokens.keys().map(|keys| keys.text().to_owned()),
+            Kept::Listed(place) => serde_json::to_string(self.tokens.listed.get(place)?),
             Kept::Revoked(token) => serde_json::to_string(&self.tokens.revoked_until(token)?),
             Kept::Once(digest) => serde_json::to_string(&self.tokens.used_until(digest)?),
             Kept::Deferral(code) => serde_json::to_string(&**self.deferrals.get(code)?),
@@ -113,6 +114,10 @@ impl World {
                 let keys = keys.map_err(|error| damaged(error.to_string()))?;
                 self.tokens.set_keys(Arc::new(keys));
             }
+            (Kept::Listed(place), Some(body)) => {
+                self.tokens.listed.put(place, serde_json::from_str(body).map_err(unread)?);
+            }
+            (Kept::Listed(place), None) => self.tokens.listed.forget(place),
             (Kept::Revoked(token), Some(body)) => {
                 self.tokens.revoke(token, serde_json::from_str(body).map_err(unread)?);
             }

@@ -14,6 +14,7 @@ use marque_domain::{
 use marque_wire::jose::JwkSet;
 use rpds::{HashTrieMapSync, RedBlackTreeSetSync};
 
+use super::listed::Places;
 use crate::oauth::TokenKeys;
 
 /// Most uses that are remembered at once.
@@ -26,6 +27,8 @@ const CLEARED: usize = 4;
 /// See above.
 #[derive(Clone, Default)]
 pub(crate) struct Tokens {
+    /// Which token has which place in which status list.
+    pub(crate) listed: Places,
     keys: Option<Arc<TokenKeys>>,
     revoked: HashTrieMapSync<Id<AccessToken>, Timestamp>,
     used: HashTrieMapSync<Digest, Timestamp>,

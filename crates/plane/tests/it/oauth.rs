@@ -11,4 +11,5 @@ mod people;
 mod races;
 mod random;
 mod retired_keys;
+mod status;
 mod survives;

@@ -53,6 +53,7 @@ async fn an_endpoint_has_one_method() {
     for (paths, allowed) in [
         (&["/oauth/token", "/oauth/introspect", "/oauth/revoke"][..], "POST"),
         (&["/oauth/jwks", "/.well-known/openid-configuration", "/oauth/types/sql.json"], "GET"),
+        (&["/oauth/status", "/oauth/status/stl_01M8QPX8KXX6AQYXQJ5YVQCAHB"], "GET"),
     ] {
         for path in paths {
             let methods = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "POST", "TRACE"];

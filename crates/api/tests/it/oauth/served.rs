@@ -66,7 +66,19 @@ impl Edge {
     }
 
     pub(super) async fn with(limits: EdgeLimits, tls: Option<Arc<ServerConfig>>) -> Self {
-        let plane = TestPlane::with(issuing()).await;
+        Self::on(TestPlane::with(issuing()).await, limits, tls).await
+    }
+
+    /// Whose tokens live a quarter of an hour.
+    pub(super) async fn listing() -> Self {
+        let mut setup = issuing();
+        if let Some(oauth) = setup.settings.oauth.as_mut() {
+            oauth.token_ttl = std::time::Duration::from_secs(900);
+        }
+        Self::on(TestPlane::with(setup).await, EdgeLimits::default(), None).await
+    }
+
+    async fn on(plane: TestPlane, limits: EdgeLimits, tls: Option<Arc<ServerConfig>>) -> Self {
         let alice = plane.alice();
         alice.registers("bot").await;
         let target = TokenTargetSpec {
@@ -96,6 +108,12 @@ impl Edge {
     /// Sends these bytes on a connection of its own.
     pub(super) async fn sends(&self, request: &str) -> Answer {
         exchange(self.connects().await, request).await
+    }
+
+    /// Gets what is there, with these fields, each with its line end.
+    pub(super) async fn gets(&self, path: &str, fields: &str) -> Answer {
+        let head = format!("GET {path} HTTP/1.1\r\nhost: id.test\r\nconnection: close\r\n");
+        self.sends(&format!("{head}{fields}\r\n")).await
     }
 
     /// Posts a form with these fields, each with its line end.

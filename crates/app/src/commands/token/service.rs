@@ -41,13 +41,17 @@ pub(super) async fn named(context: &Context, named: Option<String>) -> Result<Is
 
 /// The keys that the issuer publishes now.
 pub(super) async fn keys(context: &Context, issuer: &Issuer) -> Result<JwkSet, Failure> {
-    let url = endpoint(issuer.as_str(), "jwks");
-    let answer = https(context)?.get(&url).await?;
+    super::checked::keys(&published(context, &endpoint(issuer.as_str(), "jwks")).await?)
+}
+
+/// What the issuer publishes there.
+pub(super) async fn published(context: &Context, url: &str) -> Result<Vec<u8>, Failure> {
+    let answer = https(context)?.get(url).await?;
     if answer.status() != http::StatusCode::OK {
         let message = format!("`{url}` answered {}", answer.status());
         return Err(Failure::new(Exit::Unavailable, message).hint("is that really the issuer?"));
     }
-    super::checked::keys(answer.body())
+    Ok(answer.body().to_vec())
 }
 
 /// What asks it: trusts the system, `SSL_CERT_FILE`, and the authority in the data directory.

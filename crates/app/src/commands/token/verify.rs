@@ -12,7 +12,7 @@ use marque_wire::oauth::{
 use serde_json::Value;
 
 use super::desk::Desk;
-use super::{checked, service, source, words};
+use super::{checked, listed, service, source, words};
 use crate::clock::SystemClock;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -20,9 +20,10 @@ use crate::exit::{Exit, Failure};
 /// Check a token as the resource that it is for must
 ///
 /// The signature by the keys that the issuer publishes now, the issuer, the audience and the time;
-/// with `--proof` the proof of possession that came along, and with `--client` whether the run is
-/// still open, which only the issuer knows. Prints what it says, and ends with 1 if anything does
-/// not hold. What was not asked for was not checked, and is said.
+/// the status list where the token names one; with `--proof` the proof of possession that came
+/// along, and with `--client` whether the run is still open, which only the issuer knows. Prints
+/// what it says, and ends with 1 if anything does not hold. What was not asked for was not checked,
+/// and is said.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -74,6 +75,8 @@ impl Verify {
                 .hint("`marque token inspect` shows what it says")
         })?;
         let proven = self.check_proof(&claims, token.expose(), now)?;
+        let keys = (&issuer, &keys);
+        let listed = listed::must_be_good(context, keys, (&claims, date)).await?;
         let alive = match (self.client, self.key) {
             (Some(client), Some(key)) => {
                 let desk =
@@ -85,7 +88,7 @@ impl Verify {
         };
         let inspected = super::inspect::Inspected::new(&claims, &signature, now);
         context.output.result(&inspected, |_| words::explain(&claims, &signature, now))?;
-        context.output.remark(&summary(&claims, proven, alive));
+        context.output.remark(&summary(&claims, (proven, listed, alive)));
         Ok(Exit::Done)
     }
 
@@ -131,8 +134,11 @@ fn must_be_active(answer: &Value) -> Result<(), Failure> {
 }
 
 /// What was checked, and what was not.
-fn summary(claims: &AccessTokenClaims, proven: bool, alive: bool) -> String {
+fn summary(claims: &AccessTokenClaims, (proven, listed, alive): (bool, bool, bool)) -> String {
     let mut told = "Checked: the signature, the issuer, the audience and the time".to_owned();
+    if listed {
+        told.push_str(", its status list");
+    }
     let mut left = Vec::new();
     for (was, what) in [(proven, "the proof of possession"), (alive, "that the run is open")] {
         if was {

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use marque_domain::Timestamp;
-use marque_wire::oauth::{AccessTokenClaims, AuthorizationDetail, Confirmation, Profile, RunClaim};
+use marque_wire::oauth::{
+    AccessTokenClaims, AuthorizationDetail, Confirmation, Profile, RunClaim, StatusReference,
+};
 use serde_json::{Map, Value};
 
 use super::checked::Signature;
@@ -27,6 +29,7 @@ pub(super) fn explain(claims: &AccessTokenClaims, signature: &Signature, now: Ti
         .with("issued at", claims.iat.timestamp())
         .with("token", &claims.jti)
         .maybe("call tree", claims.txn.as_ref())
+        .maybe("status list", claims.status.as_ref().map(place))
         .with("signature", told(signature));
     format!("{}\n{NOT_PROVEN}", fields.text())
 }
@@ -38,6 +41,10 @@ fn told(signature: &Signature) -> String {
             .to_owned(),
         Signature::Holds { key, of } => format!("holds, by the key `{key}` of {of}"),
     }
+}
+
+fn place(place: &StatusReference) -> String {
+    format!("place {} of {}", place.idx, place.uri)
 }
 
 fn chain(fields: Fields, claims: &AccessTokenClaims) -> Fields {

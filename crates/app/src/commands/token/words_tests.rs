@@ -86,24 +86,26 @@ fn a_token_that_is_over_bearer_and_of_no_run_says_so_in_capitals() {
         "iss": "https://id.acme.example", "aud": "https://billing.example/",
         "sub": format!("{AGENT}/reader"), "client_id": "reader", "iat": 1_700_000_000,
         "exp": 1_700_000_300, "jti": "j",
+        "status": { "status_list": { "idx": 7, "uri": "https://id.acme.example/oauth/status/l" } },
     }));
     let held = Signature::Holds { key: "k1".to_owned(), of: "https://id.acme.example".to_owned() };
     let told = explain(&claims, &held, at(1_700_000_300));
     let (said, _) = told.split_once("\n\n").unwrap();
     let expected = format!(
         "\
-who acts   {AGENT}/reader
-for        nobody else: its own authority
-run        none: it can only run out
-at         https://billing.example/
-may        nothing by itself: it says who comes
-bound to   NOTHING: whoever has it can use it
-until      2023-11-14T22:18:20.000Z: IT IS OVER
-client     reader
-issued by  https://id.acme.example
-issued at  2023-11-14T22:13:20.000Z
-token      j
-signature  holds, by the key `k1` of https://id.acme.example"
+who acts     {AGENT}/reader
+for          nobody else: its own authority
+run          none: it can only run out
+at           https://billing.example/
+may          nothing by itself: it says who comes
+bound to     NOTHING: whoever has it can use it
+until        2023-11-14T22:18:20.000Z: IT IS OVER
+client       reader
+issued by    https://id.acme.example
+issued at    2023-11-14T22:13:20.000Z
+token        j
+status list  place 7 of https://id.acme.example/oauth/status/l
+signature    holds, by the key `k1` of https://id.acme.example"
     );
     assert_eq!(said, expected);
     let early = explain(&claims, &held, at(1_699_999_000));

@@ -33,11 +33,16 @@ struct Workload {
 
 impl Issuing {
     fn new() -> Self {
+        Self::with("")
+    }
+
+    /// With this in the configuration of the token service.
+    fn with(more: &str) -> Self {
         let mut marque = Marque::nothing_yet();
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         std::fs::create_dir(marque.data()).unwrap();
         chmod(&marque.data(), 0o700);
-        marque.write("data/config.toml", &format!("[oauth]\nlisten = \"{free}\"\n"));
+        marque.write("data/config.toml", &format!("[oauth]\nlisten = \"{free}\"\n{more}"));
         marque.serve();
         marque.cli(&["claim", "--name", "alice"]).ok();
         for agent in ["reader", "biller"] {
@@ -230,6 +235,33 @@ fn verifiers_of_others_take_tokens_of_the_real_server_across_a_published_key() {
         peers.run(library, "refuses", &input).ok();
         let elsewhere = json!({ "token": before, "resource": LEDGER });
         peers.run(library, "verify", &issuing.as_workload(&workload, &elsewhere)).refused();
+    });
+}
+
+#[test]
+fn verifiers_of_others_find_a_killed_run_in_the_status_list() {
+    let Some(peers) = Peers::there() else { return };
+    let issuing = Issuing::with("token_ttl = \"15m\"\n");
+    let [killed, kept] = ["reader", "biller"].map(|agent| {
+        let workload = issuing.workload(&format!("{agent}-prod"), agent);
+        (issuing.token(&peers, Library::PyJwt, &workload), workload)
+    });
+    issuing.marque.cli(&["kill", "reader"]).ok();
+    let told = issuing.marque.json(&[
+        "token",
+        "inspect",
+        issuing.marque.write("kept", &kept.0).to_str().unwrap(),
+    ]);
+    assert!(told["claims"]["status"]["status_list"]["idx"].is_u64(), "{told}");
+    each(&[Library::Jose, Library::PyJwt], |library| {
+        for ((token, workload), status) in [(&killed, 1), (&kept, 0)] {
+            let input = issuing.as_workload(workload, &json!({ "token": token }));
+            let came = peers.run(library, "status", &input);
+            let told = came.ok();
+            assert_eq!(told["status"], status, "{library:?}: {told}");
+            assert_eq!(told["kind"], "application/statuslist+jwt");
+            assert_eq!((&told["ttl"], &told["life"]), (&json!(30), &json!(120)));
+        }
     });
 }
 

@@ -1,5 +1,7 @@
 // `jose` as an independent verifier of tokens, of proofs and of signed introspection.
 
+import { inflateSync } from 'node:zlib';
+
 import {
   EmbeddedJWK, calculateJwkThumbprint, createRemoteJWKSet, customFetch, decodeJwt,
   decodeProtectedHeader, jwtVerify,
@@ -7,7 +9,7 @@ import {
 
 import { altered, refused } from './refused.mjs';
 
-export const cases = { verify, refuses, rotate, proof };
+export const cases = { verify, refuses, rotate, proof, status };
 
 async function published(peer) {
   const issuer = peer.need('issuer');
@@ -68,4 +70,20 @@ async function proof(peer) {
   const bound = decodeJwt(peer.need('token')).cnf?.jkt;
   if (bound !== thumbprint) throw new Error('the token is bound to another key');
   return { header: verified.protectedHeader, claims: verified.payload, thumbprint };
+}
+
+// What the status list that a token names says of it (draft-ietf-oauth-status-list).
+async function status(peer) {
+  const keys = await published(peer);
+  const { payload: { status } } = await verifier(peer, keys)(peer.need('token'));
+  const { idx, uri } = status.status_list;
+  const list = await peer.fetch(uri, { headers: { accept: 'application/statuslist+jwt' } });
+  const expected = { typ: 'statuslist+jwt', algorithms: ['ES256'], subject: uri };
+  const { payload: { iat, exp, ttl, status_list } } = await jwtVerify(await list.text(), keys, expected);
+  const { bits, lst } = status_list;
+  const bytes = inflateSync(Buffer.from(lst, 'base64url'));
+  const [byte, shift] = [bytes[Math.floor(idx * bits / 8)], idx * bits % 8];
+  if (byte === undefined) throw new Error('the list has no such place');
+  const kind = list.headers.get('content-type');
+  return { status: byte >> shift & (1 << bits) - 1, kind, ttl, life: exp - iat };
 }

@@ -5,7 +5,8 @@ import json
 import secrets
 import ssl
 import time
-from base64 import urlsafe_b64encode
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import jwt
 import requests
@@ -187,6 +188,30 @@ def rotate(peer):
     return {"old_kid": old_kid, "new_kid": new_kid}
 
 
+def status(peer):
+    """What the status list that a token names says of it (draft-ietf-oauth-status-list)."""
+    client = Client(peer)
+    verified = Verifier(peer, client)
+    place = verified(peer.need("token"))["payload"]["status"]["status_list"]
+    accept = {"Accept": "application/statuslist+jwt"}
+    heard = client.session.get(place["uri"], headers=accept, timeout=PATIENCE)
+    heard.raise_for_status()
+    signed = jwt.decode_complete(
+        heard.text, verified.keys.get_signing_key_from_jwt(heard.text),
+        algorithms=["ES256"], subject=place["uri"],
+        options={"require": ["sub", "iat", "exp"]},
+    )
+    if signed["header"].get("typ") != "statuslist+jwt":
+        raise ValueError("a token of another type")
+    claims = signed["payload"]
+    bits, packed = claims["status_list"]["bits"], claims["status_list"]["lst"]
+    listed = zlib.decompress(urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
+    at, shift = divmod(place["idx"] * bits, 8)
+    found = listed[at] >> shift & (1 << bits) - 1
+    kind, life = heard.headers["Content-Type"], claims["exp"] - claims["iat"]
+    return {"status": found, "kind": kind, "ttl": claims["ttl"], "life": life}
+
+
 CASES = {
     "discover": discover,
     "client_credentials": client_credentials,
@@ -198,4 +223,5 @@ CASES = {
     "verify": verify,
     "refuses": refuses,
     "rotate": rotate,
+    "status": status,
 }

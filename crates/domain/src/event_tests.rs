@@ -66,6 +66,11 @@ fn outcome(redacted: u64) -> Event {
     }
 }
 
+fn token_key_moved() -> Event {
+    let [key, algorithm, step] = ["fJWzq6", "ES256", "active"].map(str::to_owned);
+    Event::TokenKeyMoved { key, algorithm, step }
+}
+
 fn flagged() -> Event {
     let finding = PushFinding { object: "1".repeat(40), finding: GitFinding::Signature };
     let not_looked_into = Some("it is longer than what is looked at".to_owned());
@@ -146,11 +151,7 @@ fn every_entry_reads_back_from_its_canonical_bytes() {
             old_key: "ssh-ed25519 AAAA".to_owned(),
             new_key: "ssh-ed25519 BBBB".to_owned(),
         },
-        Event::TokenKeyMoved {
-            key: "fJWzq6".to_owned(),
-            algorithm: "ES256".to_owned(),
-            step: "active".to_owned(),
-        },
+        token_key_moved(),
         flagged(),
     ];
     for event in events {

@@ -14,9 +14,9 @@ use crate::exit::{Exit, Failure};
 ///
 /// Closes the runs and their children for good, cuts what they are sending and receiving, and
 /// records who did it. Their commands are ended by their launchers, and tokens they hold are good
-/// no more. A client of the token service whose run is killed is suspended, or the one job or person
-/// that the run was for: it would open the next one otherwise. That holds for a run that is over
-/// as well.
+/// no more. A client of the token service whose run is killed is suspended, or the one job or
+/// person that the run was for: it would open the next one otherwise. That holds for a run that is
+/// over as well.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

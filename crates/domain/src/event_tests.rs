@@ -66,6 +66,11 @@ fn outcome(redacted: u64) -> Event {
     }
 }
 
+fn token_key_moved() -> Event {
+    let [key, algorithm, step] = ["fJWzq6", "ES256", "active"].map(str::to_owned);
+    Event::TokenKeyMoved { key, algorithm, step }
+}
+
 fn flagged() -> Event {
     let finding = PushFinding { object: "1".repeat(40), finding: GitFinding::Signature };
     let not_looked_into = Some("it is longer than what is looked at".to_owned());

@@ -38,8 +38,7 @@ pub(crate) fn start(plane: &Plane) {
         while stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
             tend_keys(&reaped, &mut keys).await;
             if let Err(error) = reaped.record_kills().await {
-                let what = "a kill is not on record yet; what it stopped stays stopped";
-                tracing::warn!(%error, "{what}");
+                tracing::warn!(%error, "a kill is not on record yet; what it stopped is stopped");
             }
             if let Err(failure) = reap(&reaped).await {
                 tracing::warn!(%failure, "expired runs could not be closed; they are refused");

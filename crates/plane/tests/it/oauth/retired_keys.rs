@@ -61,8 +61,7 @@ async fn a_key_that_was_stolen_is_gone_at_once_and_the_one_that_signs_never() {
     assert!(!published(&next));
 }
 
-// threat 21: nobody waits 22 minutes for the next key to be known when the one that signs is
-// stolen.
+// threat 21: when the key that signs is stolen, nobody waits 22 minutes for the next to be known.
 #[tokio::test]
 async fn the_key_that_signs_can_be_replaced_at_once() {
     let plane = TestPlane::with(issuing()).await;

@@ -91,11 +91,6 @@ fn flagged() -> Event {
     }
 }
 
-fn token_key_moved() -> Event {
-    let (key, algorithm) = ("fJWzq6".to_owned(), "ES256".to_owned());
-    Event::TokenKeyMoved { key, algorithm, step: "active".to_owned() }
-}
-
 #[test]
 fn every_entry_reads_back_from_its_canonical_bytes() {
     let run = Id::new(NOW, [3; 10]);

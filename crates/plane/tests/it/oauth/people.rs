@@ -1,11 +1,14 @@
 //! Exchanges for a person: their token proves them, a grant must name them, an agent must act.
 
+use marque_crypto::Secret;
 use marque_crypto::proof_key::ProofKey;
 use marque_domain::issuer::PersonNaming;
-use marque_plane::spec::IssuerSpec;
-use marque_testkit::{Human, OAuthClient, TestPlane, fresh_name, issuing, jwks};
+use marque_domain::token::StepUp;
+use marque_plane::oauth::TokenAtDoor;
+use marque_plane::spec::{ConnectionSpec, IssuerSpec, TokenTargetSpec};
+use marque_testkit::{Human, OAuthClient, TestPlane, connection, fresh_name, issuing, jwks};
 use marque_wire::jose::{TokenClass, Unsigned};
-use marque_wire::oauth::{ErrorCode, Profile};
+use marque_wire::oauth::{ErrorCode, Profile, access_token_hash};
 use serde_json::{Map, Value, json};
 
 const API: &str = "https://api.test/";
@@ -130,6 +133,48 @@ async fn how_a_person_was_authenticated_is_said_in_every_token_for_them() {
     wrong["auth_time"] = "yesterday".into();
     let refused = login.exchanges(&login.sign(&wrong), ID_TOKEN).await;
     assert_eq!(refused.unwrap_err(), ErrorCode::InvalidRequest);
+}
+
+// RFC 9470: what the reverse door asks of a connection's callers.
+#[tokio::test]
+async fn a_connection_refuses_a_token_whose_person_signed_in_too_long_ago() {
+    let login = login(IDP, PersonNaming::Subject).await;
+    let step_up = StepUp { max_age_secs: Some(60), acr_values: Vec::new() };
+    let tokens = Some(TokenTargetSpec { bearer: true, step_up, ..TokenTargetSpec::default() });
+    login.alice.connects_as(ConnectionSpec { tokens, ..connection("web") }).await;
+    login.alice.grants("helper", &["web:token"]).await;
+    for (ago, expected) in [(60, None), (61, Some("refused.caller.step_up"))] {
+        let mut claims = login.claims("00u1");
+        claims["auth_time"] = (login.plane.plane().now().as_millis() / 1_000 - ago).into();
+        let (subject, actor) = (login.sign(&claims), login.client.assertion());
+        let parameters = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token", subject.as_str()),
+            ("subject_token_type", ID_TOKEN),
+            ("actor_token", actor.as_str()),
+            ("actor_token_type", JWT),
+            ("resource", "https://gw.test/c/web"),
+        ];
+        let answer = login.client.asks(&parameters).await.unwrap();
+        let url = "https://gw.test/c/web/v1";
+        let hash = access_token_hash(answer.token.as_bytes());
+        let nonce = login.plane.plane().dpop_nonce();
+        let proof = login.client.proof_as("GET", url, Some(&hash), Some(&nonce));
+        let at = TokenAtDoor {
+            token: Secret::from_string(answer.token),
+            is_dpop: true,
+            proof: Ok(Some(&proof)),
+            certificate: None,
+            connection: &"web".parse().unwrap(),
+            method: "GET",
+            url,
+        };
+        let refused = login.plane.plane().present(&at).err();
+        let code = refused.as_ref().map(|(_, refusal)| refusal.code.text());
+        assert_eq!(code.as_deref(), expected, "{ago} seconds ago");
+        let error = refused.map(|(error, _)| error);
+        assert!(error.is_none_or(|error| error == ErrorCode::InsufficientUserAuthentication));
+    }
 }
 
 // The chain of a hosted session is written from the person inwards.

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use super::prepare::{HOLDER, KEY_ID, Keys, SCOPE, SIGNER};
+use super::prepare::{KEY_ID, Keys, SCOPE};
 use super::side::{Paths, Side};
 use crate::bench::cores::Cores;
 use crate::bench::drive::Trust;
@@ -29,6 +29,9 @@ const PATHS: Paths = Paths {
     revocation: "/oauth/revoke",
     keys: "/oauth/jwks",
 };
+/// The client that signs, and the one that has a secret.
+const SIGNER: &str = "signer";
+const HOLDER: &str = "holder";
 /// Of the client that has no key: 256 bits, as a machine's secret is.
 const SECRET: &str = "Zk3q8vTn1xHsW5bYc7LdRf0aJg2mUe9oPi6KtQzXyBs";
 
@@ -66,9 +69,10 @@ impl<'a> OidcProvider<'a> {
             running,
             trust: self.trust.clone(),
             paths: PATHS,
-            secret: SECRET.to_owned(),
+            client: SIGNER.to_owned(),
+            secret: (HOLDER.to_owned(), SECRET.to_owned()),
             kept_resource: KEPT,
-            subjects: Vec::new(),
+            hops: Vec::new(),
         })
     }
 

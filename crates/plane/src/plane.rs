@@ -34,7 +34,7 @@ use crate::git::GitSigner;
 use crate::laps::StageTimes;
 use crate::live::{Birth, Kin, LiveRun};
 use crate::log_key::LogSigner;
-use crate::oauth::{Asserted, OAuthSettings, VerifiedTokens};
+use crate::oauth::{Asserted, LatestNonces, OAuthSettings, VerifiedTokens};
 use crate::record::{self, Permit};
 use crate::seen::Seen;
 use crate::sequence::{BEHIND_MAX, Durability, LOST, Sequencer};
@@ -146,6 +146,8 @@ pub(crate) struct Inner {
     pub(crate) asserted: Arc<Asserted>,
     /// Tokens whose signature was verified.
     pub(crate) verified: VerifiedTokens,
+    /// The nonces of now.
+    pub(crate) nonces: LatestNonces,
 }
 
 impl Plane {

@@ -24,7 +24,7 @@ use crate::git::{self, GitSigner};
 use crate::laps::StageTimes;
 use crate::live::Kin;
 use crate::log_key;
-use crate::oauth::{SigningKey, TokenKeys, VerifiedTokens};
+use crate::oauth::{LatestNonces, SigningKey, TokenKeys, VerifiedTokens};
 use crate::plane::{Inner, Parts, Plane, Settings};
 use crate::replicas::Runs;
 use crate::seen::{self, Gap};
@@ -174,6 +174,7 @@ impl Plane {
             deposed: CancellationToken::new(),
             asserted: Arc::default(),
             verified: VerifiedTokens::default(),
+            nonces: LatestNonces::default(),
         });
         plane.inner().tasks.spawn_blocking(move || decoy.prepare().is_some());
         returning::sit_again(&plane);

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use marque_domain::{AccessToken, Credential, Decision, Digest, FactRef, Id, Run};
+use marque_domain::{AccessToken, Credential, Decision, Digest, FactRef, Id, Run, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::world::{MeterKey, World};
@@ -49,8 +49,9 @@ pub(crate) enum Kept {
     TokenKeys,
     /// A token that was taken back.
     Revoked(Id<AccessToken>),
-    /// A proof or an assertion that was used, by its digest.
-    Once(Digest),
+    /// A proof or an assertion that was used, until when that is remembered and by its digest. Time
+    /// comes first, so that those that are written and cleared together lie together.
+    Once(Timestamp, Digest),
 }
 
 /// The changes of a batch, in order.
@@ -140,7 +141,7 @@ impl fmt::Display for Kept {
             Self::Live(run) => write!(f, "live {run}"),
             Self::TokenKeys => f.write_str("token_keys all"),
             Self::Revoked(token) => write!(f, "revoked {token}"),
-            Self::Once(digest) => write!(f, "once {digest}"),
+            Self::Once(until, digest) => write!(f, "once {:015} {digest}", until.as_millis()),
         }
     }
 }
@@ -158,7 +159,11 @@ impl FromStr for Kept {
             "live" => rest.parse().ok().map(Self::Live),
             "token_keys" => (rest == "all").then_some(Self::TokenKeys),
             "revoked" => rest.parse().ok().map(Self::Revoked),
-            "once" => rest.parse().ok().map(Self::Once),
+            "once" => {
+                let (until, digest) = rest.split_once(' ').ok_or_else(unknown)?;
+                let until = until.parse().ok().map(Timestamp::from_millis);
+                until.zip(digest.parse().ok()).map(|(until, digest)| Self::Once(until, digest))
+            }
             _ => None,
         }
         .ok_or_else(unknown)
@@ -241,7 +246,7 @@ mod tests {
             Kept::Live(run),
             Kept::TokenKeys,
             Kept::Revoked(Id::new(at, [4; 10])),
-            Kept::Once(marque_domain::Digest::from_bytes([5; 32])),
+            Kept::Once(at, marque_domain::Digest::from_bytes([5; 32])),
         ];
         for key in keys {
             assert_eq!(key.to_string().parse::<Kept>().unwrap(), key);

@@ -96,8 +96,7 @@ impl Key {
         let algorithm = known.and_then(|(_, algorithms)| algorithms.first());
         let algorithm = algorithm.context("nothing checks signatures with P-256")?;
         let (checked, seconds) = timed(|| {
-            (0..SIGNATURES)
-                .all(|_| algorithm.verify_signature(&self.point, text, &signed).is_ok())
+            (0..SIGNATURES).all(|_| algorithm.verify_signature(&self.point, text, &signed).is_ok())
         });
         ensure!(checked, "a signature of ours does not hold");
         Ok(seconds * 1e6 / f64::from(SIGNATURES))

@@ -312,9 +312,12 @@ impl Inner {
         ask: &EndpointAsk,
         (client_id, proof): (Option<&str>, &ClientProof),
     ) -> Result<(), No> {
+        if self.is_spared(client) {
+            return Ok(());
+        }
         let Some(claimed) = ask::claimed(ask, client_id, proof) else { return Ok(()) };
-        let is_within = || self.by_client.admit((client.source, claimed), self.elapsed());
-        if self.is_spared(client) || is_within() { Ok(()) } else { Err(No::too_often()) }
+        let is_within = self.by_client.admit((client.source, claimed), self.elapsed());
+        if is_within { Ok(()) } else { Err(No::too_often()) }
     }
 
     fn is_spared(&self, client: &Client) -> bool {

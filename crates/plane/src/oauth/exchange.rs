@@ -47,6 +47,8 @@ pub(super) struct Presenter<'a> {
     pub(super) live: Option<Arc<LiveRun>>,
     pub(super) client_id: &'a str,
     pub(super) possession: &'a Possession,
+    /// The assertion that proved it, by its hash, and its use.
+    pub(super) shown: Option<(Digest, Use)>,
 }
 
 /// A job that another issuer's token proves.
@@ -72,18 +74,19 @@ impl Plane {
         }
         let world = self.world();
         let bad = || wrong("the `subject_token` does not hold");
-        let subject = self.read_own(&world, settings, &asked.subject_token).ok_or_else(bad)?;
+        let subject = self.verified(&asked.subject_token).ok_or_else(bad)?;
+        let subject = subject.claims();
         let run = subject.run.as_ref().map(|run| run.id).ok_or_else(bad)?;
         let jti: Id<AccessToken> = subject.jti.parse().map_err(|_| bad())?;
         if world.runs.get(run).is_none_or(|run| !run.fact.is_open(self.now())) {
             return Err(bad());
         }
-        must_be_for(&world, settings, (&subject, presenter))?;
-        must_be_within(&world, settings, (wish, &subject))?;
+        must_be_for(&world, settings, (subject, presenter))?;
+        must_be_within(&world, settings, (wish, subject))?;
         let until = subject.exp.timestamp();
         let presenting = presenter.live.as_ref().ok_or_else(bad)?.run;
         let hop = Hop { subject: run, presenter: presenting };
-        Ok((Exchanged { own: Some(jti), jti: subject.jti, until }, hop, actor_use))
+        Ok((Exchanged { own: Some(jti), jti: subject.jti.clone(), until }, hop, actor_use))
     }
 
     /// Checks who acts, and that an access token is asked for.
@@ -114,7 +117,8 @@ impl Plane {
         let world = self.world();
         match kind {
             TokenType::AccessToken => {
-                let claims = self.read_own(&world, settings, token).ok_or_else(bad)?;
+                let claims = self.verified(token).ok_or_else(bad)?;
+                let claims = claims.claims();
                 let own = presenter.live.as_ref().map(|live| live.run);
                 let is_own = own.is_some() && claims.run.as_ref().map(|run| run.id) == own;
                 let is_bound =
@@ -122,6 +126,12 @@ impl Plane {
                 if is_own && is_bound { Ok(None) } else { Err(bad()) }
             }
             TokenType::Jwt => {
+                // The very assertion that just proved the client holds.
+                if let Some((hash, uses)) = presenter.shown
+                    && hash == sha256(token.expose())
+                {
+                    return Ok(Some(uses));
+                }
                 let read = Unverified::parse(TokenClass::ClientAssertion, token.expose());
                 let unverified = read.map_err(|_| bad())?;
                 let keys = presenter.client_id.parse().ok();

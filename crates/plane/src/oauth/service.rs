@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use marque_domain::{Body, Code, Effect, Endpoint, Operation, Refusal, SCOPE, Service, TOKEN};
+use marque_domain::{
+    Body, Code, Effect, Endpoint, Operation, Refusal, SCOPE, Service, TOKEN, Timestamp,
+};
 use marque_wire::oauth::{
     AuthorizationDetails, Confirmation, ErrorCode, Exchange, GRANT_TYPES, Grant, Scope,
     TokenRequest, TokenResponse, TokenType,
@@ -15,7 +17,7 @@ use super::client::{Asker, Authenticated, Credentials, unproven};
 use super::exchange::Exchanged;
 use super::mint::Minting;
 use super::nonce::Nonces;
-use super::proof::{self, Possession};
+use super::proof::Possession;
 use super::target::{self, Target, is_by_gateway};
 use super::{details, exchange};
 use crate::caller::Presented;
@@ -71,7 +73,12 @@ impl Plane {
 
     /// The nonce for the next proof.
     pub fn dpop_nonce(&self) -> String {
-        Nonces::at(self.machine_key(), self.moment().steady).newest().to_owned()
+        self.nonces(self.moment().steady).newest().to_owned()
+    }
+
+    /// The nonces that are good at that moment.
+    pub(super) fn nonces(&self, steady: Timestamp) -> Arc<Nonces> {
+        self.inner().nonces.at(self.machine_key(), steady)
     }
 
     /// Answers the token endpoint (RFC 6749 §3.2). Every answer is in the log before it is given.
@@ -138,7 +145,7 @@ impl Plane {
         let endpoint = settings.endpoint("token");
         let authenticated = self.client_of(settings, ask, request)?;
         gathered.add(authenticated.iter().filter_map(|client| client.uses));
-        let possession = proof::of_requester(ask, &endpoint, self.machine_key(), self.moment())?;
+        let possession = self.possession_of(ask, &endpoint)?;
         gathered.add(possession.uses);
         // ORDER: who asks is known before anything is said of what there is to ask for.
         let job = match &request.grant {
@@ -246,12 +253,15 @@ impl Plane {
             let by = (authenticated, possession);
             return self.holder_for_person(settings, asked, by, gathered).await;
         }
+        let shown = authenticated.assertion;
         let Holder { live, client_id, .. } = self.holder(Some(authenticated)).await?;
-        let presenter = exchange::Presenter { live: Some(live), client_id: &client_id, possession };
+        let client_id = client_id.as_str();
+        let presenter = exchange::Presenter { live: Some(live), client_id, possession, shown };
         let (exchanged, hop, actor_use) = self.exchange(settings, (asked, wish), &presenter)?;
         gathered.add(actor_use);
         self.must_be_new(gathered)?;
         let live = self.run_of_hop(hop).await.map_err(|error| unopened(&error))?;
+        let client_id = client_id.to_owned();
         Ok(Holder { live, client_id, exchanged: Some(exchanged) })
     }
 
@@ -264,12 +274,13 @@ impl Plane {
         (authenticated, possession): (Authenticated, &Possession),
         gathered: &mut Gathered,
     ) -> Result<Holder, Refused> {
-        let Authenticated { asker, client_id, .. } = authenticated;
+        let Authenticated { asker, client_id, assertion: shown, .. } = authenticated;
         let Asker::Client(client) = asker else {
             let description = "only a registered workload opens runs for people";
             return Err(Refused::of(ErrorCode::UnauthorizedClient, description));
         };
-        let presenter = exchange::Presenter { live: None, client_id: &client_id, possession };
+        let presenter =
+            exchange::Presenter { live: None, client_id: &client_id, possession, shown };
         let actor_use = self.actor_of(settings, asked, &presenter)?;
         let subject = (&asked.subject_token, asked.subject_token_type);
         let person = self.person_of(subject, &client_id).ok_or_else(|| {

@@ -40,7 +40,10 @@ impl World {
             Kept::Live(run) => return self.live(run)?.kept(self.given(run)),
             Kept::TokenKeys => return self.tokens.keys().map(|keys| keys.text().to_owned()),
             Kept::Revoked(token) => serde_json::to_string(&self.tokens.revoked_until(token)?),
-            Kept::Once(digest) => serde_json::to_string(&self.tokens.used_until(digest)?),
+            Kept::Once(until, digest) => {
+                let is_known = self.tokens.used_until(digest) == Some(until);
+                return is_known.then(String::new);
+            }
         };
         json.ok()
     }
@@ -116,10 +119,12 @@ impl World {
                 self.tokens.revoke(token, serde_json::from_str(body).map_err(unread)?);
             }
             (Kept::Revoked(token), None) => self.tokens.forget_revoked(token),
-            (Kept::Once(digest), Some(body)) => {
-                self.tokens.put_used(digest, serde_json::from_str(body).map_err(unread)?);
+            (Kept::Once(until, digest), Some(_)) => self.tokens.put_used(digest, until),
+            (Kept::Once(until, digest), None) => {
+                if self.tokens.used_until(digest) == Some(until) {
+                    self.tokens.forget_used(digest);
+                }
             }
-            (Kept::Once(digest), None) => self.tokens.forget_used(digest),
             (Kept::Live(run), None) => self.bury(run),
         }
         Ok(())

@@ -21,11 +21,14 @@ struct All<'a>(&'a [Compared], &'a [Ground]);
 pub(super) fn all(all: &[Compared], (grounds, starts): (&[Ground], &[Started])) -> Vec<Bar> {
     let measured = All(all, grounds);
     let has = |flow| !measured.cpu(OURS, flow).is_empty();
-    let (signed, secret) =
-        (Flow::Assertion(Binding::None), Flow::Introspection(Proof::Secret));
+    let (signed, secret) = (Flow::Assertion(Binding::None), Flow::Introspection(Proof::Secret));
     let mut bars = Vec::new();
     if has(signed) {
-        bars.extend(measured.times("signed JWT, tokens a CPU-second, times oidc-provider", 2.0, signed));
+        bars.extend(measured.times(
+            "signed JWT, tokens a CPU-second, times oidc-provider",
+            2.0,
+            signed,
+        ));
         let cpu = measured.cpu(OURS, signed);
         bars.push(Bar::at_most("signed JWT, CPU of a token, µs", 165.0, cpu));
     }
@@ -136,9 +139,10 @@ impl All<'_> {
 
     /// The most memory with 64 connections, of each flow.
     fn peaks(&self) -> Vec<f64> {
-        let many = self.0.iter().filter(|compared| {
-            compared.side == OURS && compared.pace == Pace::Closed(MANY)
-        });
+        let many = self
+            .0
+            .iter()
+            .filter(|compared| compared.side == OURS && compared.pace == Pace::Closed(MANY));
         let of = |compared: &Compared| compared.spans.iter().map(|span| span.peak_kib).max();
         many.filter_map(of).map(|kib| real(kib) / MIB).collect()
     }

@@ -30,7 +30,8 @@ impl Ground {
         let mut file = File::create(places.at("tmp/synced"))?;
         let mut millis = Vec::new();
         for _ in 0..WRITES {
-            let (written, seconds) = timed(|| file.write_all(&PAGE).and_then(|()| file.sync_data()));
+            let (written, seconds) =
+                timed(|| file.write_all(&PAGE).and_then(|()| file.sync_data()));
             written?;
             millis.push(seconds * 1e3);
         }

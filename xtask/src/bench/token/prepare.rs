@@ -262,7 +262,8 @@ fn granted(side: &Side, requests: &[Vec<u8>]) -> anyhow::Result<Vec<String>> {
         let started: Vec<_> = started.collect();
         let mut tokens = Vec::new();
         for asking in started {
-            let answered = asking.join().map_err(|_| anyhow::anyhow!("a thread that asks broke"))?;
+            let answered =
+                asking.join().map_err(|_| anyhow::anyhow!("a thread that asks broke"))?;
             tokens.extend(answered?);
         }
         Ok(tokens)

@@ -11,12 +11,16 @@ fn main() -> anyhow::Result<()> {
         "decision" => {
             Builder::new_current_thread().enable_all().build()?.block_on(decision::time(&words))
         }
-        "token" => Builder::new_current_thread().enable_all().build()?.block_on(token::grow(&words)),
+        "token" => {
+            Builder::new_current_thread().enable_all().build()?.block_on(token::grow(&words))
+        }
         "record" => {
             let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
             runtime.block_on(record::record(&words))
         }
         "log" => record::large(&words),
-        other => bail!("`{other}` is not measured here; `decision`, `record`, `log` and `token` are"),
+        other => {
+            bail!("`{other}` is not measured here; `decision`, `record`, `log` and `token` are")
+        }
     }
 }

@@ -31,7 +31,7 @@ pub use present::TokenAtDoor;
 
 pub(crate) use bound::{Bound, Use};
 pub(crate) use keys::{SigningKey, TokenKeys};
-pub(crate) use mint::Mint;
+pub(crate) use mint::{Hashed, Mint};
 pub(crate) use nonce::LatestNonces;
 pub(crate) use present::VerifiedTokens;
 pub(crate) use revoke::Asserted;

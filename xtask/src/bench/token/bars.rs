@@ -199,8 +199,8 @@ mod tests {
             let all = [compared(OURS, none, cpu, 1e9), compared(OURS, proof, proof_cpu, 1e9)];
             misses(&all, "signatures")
         };
-        // One made and two checked, or three.
-        assert_eq!(of(1.5 * 200.0 + 30.0, 1.5 * 280.0 + 30.0), 0);
-        assert_eq!(of(1.5 * 200.0 + 40.0, 1.5 * 280.0 + 40.0), 2);
+        // One made and one checked, or two.
+        assert_eq!(of(1.5 * 120.0 + 30.0, 1.5 * 200.0 + 30.0), 0);
+        assert_eq!(of(1.5 * 120.0 + 40.0, 1.5 * 200.0 + 40.0), 2);
     }
 }

@@ -61,17 +61,16 @@ impl Flow {
         }
     }
 
-    /// Signatures that must be made for it, and those that must be checked: of the assertion, of
-    /// the proof, and of the token that is exchanged. An assertion that is the actor token as well
-    /// is one.
+    /// Signatures that must be made for it, and those that must be checked: of the assertion, which
+    /// is the actor token of an exchange as well, of the proof, and of a token that comes once. One
+    /// that comes again and again need not be checked again.
     pub(super) fn signatures(self) -> (u32, u32) {
         let of = |binding| u32::from(binding == Binding::Proof);
         match self {
-            Self::Assertion(binding) => (1, 1 + of(binding)),
-            Self::Exchange(_, binding) => (1, 2 + of(binding)),
-            Self::Introspection(Proof::Secret) => (0, 1),
-            Self::Introspection(Proof::Assertion) | Self::Revocation => (0, 2),
-            Self::Keys => (0, 0),
+            Self::Assertion(binding) | Self::Exchange(_, binding) => (1, 1 + of(binding)),
+            Self::Introspection(Proof::Assertion) => (0, 1),
+            Self::Revocation => (0, 2),
+            Self::Introspection(Proof::Secret) | Self::Keys => (0, 0),
         }
     }
 

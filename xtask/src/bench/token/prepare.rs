@@ -24,7 +24,7 @@ pub(super) const RESOURCE: &str = "https://items.bench.test/v1";
 pub(super) const KEY_ID: &str = "signer-1";
 /// How long an assertion is good, in seconds: longer than any span and its preparation, and short
 /// enough that those of all spans need not be remembered at once.
-const LIFETIME_SECS: u64 = 120;
+const LIFETIME_SECS: u64 = 60;
 /// Tokens that are looked up, or exchanged, in turn.
 const IN_TURN: usize = 64;
 /// Connections that prepared requests are made on.

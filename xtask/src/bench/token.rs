@@ -9,6 +9,7 @@ mod ask;
 mod bars;
 mod flow;
 mod ground;
+mod growth;
 mod honest;
 mod marque;
 mod oidc_provider;
@@ -32,6 +33,15 @@ use super::{binary, papers, process};
 
 /// Measures, tells, and fails where a bar is missed.
 pub(super) fn run(options: &Options) -> anyhow::Result<()> {
+    let report = if options.is_growth { growth::measure(options) } else { serve(options) }?;
+    report.print(options.is_json)?;
+    let missed = report.missed();
+    ensure!(!options.has_bars || missed.is_empty(), "missed: {}", missed.join("; "));
+    Ok(())
+}
+
+// Both servers, side by side.
+fn serve(options: &Options) -> anyhow::Result<Report> {
     let binary = binary::to_measure(options.binary.as_deref())?;
     let cores = Cores::take()?;
     let places = Places::make(&binary, &[])?;
@@ -49,15 +59,11 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     let (all, grounds) = throughput::measure(&sides, (&places, &keys), options)?;
     let mut tables = report::throughput(&all);
     tables.extend([report::grounds(&grounds), report::starts(&starts, &all)]);
-    let report = Report {
+    Ok(Report {
         machine,
         options: options.to_string(),
         sides: sides.iter().map(|side| side.about.clone()).collect(),
         tables,
         bars: bars::all(&all, (&grounds, &starts)),
-    };
-    report.print(options.is_json)?;
-    let missed = report.missed();
-    ensure!(!options.has_bars || missed.is_empty(), "missed: {}", missed.join("; "));
-    Ok(())
+    })
 }

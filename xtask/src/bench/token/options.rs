@@ -17,6 +17,7 @@ const KNOWN: &[&str] = &[
     "--rounds N",
     "--seconds N",
     "--alone",
+    "--growth",
     "--json",
     "--no-bars",
 ];
@@ -28,6 +29,8 @@ pub(crate) struct Options {
     pub(super) binary: Option<PathBuf>,
     /// Marque alone, without the other server.
     pub(super) is_alone: bool,
+    /// What a token takes with many agents, policies and runs, and nothing else.
+    pub(super) is_growth: bool,
     /// None: all of them.
     only: Option<String>,
     /// None: every load.
@@ -48,6 +51,7 @@ impl Options {
         let mut options = Self {
             binary: None,
             is_alone: false,
+            is_growth: false,
             only: None,
             connections: None,
             rounds: 3,
@@ -59,6 +63,7 @@ impl Options {
             match word {
                 "--binary" => options.binary = Some(value.into()),
                 "--alone" => options.is_alone = true,
+                "--growth" => options.is_growth = true,
                 "--json" => options.is_json = true,
                 "--no-bars" => options.has_bars = false,
                 "--only" => options.only = Some(known(value)?),

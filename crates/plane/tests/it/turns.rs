@@ -1,6 +1,6 @@
 //! Turns: who commits what, and when, where a plane is kept in files.
 
-use std::future::{Future as _, poll_fn};
+use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 

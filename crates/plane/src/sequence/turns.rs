@@ -80,6 +80,8 @@ impl Turns {
         }
         let count = commands.len();
         let mut batch = self.aside.take(TAKEN_ALONG);
+        // ORDER: what gathers was asked for before.
+        batch.extend(self.gathering.take());
         batch.extend(commands);
         core.commit(batch);
         drop(guard);

@@ -4,7 +4,7 @@ use anyhow::{Context as _, ensure};
 
 use super::ask::Asker;
 use super::flow::{Binding, CHAINS, Proof};
-use super::prepare::Keys;
+use super::prepare::{Keys, claims};
 use super::side::Side;
 
 /// Fails unless it refuses what is forged and what comes twice, binds tokens to proofs, narrows
@@ -45,7 +45,7 @@ fn chain(side: &Side, keys: &Keys, actors: usize) -> anyhow::Result<()> {
     let mut asker = Asker::open(&side.way())?;
     let request = keys.exchange(side, (actors, subject), None)?;
     let token = asker.ask(&request)?.text("access_token")?;
-    let claims = keys.claims(&token)?;
+    let claims = claims(&token)?;
     let next = |inner: &serde_json::Value| inner.get("act").cloned();
     let depth = std::iter::successors(next(&claims), next).count();
     ensure!(depth + 1 == actors, "{name} says {depth} who act, of {actors} in the chain");

@@ -240,12 +240,12 @@ impl Keys {
         }
         Ok(tokens)
     }
+}
 
-    /// What a token says. Nothing of it is checked.
-    pub(super) fn claims(&self, token: &str) -> anyhow::Result<Value> {
-        let payload = token.split('.').nth(1).context("a token in three parts")?;
-        Ok(serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?)
-    }
+/// What a token says. Nothing of it is checked.
+pub(super) fn claims(token: &str) -> anyhow::Result<Value> {
+    let payload = token.split('.').nth(1).context("a token in three parts")?;
+    Ok(serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?)
 }
 
 /// The tokens that these requests are answered with, a few requests at once.

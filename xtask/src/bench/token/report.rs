@@ -25,7 +25,7 @@ pub(super) struct Report {
 /// How many times as much a second of CPU gives with it as with the last one that is measured so.
 fn times(all: &[Compared], compared: &Compared) -> Option<f64> {
     let is_same = |other: &&Compared| (other.flow, other.pace) == (compared.flow, compared.pace);
-    let other = all.iter().filter(is_same).next_back()?;
+    let other = all.iter().rfind(is_same)?;
     if other.side == compared.side {
         return None;
     }

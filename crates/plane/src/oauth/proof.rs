@@ -35,7 +35,8 @@ pub(super) struct Possession {
 }
 
 impl Plane {
-    /// What the requester of a token proved to hold. At the token endpoint a proof must have a nonce.
+    /// What the requester of a token proved to hold. At the token endpoint a proof must have a
+    /// nonce.
     pub(super) fn possession_of(
         &self,
         ask: &EndpointAsk,

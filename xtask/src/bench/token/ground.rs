@@ -1,4 +1,5 @@
-//! What nobody can do without: signatures, and the disk. Measured beside the servers, in each round.
+//! What nobody can do without: signatures, and the disk. Measured beside the servers, in each
+//! round.
 
 use std::fs::File;
 use std::io::Write as _;

@@ -5,9 +5,9 @@
 //! planes stand at once and take turns; every second round runs backwards.
 
 mod cedar;
-mod crowd;
+pub(crate) mod crowd;
 mod memory;
-mod rules;
+pub(crate) mod rules;
 mod scene;
 mod timed;
 

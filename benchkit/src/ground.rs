@@ -69,14 +69,23 @@ pub(crate) fn policies(rules: &[String]) -> anyhow::Result<Arc<PolicySet>> {
 /// A plane on a file whose changes commit in the thread that asks, so that its memory is this
 /// thread's too.
 pub(crate) fn start_inline(database: &Path, policies: Arc<PolicySet>) -> anyhow::Result<Plane> {
-    let plane = Plane::start_inline(Store::open(database)?, parts(policies)?, Settings::default())?;
+    start_inline_as(database, policies, Settings::default())
+}
+
+/// The same with these settings.
+pub(crate) fn start_inline_as(
+    database: &Path,
+    policies: Arc<PolicySet>,
+    settings: Settings,
+) -> anyhow::Result<Plane> {
+    let plane = Plane::start_inline(Store::open(database)?, parts(policies)?, settings)?;
     plane.set_proxy_address(([127, 0, 0, 1], 9).into());
     Ok(plane)
 }
 
 /// Alice, at no terminal in particular.
 pub(crate) struct Alice {
-    acting: Acting<User>,
+    pub(crate) acting: Acting<User>,
     peer: Peer,
 }
 
@@ -112,6 +121,16 @@ impl Alice {
         allow: &[&str],
     ) -> anyhow::Result<()> {
         plane.add_agent(&self.acting, marque_testkit::agent(name)).await?;
+        self.grants(plane, name, allow).await
+    }
+
+    /// Lets an agent do what the lines say, for thirty days.
+    pub(crate) async fn grants(
+        &self,
+        plane: &Plane,
+        name: &str,
+        allow: &[&str],
+    ) -> anyhow::Result<()> {
         let grant = GrantSpec {
             agent: name.parse()?,
             lines: Lines {

@@ -25,12 +25,12 @@ const ASK: [&str; 1] = ["api:DELETE /v1/**"];
 const AT_ONCE: usize = 10_000;
 
 /// What the agent of that number is called.
-pub(super) fn name(number: usize) -> String {
+pub(crate) fn name(number: usize) -> String {
     format!("agent-{number}")
 }
 
 /// A claimed plane with the connection `api` and so many agents, in a new file.
-pub(super) async fn settle(database: &Path, agents: usize) -> anyhow::Result<()> {
+pub(crate) async fn settle(database: &Path, agents: usize) -> anyhow::Result<()> {
     let plane = ground::start_inline(database, ground::no_policies()?)?;
     let alice = Alice::of(&plane).await?;
     alice.connects(&plane).await?;

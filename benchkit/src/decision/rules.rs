@@ -25,7 +25,7 @@ pub(super) const MATCHING: [&str; 8] = [
 
 /// So many policies: those eight first, then one for each of the agents, from the first on. Those
 /// name another operation, so that each agent has a slice of its own and eight policies in it.
-pub(super) fn scoped(count: usize) -> Vec<String> {
+pub(crate) fn scoped(count: usize) -> Vec<String> {
     let of_agent = |number: usize| {
         format!(
             "forbid(principal == Marque::Agent::\"{}\", \

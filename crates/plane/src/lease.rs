@@ -167,7 +167,7 @@ impl Plane {
     // With the next batch: nobody waits for it.
     fn settle(&self, settling: Arc<Settling>) {
         let (plane, inside, runtime) = (self.clone(), Arc::clone(&settling), Handle::current());
-        let is_first = self.sequencer().leave(
+        self.leave(
             move |step| inside.record(step),
             move |failure| {
                 // Where too much lay there already, nothing has failed yet.
@@ -176,7 +176,16 @@ impl Plane {
                 plane.inner().tasks.spawn_on(later, &runtime);
             },
         );
-        if is_first {
+    }
+
+    /// Leaves what nobody waits for to the next batch, or has one made for it in a moment;
+    /// `otherwise` hears why it failed.
+    pub(crate) fn leave(
+        &self,
+        body: impl FnMut(&mut Step<'_, '_>) -> Result<(), Failure> + Send + 'static,
+        otherwise: impl FnOnce(Failure) + Send + 'static,
+    ) {
+        if self.sequencer().leave(body, otherwise) {
             let plane = self.clone();
             self.spawn(async move {
                 sleep(COMPANY).await;

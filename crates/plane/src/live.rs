@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::broker::Injection;
 use crate::caller::{Peer, ProcessKey, TerminalSession};
 use crate::log_key::LogSigner;
+use crate::oauth::Hashed;
 
 /// The table a sealed authority is bound to.
 const LIVE_TABLE: &str = "live";
@@ -53,6 +54,8 @@ pub struct LiveRun {
     cancel: CancellationToken,
     is_held: AtomicBool,
     doors: AtomicUsize,
+    /// What its tokens say of it.
+    pub(crate) hashed: Hashed,
 }
 
 /// What a run is born with.
@@ -138,6 +141,7 @@ impl LiveRun {
             cancel: CancellationToken::new(),
             is_held: AtomicBool::new(false),
             doors: AtomicUsize::new(0),
+            hashed: Hashed::default(),
         }
     }
 

@@ -34,7 +34,7 @@ use crate::git::GitSigner;
 use crate::laps::StageTimes;
 use crate::live::{Birth, Kin, LiveRun};
 use crate::log_key::LogSigner;
-use crate::oauth::{Asserted, OAuthSettings, Polls, Rendered, VerifiedTokens};
+use crate::oauth::{Asserted, LatestNonces, OAuthSettings, Polls, Rendered, VerifiedTokens};
 use crate::record::{self, Permit};
 use crate::seen::Seen;
 use crate::sequence::{BEHIND_MAX, Durability, LOST, Sequencer};
@@ -153,6 +153,8 @@ pub(crate) struct Inner {
     pub(crate) verified: VerifiedTokens,
     /// Status lists as they were published last.
     pub(crate) rendered: Rendered,
+    /// The nonces of now.
+    pub(crate) nonces: LatestNonces,
 }
 
 impl Plane {

@@ -9,6 +9,7 @@ mod aside;
 mod backfill;
 mod command;
 mod committer;
+mod gathering;
 mod listening;
 mod next;
 mod pulse;
@@ -156,8 +157,39 @@ impl Sequencer {
         E: From<Failure> + Send + 'static,
     {
         let (work, answer) = Work::new(durability, body);
-        self.enqueue(Box::new(work))?;
+        self.enter(Box::new(work)).await;
         answer.await.unwrap_or_else(|_| Err(Failure::Stopped.into()))
+    }
+
+    // What waits for the disk anyway lets whatever else is ready come first, and shares its batch
+    // with what that submits: a transaction and a sync for all of them. Where nothing else is
+    // ready, nothing waits.
+    async fn enter(&self, command: Box<dyn Command>) {
+        let gathering = match &self.mode {
+            Mode::Threads { turns, .. } if command.durability() == Durability::Disk => {
+                turns.gathering()
+            }
+            _ => None,
+        };
+        let Some(gathering) = gathering else { return self.enqueue(vec![command]) };
+        match gathering.put(command) {
+            1 => {
+                // Dropped in any case, also where whoever asked is gone: the others count on it.
+                let gathered = Gathered(self);
+                tokio::task::yield_now().await;
+                drop(gathered);
+            }
+            gathering::MOST => self.enqueue_gathered(),
+            _ => {}
+        }
+    }
+
+    fn enqueue_gathered(&self) {
+        let Mode::Threads { turns, .. } = &self.mode else { return };
+        let commands = turns.gathering().map(gathering::Gathering::take).unwrap_or_default();
+        if !commands.is_empty() {
+            self.enqueue(commands);
+        }
     }
 
     /// Leaves a command of the read class, which nobody waits for, to the next batch; `otherwise`
@@ -171,7 +203,7 @@ impl Sequencer {
         let command = Box::new(Left::new(body, otherwise));
         let Mode::Threads { turns, .. } = &self.mode else {
             // In memory there is always a turn.
-            let _never_fails = self.enqueue(command);
+            self.enqueue(vec![command]);
             return false;
         };
         turns.aside.put(command).unwrap_or_else(|(command, failure)| {
@@ -204,27 +236,30 @@ impl Sequencer {
         Err(Failure::Overloaded)
     }
 
-    fn enqueue(&self, command: Box<dyn Command>) -> Result<(), Failure> {
+    // Commits them, or has them committed. What cannot be is told so itself.
+    fn enqueue(&self, commands: Vec<Box<dyn Command>>) {
         match &self.mode {
             Mode::Threads { queue, turns, .. } => {
                 let queue = queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                let queue = queue.ok_or(Failure::Stopped)?;
-                let Err(command) = turns.pass(command, || drop(queue.try_send(Message::Look)))
-                else {
-                    return Ok(());
-                };
-                turns.queue();
-                queue.try_send(Message::Run(command)).map_err(|error| {
+                let Some(queue) = queue else { return fail_all(commands, &Failure::Stopped) };
+                let nudge = || drop(queue.try_send(Message::Look));
+                let Err(commands) = turns.pass(commands, nudge) else { return };
+                for command in commands {
+                    turns.queue();
+                    let (message, failure) = match queue.try_send(Message::Run(command)) {
+                        Ok(()) => continue,
+                        Err(TrySendError::Full(message)) => (message, Failure::Overloaded),
+                        Err(TrySendError::Disconnected(message)) => (message, Failure::Stopped),
+                    };
                     turns.unqueue(1);
-                    match error {
-                        TrySendError::Full(_) => Failure::Overloaded,
-                        TrySendError::Disconnected(_) => Failure::Stopped,
+                    if let Message::Run(command) = message {
+                        command.fail(failure);
                     }
-                })
+                }
             }
             Mode::Inline(committer) => {
                 let mut committer = committer.lock().unwrap_or_else(PoisonError::into_inner);
-                let mut batch = vec![command];
+                let mut batch = commands;
                 let done = committer.commit(&mut batch);
                 self.writing.note(&done);
                 match done {
@@ -233,9 +268,8 @@ impl Sequencer {
                             committer.synced_head();
                         batch.into_iter().for_each(Command::answer);
                     }
-                    Err(failure) => batch.into_iter().for_each(|one| one.fail(failure.clone())),
+                    Err(failure) => fail_all(batch, &failure),
                 }
-                Ok(())
             }
         }
     }
@@ -250,5 +284,20 @@ impl Sequencer {
             // A committer that panicked has already failed everything that waited for it.
             drop(thread.join());
         }
+    }
+}
+
+/// What has gathered, which is committed once this is dropped.
+struct Gathered<'a>(&'a Sequencer);
+
+impl Drop for Gathered<'_> {
+    fn drop(&mut self) {
+        self.0.enqueue_gathered();
+    }
+}
+
+fn fail_all(commands: Vec<Box<dyn Command>>, failure: &Failure) {
+    for command in commands {
+        command.fail(failure.clone());
     }
 }

@@ -24,7 +24,7 @@ use crate::git::{self, GitSigner};
 use crate::laps::StageTimes;
 use crate::live::Kin;
 use crate::log_key;
-use crate::oauth::{Polls, Rendered, SigningKey, TokenKeys, VerifiedTokens};
+use crate::oauth::{LatestNonces, Polls, Rendered, SigningKey, TokenKeys, VerifiedTokens};
 use crate::plane::{Inner, Parts, Plane, Settings};
 use crate::replicas::Runs;
 use crate::seen::{self, Gap};
@@ -178,6 +178,7 @@ impl Plane {
             unrecorded: Unrecorded::default(),
             verified: VerifiedTokens::default(),
             rendered: Rendered::default(),
+            nonces: LatestNonces::default(),
         });
         plane.inner().tasks.spawn_blocking(move || decoy.prepare().is_some());
         returning::sit_again(&plane);

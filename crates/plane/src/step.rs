@@ -177,18 +177,28 @@ impl Step<'_, '_> {
         let until = until.plus(ahead);
         self.world.tokens.must_be_new(digest, self.now)?;
         for over in self.world.tokens.used_up(self.now) {
-            self.world.tokens.forget_used(over);
-            self.changes.note_kept(Kept::Once(over), true);
+            self.forget_used(over);
         }
-        self.world.tokens.put_used(digest, until);
-        self.changes.note_kept(Kept::Once(digest), true);
+        self.remember(digest, until);
         Ok(())
+    }
+
+    fn remember(&mut self, digest: Digest, until: Timestamp) {
+        self.forget_used(digest);
+        self.world.tokens.put_used(digest, until);
+        self.changes.note_kept(Kept::Once(until, digest), true);
+    }
+
+    fn forget_used(&mut self, digest: Digest) {
+        if let Some(until) = self.world.tokens.used_until(digest) {
+            self.world.tokens.forget_used(digest);
+            self.changes.note_kept(Kept::Once(until, digest), true);
+        }
     }
 
     /// Remembers until then that something was stopped, whether there is room or not.
     pub(crate) fn remember_stop(&mut self, digest: Digest, until: Timestamp) {
-        self.world.tokens.put_used(digest, until);
-        self.changes.note_kept(Kept::Once(digest), true);
+        self.remember(digest, until);
     }
 
     /// Keeps a request that waits for a human, and forgets a few that do not any more.
@@ -203,8 +213,7 @@ impl Step<'_, '_> {
 
     /// Forgets that something was stopped.
     pub(crate) fn forget_stop(&mut self, digest: Digest) {
-        self.world.tokens.forget_used(digest);
-        self.changes.note_kept(Kept::Once(digest), true);
+        self.forget_used(digest);
     }
 
     /// Takes a token back, which would be good until then.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use marque_domain::{AccessToken, Credential, Decision, Digest, FactRef, Id, Run};
+use marque_domain::{AccessToken, Credential, Decision, Digest, FactRef, Id, Run, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::world::{MeterKey, Place, World};
@@ -51,8 +51,9 @@ pub(crate) enum Kept {
     Listed(Place),
     /// A token that was taken back.
     Revoked(Id<AccessToken>),
-    /// A proof or an assertion that was used, by its digest.
-    Once(Digest),
+    /// A proof or an assertion that was used, until when that is remembered and by its digest. Time
+    /// comes first, so that those that are written and cleared together lie together.
+    Once(Timestamp, Digest),
     /// A request that waits for a human, by the hash of its code.
     Deferral(Digest),
 }
@@ -145,7 +146,7 @@ impl fmt::Display for Kept {
             Self::TokenKeys => f.write_str("token_keys all"),
             Self::Listed(place) => write!(f, "listed {place}"),
             Self::Revoked(token) => write!(f, "revoked {token}"),
-            Self::Once(digest) => write!(f, "once {digest}"),
+            Self::Once(until, digest) => write!(f, "once {:015} {digest}", until.as_millis()),
             Self::Deferral(code) => write!(f, "deferral {code}"),
         }
     }
@@ -165,7 +166,11 @@ impl FromStr for Kept {
             "token_keys" => (rest == "all").then_some(Self::TokenKeys),
             "listed" => rest.parse().ok().map(Self::Listed),
             "revoked" => rest.parse().ok().map(Self::Revoked),
-            "once" => rest.parse().ok().map(Self::Once),
+            "once" => {
+                let (until, digest) = rest.split_once(' ').ok_or_else(unknown)?;
+                let until = until.parse().ok().map(Timestamp::from_millis);
+                until.zip(digest.parse().ok()).map(|(until, digest)| Self::Once(until, digest))
+            }
             "deferral" => rest.parse().ok().map(Self::Deferral),
             _ => None,
         }
@@ -258,7 +263,7 @@ mod tests {
             Kept::TokenKeys,
             Kept::Listed(Place { list: Id::new(at, [8; 10]), index: 131_071 }),
             Kept::Revoked(Id::new(at, [4; 10])),
-            Kept::Once(marque_domain::Digest::from_bytes([5; 32])),
+            Kept::Once(at, marque_domain::Digest::from_bytes([5; 32])),
             Kept::Deferral(marque_domain::Digest::from_bytes([6; 32])),
         ];
         for key in keys {

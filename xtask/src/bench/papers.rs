@@ -20,6 +20,10 @@ use super::places::Places;
 pub(super) const DOMAIN: &str = "bench.test";
 /// Bytes of each half of a signature.
 const HALF: usize = 32;
+/// How tokens are signed.
+const SCHEME: SignatureScheme = SignatureScheme::ECDSA_NISTP256_SHA256;
+/// Signatures that are made, or checked, to say how long one takes.
+const SIGNATURES: u32 = 2000;
 
 const AUTHORITY: &str = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
      -keyout authority.key -out authority.pem -subj /CN=Bench -days 2 \
@@ -32,6 +36,8 @@ const CERTIFICATE: &str = "x509 -req -in upstream.csr -CA authority.pem -CAkey a
 /// A key on P-256 that signs tokens: ES256 (RFC 7518 section 3.4).
 pub(super) struct Key {
     signer: Box<dyn Signer>,
+    /// The public point, uncompressed (SEC 1 section 2.3.3).
+    point: Vec<u8>,
     /// Its public half (RFC 7517).
     pub(super) jwk: Value,
 }
@@ -61,14 +67,15 @@ impl Key {
         openssl(places, &format!("pkey -in {name}.key -pubout -out {name}.pub"))?;
         let key = PrivateKeyDer::from_pem_file(places.at(&format!("papers/{name}.key")))?;
         let key = default_provider().key_provider.load_private_key(key)?;
-        let signer = key.choose_scheme(&[SignatureScheme::ECDSA_NISTP256_SHA256]);
+        let signer = key.choose_scheme(&[SCHEME]);
         let signer = signer.context("the key does not sign with P-256")?;
         let public = places.at(&format!("papers/{name}.pub"));
         let public = SubjectPublicKeyInfoDer::from_pem_file(public)?;
         // RFC 5480: the point comes last, its two numbers at its end.
         let (_, point) = public.split_last_chunk::<{ 2 * HALF }>().context("a point")?;
         let [x, y] = [&point[..HALF], &point[HALF..]].map(|half| URL_SAFE_NO_PAD.encode(half));
-        Ok(Self { signer, jwk: json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y }) })
+        let point = [&[4], &point[..]].concat();
+        Ok(Self { signer, point, jwk: json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y }) })
     }
 
     /// A signed token.
@@ -80,9 +87,23 @@ impl Key {
         Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
+    /// Microseconds until one signature is checked.
+    pub(super) fn verify_micros(&self) -> anyhow::Result<f64> {
+        let text = b"as long as it is short";
+        let signed = self.signer.sign(text)?;
+        let known = default_provider().signature_verification_algorithms.mapping;
+        let known = known.iter().find(|(scheme, _)| *scheme == SCHEME);
+        let algorithm = known.and_then(|(_, algorithms)| algorithms.first());
+        let algorithm = algorithm.context("nothing checks signatures with P-256")?;
+        let (checked, seconds) = timed(|| {
+            (0..SIGNATURES).all(|_| algorithm.verify_signature(&self.point, text, &signed).is_ok())
+        });
+        ensure!(checked, "a signature of ours does not hold");
+        Ok(seconds * 1e6 / f64::from(SIGNATURES))
+    }
+
     /// Microseconds of one signature.
     pub(super) fn micros(&self) -> anyhow::Result<f64> {
-        const SIGNATURES: u32 = 2000;
         let (signed, seconds) = timed(|| {
             (0..SIGNATURES).try_for_each(|_| self.signer.sign(b"as long as it is short").map(drop))
         });

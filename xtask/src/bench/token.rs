@@ -1,5 +1,5 @@
-//! `cargo xtask bench token`: tokens issued, looked up and revoked, beside the npm package
-//! `oidc-provider`.
+//! `cargo xtask bench token`: tokens issued, exchanged, looked up and revoked by Marque, beside the
+//! npm package `oidc-provider`.
 //!
 //! Each server has one core and the load has the other. Both speak HTTP/1.1 in TLS on connections
 //! that stay open. Every request is signed before its span begins, and is made once. Rounds are
@@ -8,7 +8,10 @@
 mod ask;
 mod bars;
 mod flow;
+mod ground;
+mod growth;
 mod honest;
+mod marque;
 mod oidc_provider;
 mod options;
 mod prepare;
@@ -17,44 +20,50 @@ mod side;
 mod start;
 mod throughput;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 
+use self::marque::Marque;
 use self::oidc_provider::OidcProvider;
 pub(super) use self::options::Options;
 use self::prepare::Keys;
 use self::report::Report;
 use super::cores::Cores;
 use super::places::Places;
-use super::{papers, process};
+use super::{binary, papers, process};
 
-/// Why nothing of Marque is measured, and so no bar judged.
-const NO_MARQUE: &str = "Marque is not measured: this bench does not start it yet";
-
-/// Measures, tells, and fails where a bar is missed or cannot be judged.
+/// Measures, tells, and fails where a bar is missed.
 pub(super) fn run(options: &Options) -> anyhow::Result<()> {
-    let cores = Cores::take()?;
-    let itself = std::env::current_exe().context("the path of this program")?;
-    let places = Places::make(&itself, &[])?;
-    papers::write(&places)?;
-    let keys = Keys::make(&places)?;
-    let machine = process::machine();
-    let peer = OidcProvider::install(&places, &keys, cores)?;
-    let (peer, started) = start::measure(&keys, options.rounds, || peer.start())?;
-    let sides = [peer];
-    sides.iter().try_for_each(|side| honest::require(side, &keys))?;
-    let all = throughput::measure(&sides, &keys, options)?;
-    let mut tables = report::throughput(&all);
-    tables.push(report::starts(&[started], &all));
-    let report = Report {
-        machine,
-        options: options.to_string(),
-        sides: sides.iter().map(|side| side.about.clone()).collect(),
-        absent: vec![NO_MARQUE],
-        tables,
-        bars: bars::all(&all),
-    };
+    let report = if options.is_growth { growth::measure(options) } else { serve(options) }?;
     report.print(options.is_json)?;
     let missed = report.missed();
     ensure!(!options.has_bars || missed.is_empty(), "missed: {}", missed.join("; "));
     Ok(())
+}
+
+// Both servers, side by side.
+fn serve(options: &Options) -> anyhow::Result<Report> {
+    let binary = binary::to_measure(options.binary.as_deref())?;
+    let cores = Cores::take()?;
+    let places = Places::make(&binary, &[])?;
+    papers::write(&places)?;
+    let keys = Keys::make(&places)?;
+    let machine = process::machine();
+    let marque = Marque::set_up(&places, &keys, cores)?;
+    let mut all = vec![start::measure(&keys, options.rounds, || marque.start())?];
+    if !options.is_alone {
+        let peer = OidcProvider::install(&places, &keys, cores)?;
+        all.push(start::measure(&keys, options.rounds, || peer.start())?);
+    }
+    let (sides, starts): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+    sides.iter().try_for_each(|side| honest::require(side, &keys))?;
+    let (all, grounds) = throughput::measure(&sides, (&places, &keys), options)?;
+    let mut tables = report::throughput(&all);
+    tables.extend([report::grounds(&grounds), report::starts(&starts, &all)]);
+    Ok(Report {
+        machine,
+        options: options.to_string(),
+        sides: sides.iter().map(|side| side.about.clone()).collect(),
+        tables,
+        bars: bars::all(&all, (&grounds, &starts)),
+    })
 }

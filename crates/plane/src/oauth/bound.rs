@@ -124,7 +124,8 @@ impl Presented {
     ) -> Result<Bound, Refusal> {
         let Some(bound) = self.bound() else { return Ok(Bound::default()) };
         let minting = bound.minting.as_ref();
-        let token = minting.map(|minting| minting.claims(world, standing, approval, now));
+        let token = minting
+            .map(|minting| minting.claims(world, (standing, &bound.live.hashed), approval, now));
         let (uses, rests_on) = (bound.uses.clone(), self.rests_on());
         Ok(Bound { token: token.transpose()?, uses, rests_on })
     }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use marque_crypto::Secret;
+use marque_crypto::hash::sha256;
 use marque_crypto::machine;
 use marque_domain::client::ClientKeys;
 use marque_domain::{Client, Connection, Digest, Id, Revised, Run, Timestamp};
@@ -39,6 +40,8 @@ pub(super) struct Authenticated {
     pub(super) asker: Asker,
     pub(super) client_id: String,
     pub(super) uses: Option<Use>,
+    /// The assertion of its own that proved it, by its hash, and its use.
+    pub(super) assertion: Option<(Digest, Use)>,
 }
 
 impl Authenticated {
@@ -97,7 +100,8 @@ impl Plane {
                 let live = caller::prove(&world, self.machine_key(), presented);
                 let live = live.map_err(|_| unproven())?;
                 let client_id = live.run.to_string();
-                Ok(Authenticated { asker: Asker::Run(live), client_id, uses: None })
+                let asker = Asker::Run(live);
+                Ok(Authenticated { asker, client_id, uses: None, assertion: None })
             }
             _ => Err(unproven()),
         }
@@ -138,7 +142,8 @@ impl Plane {
         let held = read.map_err(|_| unproven())?;
         let uses = Use::of("assertion", &claimed, &held.jti, held.exp.timestamp());
         let asker = named.asker(world).ok_or_else(unproven)?;
-        Ok(Authenticated { asker, client_id: claimed, uses: Some(uses) })
+        let assertion = Some((sha256(assertion.expose()), uses));
+        Ok(Authenticated { asker, client_id: claimed, uses: Some(uses), assertion })
     }
 
     // Random, so a keyed hash finds it (DESIGN.md §15). Of resource servers alone.
@@ -153,8 +158,8 @@ impl Plane {
             Some(Named::Resource(connection))
                 if connection.fact.is_live() && secret_of(&connection) == Some(hash) =>
             {
-                let asker = Asker::Resource(connection);
-                Ok(Authenticated { asker, client_id: client_id.to_owned(), uses: None })
+                let (asker, client_id) = (Asker::Resource(connection), client_id.to_owned());
+                Ok(Authenticated { asker, client_id, uses: None, assertion: None })
             }
             _ => Err(unproven()),
         }
@@ -182,8 +187,8 @@ fn by_certificate(
     if !is_proven || !client.fact.is_active() {
         return Err(unproven());
     }
-    let asker = Asker::Client(client);
-    Ok(Authenticated { asker, client_id: client_id.to_owned(), uses: None })
+    let (asker, client_id) = (Asker::Client(client), client_id.to_owned());
+    Ok(Authenticated { asker, client_id, uses: None, assertion: None })
 }
 
 fn named(world: &World, client_id: &str) -> Option<Named> {

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use marque_crypto::Secret;
-use marque_domain::{AccessToken, Id, Run, Timestamp};
+use marque_crypto::hash::sha256;
+use marque_domain::{AccessToken, Digest, Id, Run, Timestamp};
 use marque_wire::jose::{NumericDate, TokenClass, Unverified};
 use marque_wire::oauth::{
     AccessTokenClaims, Audience, Authentication, ClientAssertion, ErrorCode, Exchange, TokenType,
@@ -43,6 +44,8 @@ pub(super) struct Presenter<'a> {
     pub(super) live: Option<Arc<LiveRun>>,
     pub(super) client_id: &'a str,
     pub(super) possession: &'a Possession,
+    /// The assertion that proved it, by its hash, and its use.
+    pub(super) shown: Option<(Digest, Use)>,
 }
 
 /// An actor token that holds.
@@ -75,22 +78,23 @@ impl Plane {
         }
         let world = self.world();
         let bad = || wrong("the `subject_token` does not hold");
-        let subject = self.read_own(&world, settings, &asked.subject_token).ok_or_else(bad)?;
+        let subject = self.verified(&asked.subject_token).ok_or_else(bad)?;
+        let subject = subject.claims();
         let run = subject.run.as_ref().map(|run| run.id).ok_or_else(bad)?;
         let jti: Id<AccessToken> = subject.jti.parse().map_err(|_| bad())?;
         if world.runs.get(run).is_none_or(|run| !run.fact.is_open(self.now())) {
             return Err(bad());
         }
-        self.must_be_for(&world, settings, (&subject, presenter))?;
-        must_be_within(&world, settings, (wish, &subject))?;
+        self.must_be_for(&world, settings, (subject, presenter))?;
+        must_be_within(&world, settings, (wish, subject))?;
         let until = actor.ends(subject.exp.timestamp());
         let presenting = presenter.live.as_ref().ok_or_else(bad)?.run;
         let hop = Hop { subject: run, presenter: presenting };
         let exchanged = Exchanged {
             own: Some(jti),
-            jti: subject.jti,
+            jti: subject.jti.clone(),
             until,
-            authentication: subject.authentication,
+            authentication: subject.authentication.clone(),
         };
         Ok((exchanged, hop, actor.uses))
     }
@@ -123,7 +127,8 @@ impl Plane {
         let world = self.world();
         match kind {
             TokenType::AccessToken => {
-                let claims = self.read_own(&world, settings, token).ok_or_else(bad)?;
+                let claims = self.verified(token).ok_or_else(bad)?;
+                let claims = claims.claims();
                 let own = presenter.live.as_ref().map(|live| live.run);
                 let is_own = own.is_some() && claims.run.as_ref().map(|run| run.id) == own;
                 let is_bound =
@@ -134,6 +139,12 @@ impl Plane {
                 Ok(ActorToken { uses: None, until: Some(claims.exp.timestamp()) })
             }
             TokenType::Jwt => {
+                // The very assertion that just proved the client holds.
+                if let Some((hash, uses)) = presenter.shown
+                    && hash == sha256(token.expose())
+                {
+                    return Ok(ActorToken { uses: Some(uses), until: None });
+                }
                 let read = Unverified::parse(TokenClass::ClientAssertion, token.expose());
                 let unverified = read.map_err(|_| bad())?;
                 let keys = presenter.client_id.parse().ok();

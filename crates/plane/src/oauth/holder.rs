@@ -57,8 +57,10 @@ impl Plane {
             let by = (authenticated, possession);
             return self.holder_for_person(settings, asked, by, gathered).await;
         }
+        let shown = authenticated.assertion;
         let Holder { live, client_id, .. } = self.holder(Some(authenticated)).await?;
-        let presenter = exchange::Presenter { live: Some(live), client_id: &client_id, possession };
+        let presenter =
+            exchange::Presenter { live: Some(live), client_id: &client_id, possession, shown };
         let (exchanged, hop, actor_use) = self.exchange(settings, (asked, wish), &presenter)?;
         gathered.add(actor_use);
         self.must_be_new(gathered)?;
@@ -75,12 +77,13 @@ impl Plane {
         (authenticated, possession): (Authenticated, &Possession),
         gathered: &mut Gathered,
     ) -> Result<Holder, Refused> {
-        let Authenticated { asker, client_id, .. } = authenticated;
+        let Authenticated { asker, client_id, assertion: shown, .. } = authenticated;
         let Asker::Client(client) = asker else {
             let description = "only a registered workload opens runs for people";
             return Err(Refused::of(ErrorCode::UnauthorizedClient, description));
         };
-        let presenter = exchange::Presenter { live: None, client_id: &client_id, possession };
+        let presenter =
+            exchange::Presenter { live: None, client_id: &client_id, possession, shown };
         let actor = self.actor_of(settings, asked, &presenter)?;
         let subject = (&asked.subject_token, asked.subject_token_type);
         let person = self.person_of(subject, &client_id).ok_or_else(|| {

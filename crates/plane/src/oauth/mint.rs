@@ -3,13 +3,14 @@
 //! `act` is made here alone, from the chain of the run (RFC 8693 §4.1): the outermost actor is who
 //! presents the token, and every actor has the issuer that names it.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use marque_crypto::hash::sha256;
 use marque_crypto::token_key::TokenAlgorithm;
 use marque_domain::{
-    AccessToken, Agent, Approval, ApprovalState, Code, Id, Refusal, Revised, Timestamp,
-    TokenRecord, canonical_bytes,
+    AccessToken, Agent, AgentVersion, Approval, ApprovalState, Code, Digest, Id, Refusal, Revised,
+    Timestamp, TokenRecord, canonical_bytes,
 };
 use marque_wire::jose::NumericDate;
 use marque_wire::oauth::{
@@ -56,12 +57,37 @@ pub(crate) struct Mint {
     taken: Option<Taken>,
 }
 
+/// The hashes of a run's mandate and of its agent's version, which each of its tokens has: made
+/// anew where one of both has another revision.
+#[derive(Default)]
+pub(crate) struct Hashed(Mutex<Option<(Revisions, [Digest; 2])>>);
+
+type Revisions = (u64, Id<AgentVersion>, u64);
+
+impl Hashed {
+    fn of(&self, standing: &Standing) -> Result<[Digest; 2], Refusal> {
+        let (run, version) = (&standing.run, &standing.version);
+        let revisions = (run.revision, version.fact.id, version.revision);
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, hashes)) = *latest
+            && of == revisions
+        {
+            return Ok(hashes);
+        }
+        let hash = |bytes: Result<Vec<u8>, _>| bytes.map(|bytes| sha256(&bytes));
+        let authority = hash(canonical_bytes(&run.fact.mandate)).map_err(|_| unnameable())?;
+        let version = hash(canonical_bytes(&version.fact)).map_err(|_| unnameable())?;
+        *latest = Some((revisions, [authority, version]));
+        Ok([authority, version])
+    }
+}
+
 impl Minting {
     /// The token for a run as it stands.
     pub(crate) fn claims(
         &self,
         world: &World,
-        standing: &Standing,
+        (standing, hashed): (&Standing, &Hashed),
         approval: Option<&Revised<Approval>>,
         now: Timestamp,
     ) -> Result<Box<Mint>, Refusal> {
@@ -97,7 +123,7 @@ impl Minting {
             act,
             may_act: self.may_act(world),
             cnf: self.confirmation,
-            run: Some(Self::run_claim(standing, approval)?),
+            run: Some(Self::run_claim(standing, hashed.of(standing)?, approval)?),
             status: None,
         };
         let (algorithm, grant) = (self.algorithm, self.grant);
@@ -165,12 +191,10 @@ impl Minting {
 
     fn run_claim(
         standing: &Standing,
+        [authority, version]: [Digest; 2],
         approval: Option<&Revised<Approval>>,
     ) -> Result<RunClaim, Refusal> {
         let run = &standing.run.fact;
-        let hash = |bytes: Result<Vec<u8>, _>| bytes.map(|bytes| sha256(&bytes));
-        let authority = hash(canonical_bytes(&run.mandate)).map_err(|_| unnameable())?;
-        let version = hash(canonical_bytes(&standing.version.fact)).map_err(|_| unnameable())?;
         let depth = u8::try_from(run.chain.actors.len()).map_err(|_| unnameable())?;
         let approvals = approval.map(|approval| ApprovalReference {
             id: approval.fact.id,

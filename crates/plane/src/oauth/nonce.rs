@@ -4,6 +4,7 @@
 //! A nonce is a keyed hash of the minute it is for, so no server has to remember one, and servers
 //! that share a store take each other's.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use marque_crypto::machine::{self, MachineHashKey};
@@ -13,7 +14,27 @@ use marque_domain::Timestamp;
 const SPAN: Duration = Duration::from_secs(60);
 
 /// The nonce of now, and the one before, which is still good.
-pub(super) struct Nonces([String; 2]);
+pub(crate) struct Nonces([String; 2]);
+
+/// Those that were good lately, by their minute: every answer has one of them.
+#[derive(Default)]
+pub(crate) struct LatestNonces(Mutex<Option<(u64, Arc<Nonces>)>>);
+
+impl LatestNonces {
+    /// As [`Nonces::at`].
+    pub(super) fn at(&self, key: &MachineHashKey, now: Timestamp) -> Arc<Nonces> {
+        let span = now.as_millis() / span_millis();
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*latest {
+            Some((known, nonces)) if *known == span => Arc::clone(nonces),
+            _ => {
+                let nonces = Arc::new(Nonces::at(key, now));
+                *latest = Some((span, Arc::clone(&nonces)));
+                nonces
+            }
+        }
+    }
+}
 
 impl Nonces {
     /// Those that are good at that moment.

@@ -15,7 +15,6 @@ use marque_wire::oauth::{
 };
 
 use super::bound::{BoundProof, Held};
-use super::nonce::Nonces;
 use super::{proof, service, target};
 use crate::caller::Presented;
 use crate::plane::Plane;
@@ -54,9 +53,15 @@ struct Generations {
 }
 
 /// What a token says, and which key has signed it: one that was taken out of use verifies nothing.
-struct Known {
+pub(super) struct Known {
     claims: AccessTokenClaims,
     kid: String,
+}
+
+impl Known {
+    pub(super) fn claims(&self) -> &AccessTokenClaims {
+        &self.claims
+    }
 }
 
 impl VerifiedTokens {
@@ -191,7 +196,7 @@ impl Plane {
     ) -> Result<super::bound::Use, BadProof> {
         let proof = at.proof?.ok_or(BadProof::Missing)?;
         let proof::Moment { now, steady } = self.moment();
-        let nonces = Nonces::at(self.machine_key(), steady);
+        let nonces = self.nonces(steady);
         let good = nonces.good();
         let target = Htu::parse(at.url).map_err(|_| BadProof::Target)?;
         let expected = ExpectedProof {
@@ -205,8 +210,9 @@ impl Plane {
         DpopProof::check(proof, &expected).map(|held| proof::used(&held, steady))
     }
 
-    // Its claims, if its signature holds and nobody took it back.
-    fn verified(&self, token: &Secret) -> Option<Arc<Known>> {
+    /// A token of ours that holds now: its signature, its time, and that nobody took it back. Its
+    /// audience and its run are for the caller to look at.
+    pub(super) fn verified(&self, token: &Secret) -> Option<Arc<Known>> {
         let (settings, world, now) = (self.oauth()?, self.world(), self.now());
         let hash = sha256(token.expose());
         let cache = &self.inner().verified;

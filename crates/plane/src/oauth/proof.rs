@@ -1,7 +1,6 @@
 //! Proof of possession: whose key or certificate a token will be bound to (RFC 9449, RFC 8705 §3).
 
 use marque_crypto::hash::sha256;
-use marque_crypto::machine::MachineHashKey;
 use marque_domain::Timestamp;
 use marque_wire::jose::NumericDate;
 use marque_wire::oauth::{
@@ -35,33 +34,36 @@ pub(super) struct Possession {
     pub(super) uses: Option<Use>,
 }
 
-/// What the requester of a token proved to hold. At the token endpoint a proof must have a nonce.
-pub(super) fn of_requester(
-    ask: &EndpointAsk,
-    target: &str,
-    key: &MachineHashKey,
-    Moment { now, steady }: Moment,
-) -> Result<Possession, Refused> {
-    let proof = ask.proof.as_ref().map_err(|problem| refused(*problem))?;
-    let Some(proof) = proof else {
-        let certificate = ask.certificate.as_deref().map(thumbprint);
-        let confirmation = certificate.map(Confirmation::Certificate);
-        return Ok(Possession { confirmation, uses: None });
-    };
-    let nonces = Nonces::at(key, steady);
-    let good = nonces.good();
-    let target = Htu::parse(target).map_err(|_| refused(BadProof::Target))?;
-    let expected = ExpectedProof {
-        method: "POST",
-        target: &target,
-        now: NumericDate::of(now),
-        nonces: Some(&good),
-        access_token: None,
-        key: None,
-    };
-    let proof = DpopProof::check(proof, &expected).map_err(refused)?;
-    let uses = Some(used(&proof, steady));
-    Ok(Possession { confirmation: Some(Confirmation::Key(proof.key)), uses })
+impl Plane {
+    /// What the requester of a token proved to hold. At the token endpoint a proof must have a
+    /// nonce.
+    pub(super) fn possession_of(
+        &self,
+        ask: &EndpointAsk,
+        target: &str,
+    ) -> Result<Possession, Refused> {
+        let Moment { now, steady } = self.moment();
+        let proof = ask.proof.as_ref().map_err(|problem| refused(*problem))?;
+        let Some(proof) = proof else {
+            let certificate = ask.certificate.as_deref().map(thumbprint);
+            let confirmation = certificate.map(Confirmation::Certificate);
+            return Ok(Possession { confirmation, uses: None });
+        };
+        let nonces = self.nonces(steady);
+        let good = nonces.good();
+        let target = Htu::parse(target).map_err(|_| refused(BadProof::Target))?;
+        let expected = ExpectedProof {
+            method: "POST",
+            target: &target,
+            now: NumericDate::of(now),
+            nonces: Some(&good),
+            access_token: None,
+            key: None,
+        };
+        let proof = DpopProof::check(proof, &expected).map_err(refused)?;
+        let uses = Some(used(&proof, steady));
+        Ok(Possession { confirmation: Some(Confirmation::Key(proof.key)), uses })
+    }
 }
 
 /// A proof that had a nonce: it is remembered until its nonce is over, or it is too old.

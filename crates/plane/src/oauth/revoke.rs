@@ -3,11 +3,11 @@
 //! What was exchanged for a token of the same run ends with it: a child does not outlive what it
 //! came of (threat 46).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use marque_crypto::machine;
-use marque_domain::{AccessToken, Closing, Event, Id, Run, Timestamp, User, Verb};
+use marque_domain::{AccessToken, Closing, Digest, Event, Id, Run, Timestamp, User, Verb};
 use marque_wire::oauth::IntrospectionRequest;
 
 use super::answer::{Asked, Refused};
@@ -16,7 +16,6 @@ use super::bound::Use;
 use super::client::{Asker, Credentials, unproven};
 use super::deferred::cancel;
 use super::early::{self, Gathered};
-use super::proof;
 use crate::caller::Acting;
 use crate::error::AdminError;
 use crate::failure::Failure;
@@ -55,11 +54,10 @@ impl Plane {
             Some((seen.id, run, seen.claims.exp.timestamp()))
         });
         let endpoint = settings.endpoint("revoke");
-        let possession =
-            match proof::of_requester(ask, &endpoint, self.machine_key(), self.moment()) {
-                Ok(possession) => possession,
-                Err(unheld) => return Err(self.refuse_early(&refused, gathered, unheld).await),
-            };
+        let possession = match self.possession_of(ask, &endpoint) {
+            Ok(possession) => possession,
+            Err(unheld) => return Err(self.refuse_early(&refused, gathered, unheld).await),
+        };
         let code = machine::hash(self.machine_key(), request.token.expose());
         let uses: Vec<Use> = authenticated.uses.into_iter().chain(possession.uses).collect();
         let (by, confirmation) = (authenticated.client_id, possession.confirmation);
@@ -111,47 +109,50 @@ impl Plane {
     fn use_one(&self, one: Use) -> Result<(), Refused> {
         let now = self.now();
         // ORDER: taken first. What was committed meanwhile is in the world that is looked at then.
-        let is_taken = self.inner().asserted.take(one, now);
+        let is_taken = self
+            .inner()
+            .asserted
+            .take(one, now, &|digest| self.world().tokens.used_until(digest).is_some());
         if !is_taken || self.world().tokens.must_be_new(one.digest, now).is_err() {
             return Err(again());
         }
-        let (sequencer, asserted) = (self.clone(), Arc::clone(&self.inner().asserted));
-        self.spawn(async move {
-            let kept = sequencer.sequencer().submit(Durability::Read, move |step| {
-                // Used at another server meanwhile: nothing that was told can be taken back.
-                let _again = step.use_once(one.digest, one.until);
-                Ok::<_, Failure>(())
+        let keep = move |step: &mut Step<'_, '_>| {
+            // Used at another server meanwhile: nothing that was told can be taken back.
+            let _again = step.use_once(one.digest, one.until);
+            Ok::<_, Failure>(())
+        };
+        let plane = self.clone();
+        self.leave(keep, move |_overloaded| {
+            let later = plane.clone();
+            plane.spawn(async move {
+                let kept = later.sequencer().submit_patiently(Durability::Read, keep).await;
+                kept.unwrap_or_else(|failure| {
+                    tracing::warn!(%failure, "an assertion is remembered by this server alone");
+                });
             });
-            if kept.await.is_ok() {
-                asserted.forget(one);
-            }
         });
         Ok(())
     }
 }
 
-/// What was used up and is not in the store yet.
+/// What was used up, for as long as it may not be in the store yet.
 #[derive(Default)]
-pub(crate) struct Asserted(Mutex<std::collections::HashMap<marque_domain::Digest, Timestamp>>);
+pub(crate) struct Asserted(Mutex<std::collections::HashMap<Digest, Timestamp>>);
 
 /// Most of them: beyond that nobody new is answered (threat 63).
 const ASSERTED_MAX: usize = 10_000;
 
 impl Asserted {
-    fn take(&self, one: Use, now: Timestamp) -> bool {
+    fn take(&self, one: Use, now: Timestamp, is_kept: &dyn Fn(Digest) -> bool) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= ASSERTED_MAX {
-            // Those whose write failed are still here.
-            known.retain(|_, until| now < *until);
+            // Those whose write failed stay.
+            known.retain(|digest, until| now < *until && !is_kept(*digest));
         }
         if known.len() >= ASSERTED_MAX {
             return false;
         }
         known.insert(one.digest, one.until).is_none()
-    }
-
-    fn forget(&self, one: Use) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&one.digest);
     }
 }
 

@@ -1,6 +1,8 @@
 //! The token endpoint: one request, from the client's proof to the signed token.
 
-use marque_domain::{Agent, Body, Effect, Endpoint, Id, Operation, SCOPE, TOKEN};
+use std::sync::Arc;
+
+use marque_domain::{Agent, Body, Effect, Endpoint, Id, Operation, SCOPE, TOKEN, Timestamp};
 use marque_wire::oauth::{
     AuthorizationDetails, Confirmation, ErrorCode, GRANT_TYPES, Grant, Resource, Scope,
     TokenRequest, TokenResponse, TokenType,
@@ -17,7 +19,7 @@ use super::exchange::Exchanged;
 use super::holder::Holder;
 use super::mint::{self, Minting};
 use super::nonce::Nonces;
-use super::proof::{self, Possession};
+use super::proof::Possession;
 use super::target::{self, Target, is_by_gateway};
 use crate::caller::Presented;
 use crate::decide::{self, Ask};
@@ -67,7 +69,12 @@ impl Plane {
 
     /// The nonce for the next proof.
     pub fn dpop_nonce(&self) -> String {
-        Nonces::at(self.machine_key(), self.moment().steady).newest().to_owned()
+        self.nonces(self.moment().steady).newest().to_owned()
+    }
+
+    /// The nonces that are good at that moment.
+    pub(super) fn nonces(&self, steady: Timestamp) -> Arc<Nonces> {
+        self.inner().nonces.at(self.machine_key(), steady)
     }
 
     /// Answers the token endpoint (RFC 6749 §3.2). Every answer is in the log before it is given.
@@ -144,7 +151,7 @@ impl Plane {
         let authenticated = self.client_of(settings, ask, request)?;
         gathered.who = authenticated.as_ref().and_then(|client| client.known(&self.world()));
         gathered.add(authenticated.iter().filter_map(|client| client.uses));
-        let possession = proof::of_requester(ask, &endpoint, self.machine_key(), self.moment())?;
+        let possession = self.possession_of(ask, &endpoint)?;
         gathered.add(possession.uses);
         // ORDER: who asks is known before anything is said of what there is to ask for.
         let is_client = authenticated.is_some();

@@ -7,6 +7,7 @@ use marque_store::Store;
 
 use super::Message;
 use super::command::Command;
+use super::gathering::Gathering;
 use super::turns::{BATCH, Core, Turns};
 use super::writing::Again;
 
@@ -36,6 +37,7 @@ pub(super) fn serve(turns: &Turns, queue: &Receiver<Message>, store: &Store) {
         // it was not more than a batch.
         let mut batch = turns.aside.take(BATCH);
         has_more = batch.len() == BATCH;
+        batch.extend(turns.gathering().map(Gathering::take).unwrap_or_default());
         batch.extend(queued);
         if batch.is_empty() {
             if is_over {

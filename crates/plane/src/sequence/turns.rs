@@ -10,6 +10,7 @@ use super::aside::Aside;
 use super::backfill::Backfill;
 use super::command::{Command, Durability};
 use super::committer::Committer;
+use super::gathering::Gathering;
 use super::syncers::Syncers;
 use super::writing::Writing;
 use crate::failure::Failure;
@@ -19,7 +20,7 @@ pub(super) const BATCH: usize = 512;
 
 /// Of what lies aside, what whoever commits by itself takes along at most.
 const TAKEN_ALONG: usize = 64;
-/// Batches of others after which the thread looks after the write-ahead log.
+/// Commands of others after which the thread looks after the write-ahead log.
 const TENDED_AFTER: usize = 64;
 
 /// Everything that commits, for whoever has its turn.
@@ -35,9 +36,10 @@ pub(super) struct Turns {
     /// `None` once the committer's thread has ended.
     core: Mutex<Option<Core>>,
     pub(super) aside: Aside,
+    gathering: Gathering,
     /// Commands that were queued and are not committed.
     queued: AtomicUsize,
-    /// Batches that were committed by whoever asked, since the thread looked.
+    /// Commands that were committed by whoever asked, since the thread looked.
     passed: AtomicUsize,
     /// Whether whoever asks may commit: a store in the network may be far away.
     is_near: bool,
@@ -48,33 +50,43 @@ impl Turns {
         Self {
             core: Mutex::new(Some(core)),
             aside: Aside::default(),
+            gathering: Gathering::default(),
             queued: AtomicUsize::new(0),
             passed: AtomicUsize::new(0),
             is_near,
         }
     }
 
-    /// Commits it here and now, if nobody else is at it and nobody waits; else gives it back.
+    /// Where what waits for the disk gathers; `None` where the committer's thread serves all.
+    pub(super) fn gathering(&self) -> Option<&Gathering> {
+        self.is_near.then_some(&self.gathering)
+    }
+
+    /// Commits them here and now, if nobody else is at it and nobody waits; else gives them back.
     /// `nudge` has the thread look after the write-ahead log, once in a while.
     pub(super) fn pass(
         &self,
-        command: Box<dyn Command>,
+        commands: Vec<Box<dyn Command>>,
         nudge: impl FnOnce(),
-    ) -> Result<(), Box<dyn Command>> {
+    ) -> Result<(), Vec<Box<dyn Command>>> {
         if !self.is_near {
-            return Err(command);
+            return Err(commands);
         }
-        let Ok(mut guard) = self.core.try_lock() else { return Err(command) };
-        let Some(core) = guard.as_mut() else { return Err(command) };
+        let Ok(mut guard) = self.core.try_lock() else { return Err(commands) };
+        let Some(core) = guard.as_mut() else { return Err(commands) };
         // ORDER: what was queued first goes first.
         if self.queued.load(Ordering::Acquire) > 0 {
-            return Err(command);
+            return Err(commands);
         }
+        let count = commands.len();
         let mut batch = self.aside.take(TAKEN_ALONG);
-        batch.push(command);
+        // ORDER: what gathers was asked for before.
+        batch.extend(self.gathering.take());
+        batch.extend(commands);
         core.commit(batch);
         drop(guard);
-        if self.passed.fetch_add(1, Ordering::AcqRel) % TENDED_AFTER == TENDED_AFTER - 1 {
+        let passed = self.passed.fetch_add(count, Ordering::AcqRel);
+        if passed / TENDED_AFTER != (passed + count) / TENDED_AFTER {
             nudge();
         }
         Ok(())

@@ -41,7 +41,10 @@ impl World {
             Kept::TokenKeys => return self.tokens.keys().map(|keys| keys.text().to_owned()),
             Kept::Listed(place) => serde_json::to_string(self.tokens.listed.get(place)?),
             Kept::Revoked(token) => serde_json::to_string(&self.tokens.revoked_until(token)?),
-            Kept::Once(digest) => serde_json::to_string(&self.tokens.used_until(digest)?),
+            Kept::Once(until, digest) => {
+                let is_known = self.tokens.used_until(digest) == Some(until);
+                return is_known.then(String::new);
+            }
             Kept::Deferral(code) => serde_json::to_string(&**self.deferrals.get(code)?),
         };
         json.ok()
@@ -122,10 +125,12 @@ impl World {
                 self.tokens.revoke(token, serde_json::from_str(body).map_err(unread)?);
             }
             (Kept::Revoked(token), None) => self.tokens.forget_revoked(token),
-            (Kept::Once(digest), Some(body)) => {
-                self.tokens.put_used(digest, serde_json::from_str(body).map_err(unread)?);
+            (Kept::Once(until, digest), Some(_)) => self.tokens.put_used(digest, until),
+            (Kept::Once(until, digest), None) => {
+                if self.tokens.used_until(digest) == Some(until) {
+                    self.tokens.forget_used(digest);
+                }
             }
-            (Kept::Once(digest), None) => self.tokens.forget_used(digest),
             (Kept::Deferral(code), Some(body)) => {
                 self.deferrals.put(code, Arc::new(serde_json::from_str(body).map_err(unread)?));
             }

@@ -1,10 +1,12 @@
 //! Turns: who commits what, and when, where a plane is kept in files.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use marque_domain::{Event, Outcome};
 use marque_plane::Crossed;
-use marque_testkit::{FilePlane, RunActor, Setup, TestPlane, get};
+use marque_testkit::{FilePlane, RunActor, Setup, TestPlane, get, post};
 use tokio::task::JoinSet;
 
 async fn with_a_run(home: &FilePlane) -> (TestPlane, RunActor) {
@@ -84,4 +86,43 @@ async fn those_who_ask_at_once_and_those_who_ask_alone_share_one_log() {
     plane.stop().await;
     let plane = home.start(Setup::default()).await;
     assert_eq!(outcomes(&plane), vec![ANSWERED; 200]);
+}
+
+async fn with_a_writer(home: &FilePlane) -> (TestPlane, RunActor) {
+    let plane = home.start(Setup::default()).await;
+    let alice = plane.alice_with_bot(&["api:POST /**"]).await;
+    let run = alice.starts_a_run("bot").await;
+    (plane, run)
+}
+
+// What waits for the disk lets others come first. Whoever came first may be gone by then.
+#[tokio::test]
+async fn what_gathered_is_committed_though_whoever_asked_is_gone() {
+    let home = FilePlane::new();
+    let (plane, run) = with_a_writer(&home).await;
+    let mut asked = Box::pin(run.permit(post("/v1/items")));
+    let is_pending = poll_fn(|context| Poll::Ready(asked.as_mut().poll(context).is_pending()));
+    assert!(is_pending.await, "it lets others come first");
+    drop(asked);
+    assert_eq!(plane.log().allowed(), 1);
+    let next = tokio::time::timeout(Duration::from_secs(20), run.permit(post("/v1/items")));
+    assert!(next.await.expect("nobody waits for the one that is gone").is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn those_who_write_at_once_are_all_recorded() {
+    let home = FilePlane::new();
+    let (plane, run) = with_a_writer(&home).await;
+    let mut asking = JoinSet::new();
+    for _ in 0..100 {
+        let run = run.through(&plane);
+        asking.spawn(async move {
+            run.opens(post("/v1/items")).await.lease.finish(ANSWERED, Crossed::default());
+        });
+    }
+    asking.join_all().await;
+    drop(run);
+    let (key, note) = (plane.log_key(), plane.checkpoint().await.note);
+    assert!(plane.log().verified(&key, &note).holds());
+    assert_eq!(plane.log().allowed(), 100);
 }

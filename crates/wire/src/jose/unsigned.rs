@@ -40,9 +40,10 @@ impl Unsigned {
     }
 
     fn from_parts(class: TokenClass, header: &Value, claims: &Map<String, Value>) -> Self {
-        let claims = Value::Object(claims.clone());
-        let [header, claims] = [header, &claims].map(|part| encode(part.to_string().as_bytes()));
-        Self { class, text: format!("{header}.{claims}") }
+        let header = encode(header.to_string().as_bytes());
+        let claims = serde_json::to_vec(claims);
+        let claims = claims.expect("INVARIANT: values of JSON have a form in JSON");
+        Self { class, text: format!("{header}.{}", encode(&claims)) }
     }
 
     /// What is to be signed (RFC 7515 section 5.1).

@@ -4,12 +4,14 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use super::prepare::{HOLDER, KEY_ID, Keys, SCOPE, SIGNER};
+use super::prepare::{KEY_ID, Keys, SCOPE};
 use super::side::{Paths, Side};
+use crate::bench::clock::eventually;
 use crate::bench::cores::Cores;
 use crate::bench::drive::Trust;
 use crate::bench::http::free_port;
@@ -19,6 +21,8 @@ use crate::bench::program;
 /// Where the script and the pins are.
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bench/token/oidc-provider");
 const FILES: [&str; 4] = ["package.json", "package-lock.json", "server.mjs", "memory.mjs"];
+/// How long it may take to say its version.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The folder of its settings, and of what it says.
 const FOLDER: &str = "oidc-provider";
 /// What it keeps tokens for instead of signing them: it looks up and revokes no other.
@@ -29,6 +33,9 @@ const PATHS: Paths = Paths {
     revocation: "/oauth/revoke",
     keys: "/oauth/jwks",
 };
+/// The client that signs, and the one that has a secret.
+const SIGNER: &str = "signer";
+const HOLDER: &str = "holder";
 /// Of the client that has no key: 256 bits, as a machine's secret is.
 const SECRET: &str = "Zk3q8vTn1xHsW5bYc7LdRf0aJg2mUe9oPi6KtQzXyBs";
 
@@ -66,9 +73,10 @@ impl<'a> OidcProvider<'a> {
             running,
             trust: self.trust.clone(),
             paths: PATHS,
-            secret: SECRET.to_owned(),
+            client: SIGNER.to_owned(),
+            secret: (HOLDER.to_owned(), SECRET.to_owned()),
             kept_resource: KEPT,
-            subjects: Vec::new(),
+            hops: Vec::new(),
         })
     }
 
@@ -89,11 +97,15 @@ impl<'a> OidcProvider<'a> {
         })
     }
 
-    /// Its version and that of Node, as it says itself.
+    /// Its version and that of Node, as it says itself a moment after it listens.
     fn about(&self) -> anyhow::Result<String> {
-        let said = fs::read_to_string(self.places.at(FOLDER).join("said"))?;
-        let mut lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let told = lines.next_back().with_context(|| format!("it says no version: {said}"))?;
+        let file = self.places.at(FOLDER).join("said");
+        let told = eventually(PATIENCE, || {
+            let said = fs::read_to_string(&file)?;
+            let mut lines = said.lines().rev();
+            Ok(lines.find_map(|line| serde_json::from_str::<Value>(line).ok()))
+        })?;
+        let told = told.context("it says no version")?;
         let word = |name| told.get(name).and_then(Value::as_str).unwrap_or("?");
         let [version, node] = ["version", "node"].map(word);
         Ok(format!("oidc-provider {version}, Node {node}"))

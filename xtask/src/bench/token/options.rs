@@ -1,6 +1,7 @@
 //! The words after `cargo xtask bench token`.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use anyhow::ensure;
 
@@ -9,12 +10,27 @@ use super::throughput::{MANY, Pace};
 use crate::bench::options::{number, read};
 
 /// As `read` takes them.
-const KNOWN: &[&str] =
-    &["--only FLOW", "--connections N", "--rounds N", "--seconds N", "--json", "--no-bars"];
+const KNOWN: &[&str] = &[
+    "--binary PATH",
+    "--only FLOW",
+    "--connections N",
+    "--rounds N",
+    "--seconds N",
+    "--alone",
+    "--growth",
+    "--json",
+    "--no-bars",
+];
 
 /// What is measured, and how it is told.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
+    /// The binary to measure; none: the release binary, built first.
+    pub(super) binary: Option<PathBuf>,
+    /// Marque alone, without the other server.
+    pub(super) is_alone: bool,
+    /// What a token takes with many agents, policies and runs, and nothing else.
+    pub(super) is_growth: bool,
     /// None: all of them.
     only: Option<String>,
     /// None: every load.
@@ -33,6 +49,9 @@ impl Options {
     /// Reads the words.
     pub(crate) fn parse(words: &[String]) -> anyhow::Result<Self> {
         let mut options = Self {
+            binary: None,
+            is_alone: false,
+            is_growth: false,
             only: None,
             connections: None,
             rounds: 3,
@@ -42,6 +61,9 @@ impl Options {
         };
         for (word, value) in read(words, KNOWN)? {
             match word {
+                "--binary" => options.binary = Some(value.into()),
+                "--alone" => options.is_alone = true,
+                "--growth" => options.is_growth = true,
                 "--json" => options.is_json = true,
                 "--no-bars" => options.has_bars = false,
                 "--only" => options.only = Some(known(value)?),

@@ -5,9 +5,11 @@ use std::io::{Write as _, stdout};
 
 use serde_json::{Value, json};
 
+use super::ground::Ground;
 use super::start::Started;
 use super::throughput::{Compared, MANY, Pace};
-use crate::bench::bars::{self, Bar};
+use crate::bench::bars::{self, Bar, ratios};
+use crate::bench::figures::median;
 use crate::bench::table::{Table, fine, mib, whole};
 
 /// All of it.
@@ -16,10 +18,19 @@ pub(super) struct Report {
     pub(super) options: String,
     /// What runs, by its version.
     pub(super) sides: Vec<String>,
-    /// What was not measured, and why.
-    pub(super) absent: Vec<&'static str>,
     pub(super) tables: Vec<Table>,
     pub(super) bars: Vec<Bar>,
+}
+
+/// How many times as much a second of CPU gives with it as with the last one that is measured so.
+fn times(all: &[Compared], compared: &Compared) -> Option<f64> {
+    let is_same = |other: &&Compared| (other.flow, other.pace) == (compared.flow, compared.pace);
+    let other = all.iter().rfind(is_same)?;
+    if other.side == compared.side {
+        return None;
+    }
+    let cpu = |of: &Compared| of.each(|span| span.cpu_micros);
+    Some(median(ratios(&cpu(other), &cpu(compared))))
 }
 
 /// A table for each flow.
@@ -28,7 +39,8 @@ pub(super) fn throughput(all: &[Compared]) -> Vec<Table> {
     for compared in all {
         let title = compared.flow.to_string();
         if tables.last().is_none_or(|table| table.title != title) {
-            let columns = &["a second", "p50 ms", "p99 ms", "CPU µs", "a CPU-second", "failed"];
+            let columns =
+                &["a second", "p50 ms", "p99 ms", "CPU µs", "a CPU-second", "times", "failed"];
             tables.push(Table { title, columns, rows: Vec::new() });
         }
         let cpu = compared.middle(|span| span.cpu_micros);
@@ -38,6 +50,7 @@ pub(super) fn throughput(all: &[Compared]) -> Vec<Table> {
             fine(compared.middle(|span| span.p99)),
             whole(cpu),
             whole(1e6 / cpu),
+            times(all, compared).map(|times| format!("{times:.2}")).unwrap_or_default(),
             whole(compared.each(|span| span.failed).iter().sum()),
         ];
         if let Some(table) = tables.last_mut() {
@@ -46,6 +59,19 @@ pub(super) fn throughput(all: &[Compared]) -> Vec<Table> {
         }
     }
     tables
+}
+
+/// What the machine takes for what nobody can do without.
+pub(super) fn grounds(all: &[Ground]) -> Table {
+    let middle = |of: fn(&Ground) -> f64| median(all.iter().map(of).collect());
+    let rows = [
+        ("ES256 made, µs", middle(|ground| ground.sign)),
+        ("ES256 checked, µs", middle(|ground| ground.verify)),
+        ("a page on the disk, p50 ms", middle(|ground| ground.sync)),
+        ("a page on the disk, p99 ms", middle(|ground| ground.sync_p99)),
+    ];
+    let rows = rows.map(|(name, figure)| (name.to_owned(), vec![fine(figure)]));
+    Table { title: "the machine alone".to_owned(), columns: &["median"], rows: rows.into() }
 }
 
 /// What a server holds, and how soon it serves.
@@ -72,15 +98,14 @@ pub(super) fn starts(all: &[Started], loads: &[Compared]) -> Table {
 }
 
 impl Report {
-    /// The bars that were missed, or that there was nothing to judge.
+    /// The bars that were missed.
     pub(super) fn missed(&self) -> Vec<String> {
-        let absent = self.absent.iter().map(|why| (*why).to_owned());
-        absent.chain(bars::missed(&self.bars)).collect()
+        bars::missed(&self.bars)
     }
 
     fn text(&self) -> String {
         let mut text = format!("token, {}; {}\n", self.options, self.machine);
-        for line in self.sides.iter().map(String::as_str).chain(self.absent.iter().copied()) {
+        for line in &self.sides {
             let _ = writeln!(text, "{line}");
         }
         for table in &self.tables {
@@ -95,7 +120,6 @@ impl Report {
             "machine": self.machine,
             "options": self.options,
             "sides": self.sides,
-            "absent": self.absent,
             "tables": self.tables.iter().map(Table::json).collect::<Vec<_>>(),
             "bars": bars::json(&self.bars),
             "missed": self.missed(),

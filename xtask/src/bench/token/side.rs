@@ -20,12 +20,15 @@ pub(super) struct Side {
     pub(super) running: Running,
     pub(super) trust: Trust,
     pub(super) paths: Paths,
-    /// What the client without a key proves itself with.
-    pub(super) secret: String,
+    /// The id of the client that signs.
+    pub(super) client: String,
+    /// Who looks tokens up with a secret, and that secret.
+    pub(super) secret: (String, String),
     /// What those tokens are for that are looked up and revoked.
     pub(super) kept_resource: &'static str,
-    /// Tokens to be exchanged, by the length of their chain; none where it exchanges none.
-    pub(super) subjects: Vec<(usize, String)>,
+    /// The clients that exchange tokens, from the second in a chain on, each with the resource
+    /// that the tokens it may exchange are for; none where it exchanges none.
+    pub(super) hops: Vec<(String, String)>,
 }
 
 /// Where it answers what.
@@ -44,14 +47,20 @@ impl Side {
     /// Whether it has what the flow needs.
     pub(super) fn can(&self, flow: Flow) -> bool {
         match flow {
-            Flow::Exchange(hops, _) => self.subject(hops).is_some(),
+            Flow::Exchange(actors, _) => self.exchanges(actors),
             _ => true,
         }
     }
 
-    pub(super) fn subject(&self, hops: usize) -> Option<&str> {
-        let mut subjects = self.subjects.iter();
-        subjects.find_map(|(length, token)| (*length == hops).then_some(token.as_str()))
+    /// Whether somebody can be the last of so many actors.
+    pub(super) fn exchanges(&self, actors: usize) -> bool {
+        self.hop(actors).is_some()
+    }
+
+    /// The client that comes last in a chain of so many, and what the tokens it exchanges are for.
+    pub(super) fn hop(&self, actors: usize) -> Option<(&str, &str)> {
+        let (client, resource) = self.hops.get(actors.checked_sub(2)?)?;
+        Some((client, resource))
     }
 
     /// A way to it on which nothing is asked yet.

@@ -6,11 +6,13 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use super::flow::{self, Flow};
+use super::ground::Ground;
 use super::options::Options;
 use super::prepare::Keys;
 use super::side::Side;
 use crate::bench::drive::{Flowed, Load};
 use crate::bench::figures::{median, permille, real};
+use crate::bench::places::Places;
 use crate::bench::process;
 
 /// Connections of the closed loads; the last is what half of is the open one.
@@ -72,9 +74,9 @@ impl Compared {
 /// Measures every load on every server, round by round, every second round backwards.
 pub(super) fn measure(
     sides: &[Side],
-    keys: &Keys,
+    (places, keys): (&Places, &Keys),
     options: &Options,
-) -> anyhow::Result<Vec<Compared>> {
+) -> anyhow::Result<(Vec<Compared>, Vec<Ground>)> {
     let mut all: Vec<(&Side, Compared)> = Vec::new();
     let flows = flow::all().into_iter().filter(|flow| options.has(*flow));
     for flow in flows.clone() {
@@ -91,7 +93,9 @@ pub(super) fn measure(
             Asked { side, keys, flow, seconds: 1 }.closed(MANY)?;
         }
     }
+    let mut grounds = Vec::new();
     for round in 0..options.rounds {
+        grounds.push(Ground::measure(places, keys)?);
         let mut order: Vec<usize> = (0..all.len()).collect();
         if !round.is_multiple_of(2) {
             order.reverse();
@@ -108,7 +112,7 @@ pub(super) fn measure(
         }
         eprintln!("round {} of {}, load {}", round + 1, options.rounds, process::load());
     }
-    Ok(all.into_iter().map(|(_, compared)| compared).collect())
+    Ok((all.into_iter().map(|(_, compared)| compared).collect(), grounds))
 }
 
 /// Half of what the same flow came to on that server with 64 connections, if it was measured yet.

@@ -39,6 +39,7 @@ pub(crate) fn parts(policies: Arc<PolicySet>) -> anyhow::Result<Parts> {
     let public = private.with_file_name("log.vkey");
     Ok(Parts {
         clock: Arc::new(SystemClock),
+        outbound: Arc::new(marque_testkit::Outside::default()),
         random: Arc::new(SystemRandom),
         key_manager: Arc::new(FileKeyManager::new(&key_encryption, Arc::new(SystemRandom))?),
         log_key: Arc::new(LogSigner::new(log_key, LogKeyFiles { private, public })),

@@ -15,7 +15,7 @@ use marque_plane::{LogKeyFiles, LogSigner, Parts, Plane, Settings, StartError};
 use marque_policy::{PolicySet, PolicySource};
 use marque_store::{DatabaseUrl, OpenOptions, Store};
 
-use crate::{Human, Log, MockClock, SeededRandom};
+use crate::{Human, Log, MockClock, Outside, SeededRandom};
 
 /// Keys come from one seed, so that a plane that starts again has the same ones.
 const KEY_SEED: u64 = 7;
@@ -35,6 +35,8 @@ pub struct Setup {
     pub seed: u64,
     /// The folder with the log's key, as `log`; without one the key is in no file, and stays.
     pub log_keys: Option<PathBuf>,
+    /// What lies outside.
+    pub outside: Arc<Outside>,
 }
 
 /// A plane and the hands that move it. A clone is the same plane.
@@ -194,6 +196,7 @@ pub(crate) fn parts(setup: &Setup, clock: Arc<MockClock>) -> (Arc<MockClock>, Pa
         })
         .collect();
     let parts = Parts {
+        outbound: Arc::clone(&setup.outside) as Arc<dyn marque_plane::outbound::Outbound>,
         clock: Arc::clone(&clock) as Arc<dyn marque_plane::Clock>,
         random: Arc::clone(&random) as Arc<dyn marque_crypto::Random>,
         key_manager: Arc::new(FileKeyManager::new(&key_encryption, random).unwrap()),

@@ -111,6 +111,7 @@ fn table() -> Vec<Route> {
         act("/v1/clients/{client}/resume", Human, post(clients::resume)),
         act("/v1/clients/{client}/retire", Human, post(clients::retire)),
         read("/v1/issuers", Human, get(issuers::list)),
+        read("/v1/issuers/{issuer}", Human, get(issuers::show)),
         act("/v1/issuers", Human, post(issuers::add)),
         act("/v1/issuers/{issuer}/remove", Human, post(issuers::remove)),
         read("/v1/connections", Human, get(connections::list)),

@@ -14,6 +14,7 @@ pub(crate) mod git_sign;
 pub(crate) mod grant;
 pub(crate) mod issuer;
 pub(crate) mod key;
+pub(crate) mod key_args;
 pub(crate) mod kill;
 pub(crate) mod limits;
 pub(crate) mod lock;

@@ -19,7 +19,7 @@ use marque_api::{Api, Metrics};
 use marque_crypto::SystemRandom;
 use marque_crypto::factor::Cost;
 use marque_crypto::seal::KeyManager;
-use marque_gateway::{Gateway, GatewaySettings};
+use marque_gateway::{Gateway, GatewaySettings, Outward};
 use marque_plane::view::{ClaimView, StatusView};
 use marque_plane::{GitSettings, HandedDoors, Parts, Plane, Settings, StartError};
 use marque_policy::PolicySet;
@@ -200,6 +200,7 @@ fn open(context: &Context, config: &Config, database: &Database) -> anyhow::Resu
 pub(crate) fn parts(keys: Keys, policies: PolicySet, memory: &Memory) -> Parts {
     Parts {
         clock: Arc::new(SystemClock::start()),
+        outbound: Arc::new(Outward::default()),
         random: Arc::new(SystemRandom),
         key_manager: keys.key_manager,
         log_key: Arc::new(keys.log_key),

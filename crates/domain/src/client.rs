@@ -12,6 +12,7 @@ use crate::authority::Authority;
 use crate::digest::Digest;
 use crate::fact::Fact;
 use crate::id::{Id, Named};
+use crate::issuer::KeySource;
 use crate::limits::Limits;
 use crate::name::{Name, TaskRef};
 use crate::time::Timestamp;
@@ -74,8 +75,12 @@ pub enum ClientKeys {
     Issuer {
         /// The issuer, byte for byte.
         issuer: String,
-        /// Its public keys, a JWK set.
+        /// Its public keys, a JWK set; empty where it publishes them itself.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         jwks: String,
+        /// Where it publishes them, if it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<KeySource>,
         /// What they must name us by.
         audience: String,
         /// Claims and what they must be, byte for byte: numeric ids and workflow references.

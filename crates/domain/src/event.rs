@@ -100,6 +100,23 @@ pub enum Event {
         /// The public key that signs from then on.
         new_key: String,
     },
+    /// An issuer that is trusted publishes other keys than before: from here on they count, and
+    /// none of those before.
+    IssuerKeysChanged {
+        /// Which set, as it stands afterwards.
+        fact: FactRef,
+        /// Whose.
+        issuer: String,
+        /// The URL it came from.
+        from: String,
+        /// Of the set before; absent at the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        old: Option<Digest>,
+        /// Of the set.
+        new: Digest,
+        /// How many keys it has.
+        keys: u64,
+    },
     /// A client took a token back.
     TokenRevoked {
         /// Which.
@@ -367,6 +384,7 @@ impl Event {
             Self::GitSigned(_) => "git_signed",
             Self::GitRefused(_) => "git_refused",
             Self::GitKeyRotated { .. } => "git_key_rotated",
+            Self::IssuerKeysChanged { .. } => "issuer_keys_changed",
             Self::TokenRevoked { .. } => "token_revoked",
             Self::TokenKeyMoved { .. } => "token_key_moved",
             Self::Decided(_) => "decided",
@@ -390,6 +408,7 @@ impl Event {
             | Self::LogKeyRotated { .. }
             | Self::Started { .. }
             | Self::Restored(_)
+            | Self::IssuerKeysChanged { .. }
             | Self::Changed(_) => None,
         }
     }

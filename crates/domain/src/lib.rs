@@ -51,7 +51,7 @@ pub use fact::{Fact, FactRef, Revised};
 pub use git::{GitAuthor, GitFinding, GitIdentity};
 pub use grant::Grant;
 pub use id::{Id, Named};
-pub use issuer::TrustedIssuer;
+pub use issuer::{IssuerKeys, KeySource, TrustedIssuer};
 pub use limits::{Limits, Meter, Period};
 pub use name::{Name, TaskRef, UserName};
 pub use operation::{Body, Effect, EffectRef, Operation};

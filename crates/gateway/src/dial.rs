@@ -4,6 +4,7 @@
 //! dialled (threats 76 and 77). TLS is verified against the connection's own authority or the
 //! system's; there is no way to skip it.
 
+mod outward;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marque_domain::{Connection, Endpoint, Transport};
-use marque_wire::address::judge;
+use marque_wire::address::{Reach, judge};
 use marque_wire::host::Host;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
@@ -29,6 +30,7 @@ use tokio_util::task::TaskTracker;
 use crate::failure::Failure;
 use crate::read_ahead::ReadAhead;
 
+pub use outward::Outward;
 pub(crate) use upstream::{Key, Switched, Unanswered, Upstream};
 
 /// How long each of resolving, connecting and the TLS handshake may take.
@@ -191,8 +193,16 @@ async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
 /// The addresses, all of them public. One that is not spoils them all: a name that leads to both
 /// an open and a private address is either a mistake or an attack.
 fn checked(host: &str, addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Failure> {
+    permitted(host, addresses, Reach::is_public)
+}
+
+fn permitted(
+    host: &str,
+    addresses: Vec<SocketAddr>,
+    may: impl Fn(Reach) -> bool,
+) -> Result<Vec<SocketAddr>, Failure> {
     let reaches = addresses.iter().map(|address| judge(address.ip()));
-    match reaches.into_iter().find(|reach| !reach.is_public()) {
+    match reaches.into_iter().find(|reach| !may(*reach)) {
         Some(reach) => Err(Failure::Address { host: host.to_owned(), reach }),
         None if addresses.is_empty() => Err(Failure::Unresolved { host: host.to_owned() }),
         None => Ok(addresses),

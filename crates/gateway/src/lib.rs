@@ -43,4 +43,5 @@ mod tally;
 mod tracked;
 mod voice;
 
+pub use dial::Outward;
 pub use gateway::{Gateway, GatewaySettings, ReverseSettings, ServeError};

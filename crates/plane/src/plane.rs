@@ -31,10 +31,12 @@ use crate::clock::Clock;
 use crate::decide::{self, Ask, Preview};
 use crate::error::{AdminError, AdminKind};
 use crate::git::GitSigner;
+use crate::issuer_keys::KeyFetches;
 use crate::laps::StageTimes;
 use crate::live::{Birth, Kin, LiveRun};
 use crate::log_key::LogSigner;
 use crate::oauth::{Asserted, LatestNonces, OAuthSettings, Polls, Rendered, VerifiedTokens};
+use crate::outbound::Outbound;
 use crate::record::{self, Permit};
 use crate::seen::Seen;
 use crate::sequence::{BEHIND_MAX, Durability, LOST, Sequencer};
@@ -42,10 +44,12 @@ use crate::step::Step;
 use crate::verbs::kill::Unrecorded;
 use crate::world::World;
 
-/// What the plane is given: keys, policies, and the two things it must not fetch itself.
+/// What the plane is given: keys, policies, and the things it must not fetch itself.
 pub struct Parts {
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Fetches what other issuers publish.
+    pub outbound: Arc<dyn Outbound>,
     /// Draws ids and secrets.
     pub random: Arc<dyn Random>,
     /// Wraps the keys of sealed credentials.
@@ -155,6 +159,8 @@ pub(crate) struct Inner {
     pub(crate) rendered: Rendered,
     /// The nonces of now.
     pub(crate) nonces: LatestNonces,
+    /// When which other issuer was asked for its keys.
+    pub(crate) key_fetches: KeyFetches,
 }
 
 impl Plane {

@@ -1,30 +1,40 @@
 //! Showing: facts as views, with names where facts hold ids.
 
+use marque_crypto::hash::sha256;
+use marque_domain::client::ClientKeys;
 use marque_domain::decision::ActorSummary;
 use marque_domain::{
-    Agent, AgentVersion, Approval, Client, Connection, Grant, Id, Limits, Name, Run, RunState,
-    Slot, Timestamp, Transport, TrustedIssuer, User, UserName, portion,
+    Agent, AgentVersion, Approval, Client, Connection, Grant, Id, KeySource, Limits, Name, Run,
+    RunState, Slot, Timestamp, Transport, TrustedIssuer, User, UserName, portion,
 };
+use marque_wire::jose::JwkSet;
 
+use crate::issuer_keys::{KeyFetches, seen_at};
 use crate::plane::Plane;
 use crate::trust;
 use crate::verbs::{clients, lines};
 use crate::view::{
-    AgentView, ApprovalView, BudgetView, ClientView, ConnectionView, GrantView, IssuerView,
-    RunView, StatusView, TokenTargetView,
+    AgentView, ApprovalView, BudgetView, ClientView, ConnectionView, GrantView, IssuerKeysView,
+    IssuerView, RunView, StatusView, TokenTargetView,
 };
-use crate::world::{MeterKey, World};
+use crate::world::{KeyPlace, MeterKey, World};
 
 /// Makes views of one world.
 pub(crate) struct Show<'a> {
     world: &'a World,
     trust_domain: &'a str,
     now: Timestamp,
+    fetches: &'a KeyFetches,
 }
 
 impl Plane {
     pub(crate) fn show<'a>(&'a self, world: &'a World) -> Show<'a> {
-        Show { world, trust_domain: &self.inner().trust_domain, now: self.now() }
+        Show {
+            world,
+            trust_domain: &self.inner().trust_domain,
+            now: self.now(),
+            fetches: &self.inner().key_fetches,
+        }
     }
 
     /// How the plane stands.
@@ -122,6 +132,7 @@ impl Show<'_> {
             name: client.name.clone(),
             agent: self.agent_name(client.agent),
             proof: clients::kind(&client.proof).to_owned(),
+            keys: self.keys_of_client(client),
             task: client.task.clone(),
             allow: lines::print(&client.mandate.allow),
             ask: lines::print(&client.mandate.ask),
@@ -141,10 +152,45 @@ impl Show<'_> {
             name: issuer.name.clone(),
             issuer: issuer.issuer.clone(),
             audience: issuer.audience.clone(),
+            keys: self.keys(&issuer.issuer, (&issuer.jwks, issuer.source.as_ref())),
             naming: issuer.naming,
             people: people.map(|(subject, user)| (subject.clone(), self.user(*user))).collect(),
             added_by: self.user(issuer.added_by),
             added_at: issuer.added_at,
+        }
+    }
+
+    fn keys_of_client(&self, client: &Client) -> Option<IssuerKeysView> {
+        let ClientKeys::Issuer { issuer, jwks, source, .. } = &client.proof else { return None };
+        Some(self.keys(issuer, (jwks, source.as_ref())))
+    }
+
+    fn keys(&self, issuer: &str, given: (&str, Option<&KeySource>)) -> IssuerKeysView {
+        let (jwks, source) = given;
+        let place = source
+            .map(|source| KeyPlace { issuer: issuer.to_owned(), source: source.clone() }.digest());
+        let Some(place) = place else {
+            return IssuerKeysView {
+                from: None,
+                count: JwkSet::parse(jwks.as_bytes()).map_or(0, |set| set.keys().len()),
+                digest: sha256(jwks.as_bytes()),
+                fetched_at: None,
+                tried_at: None,
+                error: None,
+                stale: false,
+            };
+        };
+        let (published, tried) =
+            (self.world.tokens.issuer_keys().at(place), self.fetches.tried(place));
+        let now = self.world.tokens.steady(self.now);
+        IssuerKeysView {
+            from: published.map(|published| published.from.clone()),
+            count: published.map_or(0, |published| published.keys.keys().len()),
+            digest: published.map_or_else(|| sha256(b""), |published| published.digest),
+            fetched_at: published.map(|published| seen_at(published.fetched_at, &tried)),
+            tried_at: tried.asked_at,
+            error: tried.error,
+            stale: published.is_none_or(|published| !published.is_fresh(now)),
         }
     }
 

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use marque_domain::client::ClientKeys;
 use marque_domain::connection::Rotation;
-use marque_domain::issuer::PersonNaming;
+use marque_domain::issuer::{KeySource, PersonNaming};
 use marque_domain::token::StepUp;
 use marque_domain::{
     Answers, Digest, Limits, Name, Service, Slot, TaskRef, Tier, Timestamp, UserName,
@@ -191,8 +191,12 @@ pub struct IssuerSpec {
     pub issuer: String,
     /// What they must name us by.
     pub audience: String,
-    /// Its public keys, a JWK set.
+    /// Its public keys, a JWK set; empty where it publishes them itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub jwks: String,
+    /// Where it publishes them, instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<KeySource>,
     /// How its tokens name the person.
     #[serde(default)]
     pub naming: PersonNaming,

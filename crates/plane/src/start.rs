@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::caller::{Decoy, Humans};
 use crate::failure::Failure;
 use crate::git::{self, GitSigner};
+use crate::issuer_keys::{self, KeyFetches};
 use crate::laps::StageTimes;
 use crate::live::Kin;
 use crate::log_key;
@@ -179,10 +180,12 @@ impl Plane {
             verified: VerifiedTokens::default(),
             rendered: Rendered::default(),
             nonces: LatestNonces::default(),
+            key_fetches: KeyFetches::default(),
         });
         plane.inner().tasks.spawn_blocking(move || decoy.prepare().is_some());
         returning::sit_again(&plane);
         reaper::start(&plane);
+        issuer_keys::start(&plane);
         if plane.inner().store.is_shared() {
             replicas::start(&plane);
         }

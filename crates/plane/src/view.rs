@@ -212,6 +212,9 @@ pub struct ClientView {
     /// How it proves itself: `private_key_jwt`, `self_signed_tls_client_auth`, `tls_client_auth` or
     /// `jwt-bearer`.
     pub proof: String,
+    /// The keys of the issuer of its tokens, where it proves itself by those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<IssuerKeysView>,
     /// For what its runs are opened.
     pub task: Option<TaskRef>,
     /// Lines that go on by themselves.
@@ -232,6 +235,25 @@ pub struct ClientView {
     pub state: String,
 }
 
+/// The keys of an issuer, and what is known of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct IssuerKeysView {
+    /// The URL they came from; absent where a human gave them.
+    pub from: Option<String>,
+    /// How many there are that verify something here.
+    pub count: usize,
+    /// Of the set.
+    pub digest: Digest,
+    /// When this server last saw them there, or any server, to the hour.
+    pub fetched_at: Option<Timestamp>,
+    /// When this server last began to ask.
+    pub tried_at: Option<Timestamp>,
+    /// Why that failed, if it did.
+    pub error: Option<String>,
+    /// Whether they are too old to be believed: tokens of the issuer are refused.
+    pub stale: bool,
+}
+
 /// An issuer that says who people are, with names for ids.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct IssuerView {
@@ -243,6 +265,8 @@ pub struct IssuerView {
     pub issuer: String,
     /// What they must name us by.
     pub audience: String,
+    /// Its keys.
+    pub keys: IssuerKeysView,
     /// How they name the person.
     pub naming: PersonNaming,
     /// Who is whom.

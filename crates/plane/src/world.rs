@@ -4,6 +4,7 @@
 
 mod deferrals;
 mod follow;
+mod key_sets;
 mod listed;
 mod shelved;
 mod tokens;
@@ -13,13 +14,15 @@ use std::sync::Arc;
 use marque_crypto::seal::Sealed;
 use marque_domain::{
     Agent, AgentVersion, Approval, Client, Connection, Credential, Decision, Digest, Endpoint,
-    Grant, Id, Meter, Name, Period, Revised, Run, Tier, Timestamp, TrustedIssuer, User, UserName,
+    Grant, Id, IssuerKeys, Meter, Name, Period, Revised, Run, Tier, Timestamp, TrustedIssuer, User,
+    UserName,
 };
 use marque_policy::PolicySet;
 use rpds::HashTrieMapSync;
 use serde::{Deserialize, Serialize};
 
 use deferrals::Deferrals;
+pub(crate) use key_sets::{KeyPlace, Published};
 pub(crate) use listed::{Listed, PLACES, Place};
 pub(crate) use shelved::Shelved;
 pub(crate) use tokens::{Tokens, Unusable};
@@ -51,6 +54,7 @@ pub(crate) struct World {
     pub(crate) clients: Shelf<Client>,
     /// Issuers that say who people are, removed ones too.
     pub(crate) issuers: Shelf<TrustedIssuer>,
+    pub(crate) issuer_keys: Shelf<IssuerKeys>,
     /// What the token service knows beside the facts.
     pub(crate) tokens: Tokens,
     /// Requests for tokens that wait for a human.
@@ -158,6 +162,7 @@ impl World {
             approvals: Shelf::default(),
             clients: Shelf::default(),
             issuers: Shelf::default(),
+            issuer_keys: Shelf::default(),
             tokens: Tokens::default(),
             deferrals: Deferrals::default(),
             policies,

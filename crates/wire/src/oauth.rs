@@ -52,7 +52,7 @@ pub use form::{BadForm, FORM_MAX_BYTES, Form};
 pub use htu::{BadHtu, Htu};
 pub use introspection::{Introspection, IntrospectionRequest, TokenHint, introspection_claims};
 pub use metadata::{MtlsEndpoints, ProtectedResource, ServerMetadata};
-pub use received::{BadAnswer, ReceivedRefusal, ReceivedToken, ServerEndpoints};
+pub use received::{BadAnswer, ReceivedRefusal, ReceivedToken, ServerEndpoints, published_keys};
 pub use run_claim::{ApprovalReference, RunClaim};
 pub use scope::{BadScope, Scope};
 pub use status_list::{BadStatusList, Status, StatusBits, StatusList, StatusListClaims};

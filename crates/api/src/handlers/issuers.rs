@@ -16,6 +16,14 @@ pub(crate) async fn list(
     Ok(Json(plane.issuers(&who)?))
 }
 
+pub(crate) async fn show(
+    State(plane): State<Plane>,
+    Human(who): Human,
+    Path(issuer): Path<String>,
+) -> Result<Json<IssuerView>, Problem> {
+    Ok(Json(plane.issuer_named(&who, &issuer)?))
+}
+
 pub(crate) async fn add(
     State(plane): State<Plane>,
     Human(who): Human,

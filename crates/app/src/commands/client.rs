@@ -9,6 +9,7 @@ mod state;
 use clap::Subcommand;
 use marque_plane::view::ClientView;
 
+use crate::commands::key_args::with_keys;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Fields;
@@ -38,12 +39,17 @@ impl Client {
 
 fn text(client: &ClientView) -> String {
     let task = client.task.as_ref().map_or("named after each run", |task| task.as_str());
-    Fields::default()
+    let fields = Fields::default()
         .with("client", &client.name)
         .with("client_id", client.id)
         .with("state", &client.state)
         .with("agent", &client.agent)
-        .with("proves itself by", words(&client.proof))
+        .with("proves itself by", words(&client.proof));
+    let fields = match &client.keys {
+        Some(keys) => with_keys(fields, keys),
+        None => fields,
+    };
+    fields
         .with("task", task)
         .each("allow", &client.allow)
         .each("ask", &client.ask)

@@ -3,11 +3,13 @@
 mod add;
 mod list;
 mod remove;
+mod show;
 
 use clap::Subcommand;
 use marque_domain::issuer::PersonNaming;
 use marque_plane::view::IssuerView;
 
+use crate::commands::key_args::with_keys;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Fields;
@@ -16,6 +18,7 @@ use crate::output::Fields;
 pub(crate) enum Issuer {
     Add(add::Add),
     List(list::List),
+    Show(show::Show),
     Remove(remove::Remove),
 }
 
@@ -24,6 +27,7 @@ impl Issuer {
         match self {
             Self::Add(command) => command.run(context).await,
             Self::List(command) => command.run(context).await,
+            Self::Show(command) => command.run(context).await,
             Self::Remove(command) => command.run(context).await,
         }
     }
@@ -35,10 +39,11 @@ fn text(issuer: &IssuerView) -> String {
         PersonNaming::Subject => "by `sub`",
         PersonNaming::OutermostActor => "by the outermost `act`, as hosted sessions do",
     };
-    Fields::default()
+    let fields = Fields::default()
         .with("issuer", &issuer.name)
         .with("iss", &issuer.issuer)
-        .with("must name us by", &issuer.audience)
+        .with("must name us by", &issuer.audience);
+    with_keys(fields, &issuer.keys)
         .with("names people", named)
         .each("people", people.collect::<Vec<_>>())
         .with("added by", &issuer.added_by)

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::support::{Json, Marque, PASSPHRASE, Told};
+use super::support::{Json, Marque, PASSPHRASE, Told, Upstream, eventually};
 
 const BILLING: &str = "https://billing.test/";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -308,4 +308,83 @@ fn certificates_of_others_are_shown_where_they_are_named() {
     super::support::chmod(&key, 0o644);
     issuing.marque.stop();
     issuing.marque.serves_not().fails(1, "others may read it");
+}
+
+/// A CI provider that publishes its keys over TLS of an authority of its own.
+struct Ci<'a> {
+    issuing: &'a Issuing,
+    server: Upstream,
+    issuer: String,
+}
+
+impl<'a> Ci<'a> {
+    fn new(issuing: &'a Issuing) -> Self {
+        let server = Upstream::private("127.0.0.1");
+        let issuer = format!("https://{}", server.address);
+        let metadata = serde_json::json!({"issuer": issuer, "jwks_uri": format!("{issuer}/keys")});
+        let head = "200 OK\r\nContent-Type: application/json";
+        server.answers("/.well-known/openid-configuration", head, metadata.to_string());
+        Self { issuing, server, issuer }
+    }
+
+    fn publishes(&self, key: &str) {
+        let mut jwk = self.issuing.jwk(key);
+        jwk["kid"] = key.into();
+        let keys = serde_json::json!({"keys": [jwk]}).to_string();
+        self.server.answers("/keys", "200 OK\r\nCache-Control: max-age=3600", keys);
+    }
+
+    /// What a job is answered whose token that key signed.
+    fn job(&self, key: &str) -> String {
+        let issuing = self.issuing;
+        let header = serde_json::json!({"alg": "ES256", "typ": "JWT", "kid": key});
+        let claims = serde_json::json!({
+            "iss": self.issuer, "sub": "job", "aud": "marque", "jti": name(), "iat": now(),
+            "exp": now() + 240, "repository_id": 42,
+        });
+        let assertion = format!("assertion={}", issuing.signed(key, &header, &claims));
+        let proof = format!("DPoP: {}", issuing.proof(Some(&issuing.nonce())));
+        let grant = "grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer";
+        let (resource, url) = (format!("resource={BILLING}"), issuing.url("token"));
+        let words = ["-H", &proof, "--data-urlencode", grant, "-d", &assertion];
+        let target = ["--data-urlencode", &resource, &url];
+        issuing.curl(&[&words[..], &target[..]].concat()).ok().to_owned()
+    }
+}
+
+// threats 23 and 24
+#[test]
+fn the_keys_of_a_ci_provider_are_followed_when_they_rotate() {
+    let mut issuing = Issuing::new();
+    let (issuer, server) = {
+        let ci = Ci::new(&issuing);
+        ci.publishes("client.pem");
+        let authority = issuing.marque.write("ci-ca.pem", ci.server.authority.as_ref().unwrap());
+        let words = ["client", "add", "ci", "--agent", "bot", "--allow", "billing:token"];
+        let proof = ["--issuer", &ci.issuer, "--audience", "marque", "--claim", "repository_id=42"];
+        let add = [&words[..], &proof[..]].concat();
+        let place = ["--issuer-ca", authority.to_str().unwrap()];
+        let closed = issuing.marque.cli(&[&add[..], &place[..]].concat());
+        closed.fails(1, "--private-network");
+        ci.server.saw_nothing();
+        issuing.marque.cli(&[&add[..], &place[..], &["--private-network"]].concat()).ok();
+        let told = ci.job("client.pem");
+        assert!(told.starts_with("HTTP/1.1 200 "), "{told}");
+        ci.publishes("proof.pem");
+        (ci.issuer, ci.server)
+    };
+    // A start asks at once.
+    issuing.marque.stop();
+    issuing.marque.serve();
+    let ci = Ci { issuing: &issuing, server, issuer };
+    eventually("the other key counts", || {
+        ci.job("proof.pem").starts_with("HTTP/1.1 200 ").then_some(())
+    });
+    let told = ci.job("client.pem");
+    assert!(told.contains("invalid_grant"), "{told}");
+    let shown = issuing.marque.cli(&["client", "show", "ci", "--json"]).json();
+    assert_eq!(shown["keys"]["from"], format!("{}/keys", ci.issuer));
+    assert_eq!((&shown["keys"]["count"], &shown["keys"]["stale"]), (&1.into(), &false.into()));
+    let log = issuing.marque.json(&["log", "query", "--event", "issuer_keys_changed"]);
+    assert_eq!(log.as_array().unwrap().len(), 2, "{log}");
 }

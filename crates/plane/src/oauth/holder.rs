@@ -86,6 +86,7 @@ impl Plane {
             exchange::Presenter { live: None, client_id: &client_id, possession, shown };
         let actor = self.actor_of(settings, asked, &presenter)?;
         let subject = (&asked.subject_token, asked.subject_token_type);
+        self.learn_keys_of_person(subject).await;
         let person = self.person_of(subject, &client_id).ok_or_else(|| {
             Refused::of(ErrorCode::InvalidRequest, "the `subject_token` does not hold")
         })?;

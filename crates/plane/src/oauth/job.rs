@@ -103,7 +103,7 @@ fn proves(
 ) -> Option<Assertion> {
     let ClientKeys::Issuer { issuer, audience, claims, .. } = &client.proof else { return None };
     let unverified = Unverified::parse(TokenClass::Assertion, assertion.expose()).ok()?;
-    let keys = world.tokens.keys_of_client(client.id)?;
+    let keys = world.tokens.issuer_keys_of_client(client.id, now.timestamp())?;
     let key = keys.find(unverified.key_id(), unverified.algorithm())?;
     let expected =
         ExpectedAssertion { issuer, audience, now, lifetime_max_secs: LIFETIME_MAX_SECS };

@@ -7,7 +7,7 @@ use marque_crypto::Secret;
 use marque_crypto::hash::sha256;
 use marque_domain::issuer::{PersonNaming, TrustedIssuer};
 use marque_domain::{Digest, Id, Timestamp, User};
-use marque_wire::jose::{JwkSet, NumericDate, TokenClass, Unverified};
+use marque_wire::jose::{NumericDate, TokenClass, Unverified};
 use marque_wire::oauth::{Assertion, Authentication, ExpectedAssertion, TokenType};
 use serde_json::Value;
 
@@ -38,6 +38,13 @@ pub(super) struct Person {
 }
 
 impl Plane {
+    /// Asks the issuer of a subject token for its keys, where the token names one nobody knows.
+    pub(super) async fn learn_keys_of_person(&self, (token, kind): (&Secret, TokenType)) {
+        if let Some((class, bytes)) = foreign(token, kind) {
+            self.learn_keys(class, bytes).await;
+        }
+    }
+
     /// The person of a subject token, if the token holds.
     pub(super) fn person_of(
         &self,
@@ -45,17 +52,11 @@ impl Plane {
         client_id: &str,
     ) -> Option<Person> {
         let world = self.world();
-        let bytes = token.expose();
-        let bytes = bytes.strip_prefix(HOSTED_PREFIX).unwrap_or(bytes);
-        let class = match kind {
-            TokenType::IdToken => TokenClass::IdToken,
-            TokenType::Jwt => TokenClass::Assertion,
-            _ => return None,
-        };
+        let (class, bytes) = foreign(token, kind)?;
         let unverified = Unverified::parse(class, bytes).ok()?;
         let claimed = unverified.claimed_issuer().ok()?;
         let issuer = issuers::trusted(&world).find(|issuer| issuer.issuer == claimed)?;
-        let keys = JwkSet::parse(issuer.jwks.as_bytes()).ok()?;
+        let keys = world.tokens.keys_of_issuer(issuer.id, self.now())?;
         let key = keys.find(unverified.key_id(), unverified.algorithm())?;
         let expected = ExpectedAssertion {
             issuer: &issuer.issuer,
@@ -76,6 +77,17 @@ impl Plane {
         let instance = sha256(parts.as_bytes());
         Some(Person { user, instance, until, jti, uses, authentication })
     }
+}
+
+// What is read of a token of another issuer, and as what.
+fn foreign(token: &Secret, kind: TokenType) -> Option<(TokenClass, &[u8])> {
+    let class = match kind {
+        TokenType::IdToken => TokenClass::IdToken,
+        TokenType::Jwt => TokenClass::Assertion,
+        _ => return None,
+    };
+    let bytes = token.expose();
+    Some((class, bytes.strip_prefix(HOSTED_PREFIX).unwrap_or(bytes)))
 }
 
 fn name_of<'a>(issuer: &TrustedIssuer, said: &'a Assertion) -> Option<&'a str> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use marque_domain::{Agent, Body, Effect, Endpoint, Id, Operation, SCOPE, TOKEN, Timestamp};
+use marque_wire::jose::TokenClass;
 use marque_wire::oauth::{
     AuthorizationDetails, Confirmation, ErrorCode, GRANT_TYPES, Grant, Resource, Scope,
     TokenRequest, TokenResponse, TokenType,
@@ -169,6 +170,7 @@ impl Plane {
         let job = match &request.grant {
             Grant::JwtBearer(assertion) => {
                 let client_id = request.client_id.as_deref();
+                self.learn_keys(TokenClass::Assertion, assertion.expose()).await;
                 let bearer = self.bearer_of((authenticated.as_ref(), client_id), assertion)?;
                 let client = self.world().clients.get(bearer.client).cloned();
                 gathered.who = client.map(Known::Client);

@@ -32,6 +32,7 @@ pub(super) fn load(
         put_all::<marque_domain::Approval>(tx, &mut world)?;
         put_all::<marque_domain::Client>(tx, &mut world)?;
         put_all::<marque_domain::TrustedIssuer>(tx, &mut world)?;
+        put_all::<marque_domain::IssuerKeys>(tx, &mut world)?;
         let (sealed, meters) = (tx.all_sealed()?, tx.meters()?);
         let told = tx.last_told()?;
         let kept = tx.all_kept()?;

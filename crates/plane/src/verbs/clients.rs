@@ -9,6 +9,7 @@ use marque_wire::jose::{Jwk, JwkSet};
 pub(crate) use behind::{Behind, any_run, behind, open_runs, stop_behind, suspend_all};
 
 use super::agents::find_agent;
+use super::issuers::{Given, KeysGiven};
 use super::runs::{close_tree, unclosed};
 use super::{Detailed, changed, limits, lines};
 use crate::caller::Acting;
@@ -32,6 +33,8 @@ impl Plane {
     ) -> Result<ClientView, AdminError> {
         limits::must_make_sense(&spec.limits)?;
         let proof = checked(&spec.proof)?;
+        let issuer_keys = self.keys_of_issuer(&spec.proof).await?;
+        let proof = with_keys(proof, issuer_keys.as_ref());
         if !(1..=RUN_TTL_MAX_SECS).contains(&spec.run_ttl_secs) {
             let message = format!("a run of a client lasts from 1 to {RUN_TTL_MAX_SECS} seconds");
             return Err(AdminError::new(AdminKind::Invalid, message));
@@ -57,15 +60,26 @@ impl Plane {
                 added_at: step.now,
                 state: ClientState::Active,
             };
+            issuer_keys.as_ref().map_or(Ok(()), |keys| keys.put(step))?;
             let client = step.save(client)?;
             let label = &client.fact.name;
             let entry = changed(Verb::ClientAdded, &by, Some(client.reference()), label);
             let entry =
                 entry.detail("agent", &agent.name).detail("proof", kind(&client.fact.proof));
+            let entry = match &issuer_keys {
+                Some(keys) => entry.detail("keys", keys.told()),
+                None => entry,
+            };
             step.append(entry.limited(&client.fact.limits).event())?;
             Ok(plane.show(step.world).client(&client.fact))
         })
         .await
+    }
+
+    async fn keys_of_issuer(&self, proof: &ClientKeys) -> Result<Option<KeysGiven>, AdminError> {
+        let ClientKeys::Issuer { issuer, jwks, source, .. } = proof else { return Ok(None) };
+        let given = Given { issuer, jwks, source: source.as_ref() };
+        self.keys_given(given).await.map(Some)
     }
 
     /// Every client, by name.
@@ -181,7 +195,7 @@ fn checked(proof: &ClientKeys) -> Result<ClientKeys, AdminError> {
                 .map_err(|error| AdminError::invalid(&error))?;
             Ok(proof.clone())
         }
-        ClientKeys::Issuer { issuer, jwks, audience, claims } => {
+        ClientKeys::Issuer { claims, .. } => {
             if claims.is_empty() {
                 let message =
                     "an issuer's tokens alone say nothing: name the claims that must hold";
@@ -189,10 +203,19 @@ fn checked(proof: &ClientKeys) -> Result<ClientKeys, AdminError> {
                     "for GitHub: `repository_id`, `repository_owner_id` and `job_workflow_ref`",
                 ));
             }
-            let (issuer, audience) = (issuer.clone(), audience.clone());
-            let (jwks, claims) = (read_keys(jwks)?, claims.clone());
-            Ok(ClientKeys::Issuer { issuer, jwks, audience, claims })
+            Ok(proof.clone())
         }
+    }
+}
+
+// The keys of its issuer as they are kept.
+fn with_keys(proof: ClientKeys, keys: Option<&KeysGiven>) -> ClientKeys {
+    match (proof, keys) {
+        (ClientKeys::Issuer { issuer, source, audience, claims, .. }, Some(keys)) => {
+            let jwks = keys.jwks.clone();
+            ClientKeys::Issuer { issuer, jwks, source, audience, claims }
+        }
+        (proof, _) => proof,
     }
 }
 

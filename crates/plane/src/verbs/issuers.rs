@@ -1,8 +1,10 @@
 //! Issuers that say who a person is: registering and removing them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use marque_domain::issuer::TrustedIssuer;
+use marque_crypto::hash::sha256;
+use marque_domain::issuer::{KeySource, TrustedIssuer};
 use marque_domain::{Name, User, Verb};
 
 use super::clients::read_keys;
@@ -10,11 +12,12 @@ use super::{Detailed, changed};
 use crate::caller::Acting;
 use crate::error::{AdminError, AdminKind};
 use crate::failure::Failure;
+use crate::issuer_keys::{self, Found};
 use crate::plane::Plane;
 use crate::spec::IssuerSpec;
 use crate::step::Step;
 use crate::view::IssuerView;
-use crate::world::World;
+use crate::world::{KeyPlace, World};
 
 /// Most people one issuer names.
 const PEOPLE_MAX: usize = 10_000;
@@ -26,7 +29,8 @@ impl Plane {
         who: &Acting<User>,
         spec: IssuerSpec,
     ) -> Result<IssuerView, AdminError> {
-        let jwks = read_keys(&spec.jwks)?;
+        let given = Given { issuer: &spec.issuer, jwks: &spec.jwks, source: spec.source.as_ref() };
+        let keys = self.keys_given(given).await?;
         if spec.people.is_empty() || spec.people.len() > PEOPLE_MAX {
             let message = format!("an issuer names 1 to {PEOPLE_MAX} people");
             return Err(AdminError::new(AdminKind::Invalid, message)
@@ -44,12 +48,14 @@ impl Plane {
                 let not_found = || AdminError::not_found("user", name.as_str(), "marque whoami");
                 people.insert(subject.clone(), user.ok_or_else(not_found)?.fact.id);
             }
+            keys.put(step)?;
             let issuer = step.save(TrustedIssuer {
                 id: step.id(),
                 name: spec.name.clone(),
                 issuer: spec.issuer.clone(),
                 audience: spec.audience.clone(),
-                jwks: jwks.clone(),
+                jwks: keys.jwks.clone(),
+                source: spec.source.clone(),
                 naming: spec.naming,
                 people,
                 added_by: by.id,
@@ -59,10 +65,34 @@ impl Plane {
             let label = &issuer.fact.name;
             let entry = changed(Verb::IssuerAdded, &by, Some(issuer.reference()), label);
             let entry = entry.detail("issuer", &spec.issuer).detail("people", spec.people.len());
+            let entry = entry.detail("keys", keys.told());
             step.append(entry.event())?;
             Ok(plane.show(step.world).issuer(&issuer.fact))
         })
         .await
+    }
+
+    /// The keys of an issuer, as a human gave them or as it publishes them now.
+    pub(super) async fn keys_given(&self, given: Given<'_>) -> Result<KeysGiven, AdminError> {
+        let Given { issuer, jwks, source } = given;
+        match source {
+            None => Ok(KeysGiven { jwks: read_keys(jwks)?, published: None }),
+            Some(_) if !jwks.is_empty() => {
+                let message = "keys are given, or asked for where they are published: not both";
+                Err(AdminError::new(AdminKind::Invalid, message))
+            }
+            Some(source) => {
+                let place = KeyPlace { issuer: issuer.to_owned(), source: source.clone() };
+                let found = self.first_keys(&place).await?;
+                Ok(KeysGiven { jwks: String::new(), published: Some((place, found)) })
+            }
+        }
+    }
+
+    /// One issuer that is trusted, by name or id.
+    pub fn issuer_named(&self, _who: &Acting<User>, which: &str) -> Result<IssuerView, AdminError> {
+        let world = self.world();
+        Ok(self.show(&world).issuer(&find(&world, which)?))
     }
 
     /// Every issuer that is trusted, by name.
@@ -90,6 +120,36 @@ impl Plane {
             Ok(plane.show(step.world).issuer(&issuer.fact))
         })
         .await
+    }
+}
+
+/// What a human said of the keys of an issuer.
+pub(super) struct Given<'a> {
+    pub(super) issuer: &'a str,
+    pub(super) jwks: &'a str,
+    pub(super) source: Option<&'a KeySource>,
+}
+
+/// The keys of an issuer that a human is about to trust.
+pub(super) struct KeysGiven {
+    /// As they are kept with who relies on them; empty where they are published.
+    pub(super) jwks: String,
+    published: Option<(KeyPlace, Arc<Found>)>,
+}
+
+impl KeysGiven {
+    /// Keeps what was published.
+    pub(super) fn put(&self, step: &mut Step<'_, '_>) -> Result<(), Failure> {
+        let published = self.published.as_ref();
+        published.map_or(Ok(()), |(place, found)| issuer_keys::put(step, place, found))
+    }
+
+    /// What the log says of them.
+    pub(super) fn told(&self) -> String {
+        match &self.published {
+            Some((_, found)) => found.from.clone(),
+            None => sha256(self.jwks.as_bytes()).to_string(),
+        }
     }
 }
 

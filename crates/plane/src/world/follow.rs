@@ -7,7 +7,7 @@ use std::sync::Arc;
 use marque_crypto::seal::Sealed;
 use marque_domain::{
     Agent, AgentVersion, Approval, Client, Connection, Credential, Fact, FactRef, Grant, Id,
-    Named as _, Run, RunState, TrustedIssuer, User,
+    IssuerKeys, Named as _, Run, RunState, TrustedIssuer, User,
 };
 use marque_store::{StoreError, Tx};
 
@@ -17,7 +17,7 @@ use crate::oauth::TokenKeys;
 use crate::told::{Kept, Told};
 
 /// What facts there are, by the beginnings of their ids.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 11] = [
     User::PREFIX,
     Agent::PREFIX,
     AgentVersion::PREFIX,
@@ -28,6 +28,7 @@ const KINDS: [&str; 10] = [
     Approval::PREFIX,
     Client::PREFIX,
     TrustedIssuer::PREFIX,
+    IssuerKeys::PREFIX,
 ];
 
 impl World {
@@ -155,7 +156,8 @@ impl World {
             || self.fetch_as::<Run>(tx, fact)?
             || self.fetch_as::<Approval>(tx, fact)?
             || self.fetch_as::<Client>(tx, fact)?
-            || self.fetch_as::<TrustedIssuer>(tx, fact)?;
+            || self.fetch_as::<TrustedIssuer>(tx, fact)?
+            || self.fetch_as::<IssuerKeys>(tx, fact)?;
         if found {
             return Ok(());
         }

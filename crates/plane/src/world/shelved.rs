@@ -4,8 +4,8 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use marque_domain::{
-    Agent, AgentVersion, Approval, Client, Connection, Credential, Fact, Grant, Revised, Run,
-    RunState, TrustedIssuer, User,
+    Agent, AgentVersion, Approval, Client, Connection, Credential, Fact, Grant, IssuerKeys,
+    Revised, Run, RunState, TrustedIssuer, User,
 };
 use rpds::HashTrieMapSync;
 
@@ -149,7 +149,19 @@ impl Shelved for TrustedIssuer {
     }
 
     fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        world.tokens.know_issuer(&revised.fact);
         world.issuers.put(revised);
+    }
+}
+
+impl Shelved for IssuerKeys {
+    fn shelf(world: &World) -> &Shelf<Self> {
+        &world.issuer_keys
+    }
+
+    fn place(world: &mut World, revised: Arc<Revised<Self>>) {
+        world.tokens.know_published(&revised.fact);
+        world.issuer_keys.put(revised);
     }
 }
 

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marque_domain::{
-    AccessToken, Client, Connection, Digest, Id, Run, RunState, Timestamp, TokenTarget,
-    client::ClientKeys,
+    AccessToken, Client, Connection, Digest, Id, IssuerKeys, Run, RunState, Timestamp, TokenTarget,
+    TrustedIssuer, client::ClientKeys,
 };
 use marque_wire::jose::JwkSet;
 use rpds::{HashTrieMapSync, RedBlackTreeSetSync};
 
+use super::key_sets::KeySets;
 use super::listed::Places;
 use crate::oauth::TokenKeys;
 
@@ -34,6 +35,7 @@ pub(crate) struct Tokens {
     used: HashTrieMapSync<Digest, Timestamp>,
     // The same by when they may be forgotten.
     due: RedBlackTreeSetSync<(Timestamp, Digest)>,
+    issuer_keys: KeySets,
     client_keys: HashTrieMapSync<Id<Client>, Arc<JwkSet>>,
     // Of each other issuer, the clients its tokens may prove.
     clients_of: HashTrieMapSync<String, RedBlackTreeSetSync<Id<Client>>>,
@@ -131,6 +133,40 @@ impl Tokens {
         }
     }
 
+    /// Keys of other issuers.
+    pub(crate) fn issuer_keys(&self) -> &KeySets {
+        &self.issuer_keys
+    }
+
+    /// What the issuer of a client's tokens signs with, as far as that is known well enough.
+    pub(crate) fn issuer_keys_of_client(
+        &self,
+        client: Id<Client>,
+        now: Timestamp,
+    ) -> Option<&Arc<JwkSet>> {
+        match self.issuer_keys.place_of_client(client) {
+            Some(place) => self.issuer_keys.fresh(place, self.steady(now)),
+            None => self.keys_of_client(client),
+        }
+    }
+
+    /// What an issuer that names people signs with, as far as that is known well enough.
+    pub(crate) fn keys_of_issuer(
+        &self,
+        issuer: Id<TrustedIssuer>,
+        now: Timestamp,
+    ) -> Option<&Arc<JwkSet>> {
+        self.issuer_keys.of_issuer(issuer, self.steady(now))
+    }
+
+    pub(crate) fn know_issuer(&mut self, issuer: &TrustedIssuer) {
+        self.issuer_keys.know_issuer(issuer);
+    }
+
+    pub(crate) fn know_published(&mut self, keys: &IssuerKeys) {
+        self.issuer_keys.know_published(keys);
+    }
+
     /// What a client signs its assertions with, or the issuer of its tokens.
     pub(crate) fn keys_of_client(&self, client: Id<Client>) -> Option<&Arc<JwkSet>> {
         self.client_keys.get(&client)
@@ -174,9 +210,12 @@ impl Tokens {
             clients.insert_mut(client.id);
             self.clients_of.insert_mut(issuer.clone(), clients);
         }
+        self.issuer_keys.know_client(client);
         let jwks = match &client.proof {
-            ClientKeys::Keys { jwks } | ClientKeys::Issuer { jwks, .. } => Some(jwks),
-            ClientKeys::Certificate { .. } | ClientKeys::CertificateOf { .. } => None,
+            ClientKeys::Keys { jwks } | ClientKeys::Issuer { jwks, source: None, .. } => Some(jwks),
+            ClientKeys::Issuer { .. }
+            | ClientKeys::Certificate { .. }
+            | ClientKeys::CertificateOf { .. } => None,
         };
         match jwks.and_then(|jwks| JwkSet::parse(jwks.as_bytes()).ok()) {
             Some(keys) => self.client_keys.insert_mut(client.id, Arc::new(keys)),

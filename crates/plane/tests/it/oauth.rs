@@ -8,6 +8,7 @@ mod grants;
 mod keys;
 mod kills;
 mod people;
+mod published;
 mod races;
 mod random;
 mod retired_keys;

@@ -45,6 +45,7 @@ impl<'a> Columns<'a> {
             }
             Event::Started { .. }
             | Event::Restored(_)
+            | Event::IssuerKeysChanged { .. }
             | Event::TokenRevoked { .. }
             | Event::TokenKeyMoved { .. } => Texts::default(),
             Event::Changed(change) => changed(change),

@@ -97,6 +97,21 @@ impl ServerEndpoints {
     }
 }
 
+/// Where an issuer that is none of ours publishes its keys (RFC 8414 section 2, OpenID Connect
+/// Discovery 1.0 section 4.3): what its metadata says, when it is its own.
+///
+/// # Errors
+/// [`BadAnswer`] for the metadata of another issuer, and for keys that are not behind `https`.
+pub fn published_keys(body: &[u8], issuer: &str) -> Result<Resource, BadAnswer> {
+    let mut members = Object::parse(body, &LIMITS)?;
+    if need("issuer", members.text("issuer", URL_MAX_BYTES)?)? != issuer {
+        return Err(BadAnswer::Issuer);
+    }
+    let https = |text: &str| Resource::parse(text).ok().filter(|_| text.starts_with("https://"));
+    let found = members.parsed("jwks_uri", URL_MAX_BYTES, "an `https` URL", https)?;
+    Ok(need("jwks_uri", found)?)
+}
+
 impl ReceivedToken {
     /// Reads the answer to a request for a token.
     ///

@@ -29,8 +29,8 @@ Examples:
   marque client add nightly --agent closer --key nightly.pub --allow 'billing:token'
   marque client add mesh --agent closer --ca mesh-ca.pem --subject spiffe://acme.example/closer
   marque client add ci --agent builder --issuer https://token.actions.githubusercontent.com \\
-      --jwks github.jwks --audience https://id.acme.example \\
-      --claim repository_id=1234 --claim repository_owner_id=99 \\
+      --audience https://id.acme.example --claim repository_id=1234 \\
+      --claim repository_owner_id=99 \\
       --claim job_workflow_ref=acme/api/.github/workflows/release.yml@refs/heads/main")]
 pub(crate) struct Add {
     /// What it is called: `a`-`z`, `0`-`9` and `-`; never given again

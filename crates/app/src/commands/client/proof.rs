@@ -10,6 +10,7 @@ use marque_domain::client::ClientKeys;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use crate::commands::key_args::KeyArgs;
 use crate::commands::public_keys;
 use crate::exit::{Exit, Failure};
 
@@ -20,9 +21,8 @@ pub(super) struct ProofArgs {
     /// With `--ca`: the one name in its certificate, a DNS name or a URI
     #[arg(long, value_name = "NAME", requires = "ca")]
     subject: Option<String>,
-    /// With `--issuer`: its public keys, a JWK set
-    #[arg(long, value_name = "FILE", requires = "issuer")]
-    jwks: Option<PathBuf>,
+    #[command(flatten)]
+    keys: KeyArgs,
     /// With `--issuer`: what its tokens must name this service by
     #[arg(long, value_name = "AUDIENCE", requires = "issuer")]
     audience: Option<String>,
@@ -44,7 +44,7 @@ struct Way {
     #[arg(long, value_name = "FILE", requires = "subject")]
     ca: Option<PathBuf>,
     /// It shows tokens of another issuer, as a CI job has them: that issuer, byte for byte
-    #[arg(long, value_name = "URL", requires_all = ["jwks", "audience", "claims"])]
+    #[arg(long, value_name = "URL", requires_all = ["audience", "claims"])]
     issuer: Option<String>,
 }
 
@@ -61,12 +61,12 @@ impl ProofArgs {
                 authority_pem: certificate(&file)?.0,
                 subject: self.subject.ok_or_else(wrong)?,
             }),
-            Way { issuer: Some(issuer), .. } => Ok(ClientKeys::Issuer {
-                issuer,
-                jwks: public_keys::read(&self.jwks.ok_or_else(wrong)?)?,
-                audience: self.audience.ok_or_else(wrong)?,
-                claims: distinct(self.claims)?,
-            }),
+            Way { issuer: Some(issuer), .. } => {
+                let (jwks, source) = self.keys.read()?;
+                let audience = self.audience.ok_or_else(wrong)?;
+                let claims = distinct(self.claims)?;
+                Ok(ClientKeys::Issuer { issuer, jwks, source, audience, claims })
+            }
             Way { .. } => Err(wrong()),
         }
     }

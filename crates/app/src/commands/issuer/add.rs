@@ -1,7 +1,6 @@
 //! `marque issuer add`
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use clap::Args;
 use marque_domain::issuer::PersonNaming;
@@ -11,7 +10,7 @@ use marque_plane::view::IssuerView;
 
 use crate::cli::Rehearsal;
 use crate::client::Request;
-use crate::commands::public_keys;
+use crate::commands::key_args::KeyArgs;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 
@@ -24,7 +23,7 @@ use crate::exit::{Exit, Failure};
 #[command(after_help = "\
 Examples:
   marque issuer add login --issuer https://login.acme.example --audience marque \\
-      --jwks login.jwks --person 00u1a2b3=alice
+      --person 00u1a2b3=alice
   marque issuer add sessions --issuer ccr --audience ccpool_0123 --jwks sessions.jwks \\
       --hosted --person usr-77=alice")]
 pub(crate) struct Add {
@@ -36,9 +35,8 @@ pub(crate) struct Add {
     /// What its tokens must name this server by
     #[arg(long, value_name = "AUDIENCE")]
     audience: String,
-    /// Its public keys, a JWK set
-    #[arg(long, value_name = "FILE")]
-    jwks: PathBuf,
+    #[command(flatten)]
+    keys: KeyArgs,
     /// What its tokens call a person, and who that is here; may be repeated
     #[arg(long = "person", value_name = "SUBJECT=USER", value_parser = person, required = true)]
     people: Vec<(String, UserName)>,
@@ -58,11 +56,13 @@ impl Add {
             return Err(Failure::new(Exit::Usage, message).into());
         }
         let naming = if self.hosted { PersonNaming::OutermostActor } else { PersonNaming::Subject };
+        let (jwks, source) = self.keys.read()?;
         let spec = IssuerSpec {
             name: self.name,
             issuer: self.issuer,
             audience: self.audience,
-            jwks: public_keys::read(&self.jwks)?,
+            jwks,
+            source,
             naming,
             people,
         };

@@ -24,11 +24,23 @@ impl List {
     }
 }
 
+// Where they come from; what is wrong with them first.
+fn keys(issuer: &IssuerView) -> String {
+    let keys = &issuer.keys;
+    let place = if keys.from.is_some() { "fetched" } else { "given" };
+    match (keys.stale, &keys.error) {
+        (true, _) => "too old".to_owned(),
+        (false, Some(_)) => format!("{}, last fetch failed", keys.count),
+        (false, None) => format!("{}, {place}", keys.count),
+    }
+}
+
 fn text(issuers: &[IssuerView]) -> String {
-    let mut table = Table::new(["issuer", "iss", "audience", "people"]);
+    let mut table = Table::new(["issuer", "iss", "audience", "people", "keys"]);
     for issuer in issuers {
         let people = issuer.people.len().to_string();
-        table.row([issuer.name.as_str(), &issuer.issuer, &issuer.audience, &people]);
+        let keys = keys(issuer);
+        table.row([issuer.name.as_str(), &issuer.issuer, &issuer.audience, &people, &keys]);
     }
     table.text("no issuers yet; trust one with `marque issuer add NAME --issuer URL`")
 }

@@ -39,6 +39,9 @@ pub(crate) fn of(entry: &LogEntry) -> String {
         Event::GitKeyRotated { by, old_key, new_key } => {
             format!("{} rotated the key of commits from {old_key} to {new_key}", by.name)
         }
+        Event::IssuerKeysChanged { issuer, from, new, keys, .. } => {
+            format!("{issuer} publishes other keys at {from}: {keys}, {new}")
+        }
         Event::TokenRevoked { token, run, by } => format!("{by} took {token} back; {run}"),
         Event::TokenKeyMoved { key, algorithm, step } => {
             format!("the server moved the keys of tokens on: {key} ({algorithm}) is {step}")

@@ -475,6 +475,7 @@ fn parts() -> Parts {
     };
     Parts {
         clock: Arc::new(SystemClock),
+        outbound: Arc::new(marque_testkit::Outside::default()),
         key_manager: Arc::new(FileKeyManager::new(&kek, random.clone()).unwrap()),
         log_key: Arc::new(LogSigner::new(LogKey::generate(&*random).unwrap(), nowhere)),
         machine_key: MachineHashKey::generate(&*random),

@@ -39,6 +39,7 @@ async fn ci_in(setup: Setup) -> Ci {
     let proof = ClientKeys::Issuer {
         issuer: CI.to_owned(),
         jwks: jwks(&key),
+        source: None,
         audience: "https://id.test".to_owned(),
         claims: claims.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
     };
@@ -189,6 +190,7 @@ async fn a_job_is_of_the_one_client_whose_claims_it_has() {
         let proof = ClientKeys::Issuer {
             issuer: CI.to_owned(),
             jwks: jwks(&ci.key),
+            source: None,
             audience: format!("https://id{}.test", if number % 2 == 0 { "" } else { "-other" }),
             claims: [("repository_id".to_owned(), number.to_string())].into(),
         };
@@ -220,6 +222,7 @@ async fn a_job_that_two_clients_claim_is_neither() {
     let proof = ClientKeys::Issuer {
         issuer: CI.to_owned(),
         jwks: jwks(&ci.key),
+        source: None,
         audience: "https://id.test".to_owned(),
         claims: [("repository_id".to_owned(), "42".to_owned())].into(),
     };
@@ -233,6 +236,7 @@ async fn an_issuer_alone_is_no_client() {
     let proof = ClientKeys::Issuer {
         issuer: CI.to_owned(),
         jwks: jwks(&ci.key),
+        source: None,
         audience: "https://id.test".to_owned(),
         claims: [].into(),
     };

@@ -36,6 +36,7 @@ async fn login(issuer: &str, naming: PersonNaming) -> Login {
         issuer: issuer.to_owned(),
         audience: "marque".to_owned(),
         jwks: jwks(&key),
+        source: None,
         naming,
         people: [("00u1".to_owned(), "alice".parse().unwrap())].into(),
     };

@@ -110,3 +110,20 @@ fn an_introspection_is_read_as_it_was_printed_or_not_at_all() {
         assert_eq!(Introspection::read(body.as_bytes()), Ok(printed));
     }
 }
+
+// threats 12 and 23
+#[test]
+fn the_keys_of_another_issuer_are_where_its_own_metadata_says() {
+    let read = |members: &[(&str, Value)]| {
+        let body = Value::Object(changed(METADATA, members)).to_string();
+        published_keys(body.as_bytes(), "https://id.acme.example")
+    };
+    assert_eq!(read(&[]).unwrap().as_str(), "https://id.acme.example/oauth/jwks");
+    read(&[("jwks_uri", json!("https://keys.acme.example/1"))]).unwrap();
+    for other in ["https://id.acme.example/", "https://ID.acme.example", "id.acme.example"] {
+        assert_eq!(read(&[("issuer", json!(other))]), Err(BadAnswer::Issuer), "{other}");
+    }
+    for url in ["http://127.0.0.1/jwks", "http://id.acme.example/jwks", "file:///keys", "/jwks"] {
+        assert!(matches!(read(&[("jwks_uri", json!(url))]), Err(BadAnswer::Json(_))), "{url}");
+    }
+}

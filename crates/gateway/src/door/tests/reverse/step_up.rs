@@ -26,6 +26,7 @@ impl Login {
             issuer: LOGIN.to_owned(),
             audience: "marque".to_owned(),
             jwks: jwks(&key),
+            source: None,
             naming: PersonNaming::Subject,
             people: [("00u1".to_owned(), "alice".parse().unwrap())].into(),
         };

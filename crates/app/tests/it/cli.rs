@@ -42,7 +42,7 @@ const MUTATING: [&str; 27] = [
 ];
 
 /// Verbs that change nothing of the plane but who is there.
-const OTHERS: [&str; 35] = [
+const OTHERS: [&str; 36] = [
     "agent list",
     "agent show",
     "approval list",
@@ -59,6 +59,7 @@ const OTHERS: [&str; 35] = [
     "doctor",
     "grant list",
     "issuer list",
+    "issuer show",
     "key allowed-signers",
     "key list",
     "lock",

@@ -85,6 +85,7 @@ enum EventWord {
     GitKeyRotated,
     TokenRevoked,
     TokenKeyMoved,
+    IssuerKeysChanged,
     Decided,
     Outcome,
 }

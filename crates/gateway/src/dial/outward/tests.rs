@@ -1,4 +1,5 @@
-#![expect(clippy::disallowed_methods, reason = "tests own their tasks")]
+#![expect(clippy::disallowed_methods, reason = "servers of a test are tasks that it leaves")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

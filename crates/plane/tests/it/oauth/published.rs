@@ -1,5 +1,4 @@
 //! Keys that other issuers publish: who is asked, when, and what is believed.
-#![expect(clippy::disallowed_methods, reason = "tests own their tasks")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use marque_testkit::{Human, OAuthClient, Outside, Setup, TestPlane, fresh_name, 
 use marque_wire::jose::{Jwk, JwkSet, TokenClass, Unsigned};
 use marque_wire::oauth::ErrorCode;
 use serde_json::{Map, Value, json};
+use tokio::task::JoinSet;
 
 const API: &str = "https://api.test/";
 const IDP: &str = "https://login.test/acme";
@@ -203,16 +203,17 @@ async fn many_who_wait_for_one_key_wait_for_one_fetch() {
     idp.outside.stalls();
     let before = idp.outside.times(OPENID);
     let tokens = [(); 8].map(|()| sign(&second, &idp.claims()));
-    let asking = tokens.map(|token| {
+    let mut asking = JoinSet::new();
+    for token in tokens {
         let idp = Arc::clone(&idp);
-        tokio::spawn(async move { idp.exchanges_as(&token).await })
-    });
+        asking.spawn(async move { idp.exchanges_as(&token).await });
+    }
     while idp.outside.times(OPENID) == before {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     idp.outside.answers();
-    for one in asking {
-        one.await.unwrap().expect("each is answered by the one fetch");
+    for answer in asking.join_all().await {
+        answer.expect("each is answered by the one fetch");
     }
     assert_eq!(idp.outside.times(OPENID), before + 1);
 }

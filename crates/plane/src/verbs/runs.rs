@@ -72,7 +72,7 @@ impl Plane {
         let view = self
             .sequencer()
             .submit(Durability::Disk, move |step| {
-                close_tree(step, run, Closing::Done, None)?;
+                close_tree(step, run, unless_cut(step, run, Closing::Done), None)?;
                 let closed = step.world.runs.get(run).ok_or_else(AdminError::unavailable)?;
                 Ok::<_, AdminError>(plane.show(step.world).run(&closed.fact))
             })
@@ -109,7 +109,7 @@ impl Plane {
     /// pass for a human's.
     pub async fn abandon_run(&self, run: Id<Run>) {
         let closed = self.sequencer().submit_patiently(Durability::Disk, move |step| {
-            close_tree(step, run, Closing::Orphaned, None)
+            close_tree(step, run, unless_cut(step, run, Closing::Orphaned), None)
         });
         if let Err(failure) = closed.await {
             tracing::error!(%run, %failure, "an abandoned run could not be closed; it is cut");
@@ -118,6 +118,14 @@ impl Plane {
             }
         }
     }
+}
+
+// Why a run ends whose launcher says so or is gone: a kill that cut it is not on record yet where
+// the log could not be written, and is why its command ended.
+fn unless_cut(step: &Step<'_, '_>, run: Id<Run>, otherwise: Closing) -> Closing {
+    let is_open = step.world.runs.get(run).is_some_and(|run| run.fact.is_open(step.now));
+    let is_cut = step.world.live(run).is_some_and(|live| live.is_cancelled());
+    if is_open && is_cut { Closing::Killed } else { otherwise }
 }
 
 /// Only the process that opened a run speaks for what lies outside it.

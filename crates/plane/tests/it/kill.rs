@@ -96,6 +96,21 @@ async fn a_kill_that_cannot_be_recorded_cuts_all_the_same_and_is_recorded_later(
     assert_eq!(closed, Some(Closing::Killed));
 }
 
+// The command ends by the kill, and its launcher is gone before anything could be recorded.
+#[tokio::test]
+async fn a_run_whose_kill_is_not_on_record_yet_is_killed_whoever_tells_of_its_end() {
+    let faults = Faults { fail_commit: Some(8), ..Faults::default() };
+    let store = OpenOptions { faults, ..OpenOptions::default() };
+    let plane = TestPlane::with(Setup { store, ..Setup::default() }).await;
+    let alice = plane.alice_with_bot(&["api:GET /**"]).await;
+    let run = alice.starts_a_run("bot").await;
+    let killed = plane.plane().kill(&alice.acting().await, KillTarget::All).await;
+    assert_eq!(killed.unwrap_err().kind, AdminKind::Unavailable);
+    plane.plane().abandon_run(run.id()).await;
+    let shown = plane.plane().run(&alice.acting().await, &run.id().to_string()).await.unwrap();
+    assert_eq!(shown.state, "killed");
+}
+
 #[tokio::test]
 async fn a_kill_of_an_agent_takes_its_runs_and_no_others() {
     let plane = TestPlane::new().await;
